@@ -1,0 +1,101 @@
+// A byte stream to one peer, on one core: TCP now, TLS and WebSocket later, simulated in tests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "runtime/loop.h"
+
+namespace arena::net {
+
+struct PeerAddress {
+  std::string ip;  // numeric, IPv4-mapped IPv6 shown as IPv4
+  uint16_t port = 0;
+  bool loopback = false;
+};
+
+enum class CloseReason : uint8_t { peer_closed, reset, output_full, timed_out, local };
+
+// Implemented by whoever speaks a protocol over the stream. Called on the stream's core, never from inside a
+// call to the stream.
+class StreamHandler {
+ public:
+  virtual ~StreamHandler() = default;
+  // Bytes arrived; the view holds during the call only. The handler keeps what it needs of an incomplete packet.
+  // It may close, abort, pause or detach the stream in here.
+  virtual void on_data(std::string_view bytes) = 0;
+  // Output that was above the high-water mark has been written down to the low-water mark.
+  virtual void on_writable() = 0;
+  // The peer is gone or the stream failed. Last call; the stream can be destroyed in here. Not called after
+  // abort() or detach(). After close() it is called once the output is out, or given up.
+  virtual void on_closed(CloseReason reason) = 0;
+};
+
+// What travels to another core when a connection moves: the socket and nothing that belongs to a loop.
+class DetachedStream {
+ public:
+  virtual ~DetachedStream() = default;
+};
+
+struct StreamOptions {
+  std::size_t output_high_bytes = 1 << 20;  // above: writable() is false
+  std::size_t output_low_bytes = 256 << 10;
+  int64_t close_timeout_ms = 2000;  // how long close() waits for the output to leave
+};
+
+// Belongs to one core. Destroying it closes the socket at once.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  void set_handler(StreamHandler* handler) { handler_ = handler; }
+  // Appends to the output buffer. Everything written in one turn of the loop leaves in one system call at its end.
+  void write(std::string_view bytes) {
+    output_.append(bytes);
+    mark_dirty();
+  }
+  // The buffer itself, for encoders that append in place; call mark_dirty() after.
+  std::string& output() { return output_; }
+  void mark_dirty() {
+    if (!dirty_) {
+      dirty_ = true;
+      on_dirty();
+    }
+  }
+  std::size_t output_bytes() const { return output_.size(); }  // not yet accepted by the system
+  bool writable() const { return output_.size() <= options_.output_high_bytes; }
+  const PeerAddress& peer() const { return peer_; }
+
+  // Stops reading so that the peer is slowed; what was read already is still handed over.
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;
+  // Reads no more; flushes the output, then closes and calls on_closed(local).
+  virtual void close() = 0;
+  // Closes at once and drops the output. on_closed is not called.
+  virtual void abort() = 0;
+  // Takes the socket off this core; output must be empty. The stream is dead afterwards; destroy it.
+  virtual std::unique_ptr<DetachedStream> detach() = 0;
+
+ protected:
+  Stream(PeerAddress peer, const StreamOptions& options) : peer_(std::move(peer)), options_(options) {}
+  virtual void on_dirty() = 0;
+
+  StreamHandler* handler_ = nullptr;
+  std::string output_;
+  bool dirty_ = false;
+  PeerAddress peer_;
+  StreamOptions options_;
+};
+
+// The other half of detach(): makes a stream of what came from another core. Called on the new core.
+class StreamFactory {
+ public:
+  virtual ~StreamFactory() = default;
+  virtual std::unique_ptr<Stream> attach(std::unique_ptr<DetachedStream> detached) = 0;
+};
+
+}  // namespace arena::net
