@@ -1,0 +1,43 @@
+// Which entries' filters match a topic? Time is proportional to the topic's depth and the matches, not to the
+// number of entries. Literal filters sit in one exact table; filters with wildcards in a trie whose edges are one
+// hash table. Iterative; never recurses on input.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace arena::broker {
+
+// Maps filters to values. One core only.
+class FilterIndex {
+ public:
+  using Value = uint64_t;
+
+  FilterIndex();
+  ~FilterIndex();
+  FilterIndex(const FilterIndex&) = delete;
+  FilterIndex& operator=(const FilterIndex&) = delete;
+
+  // `filter` is valid (check_filter). The same (filter, value) may be there once; false if it already is.
+  bool add(std::string_view filter, Value value);
+  // False if it was not there. Frees what nothing else needs.
+  bool remove(std::string_view filter, Value value);
+  // Appends the value of every matching entry to `out`; a value appears once per matching filter it was added
+  // under. `topic` is valid; filters beginning with a wildcard do not match topics beginning with '$'.
+  void match(std::string_view topic, std::vector<Value>& out) const;
+  // True if at least one entry matches.
+  bool any(std::string_view topic) const;
+
+  std::size_t entries() const;
+  // Approximate heap use.
+  std::size_t bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace arena::broker

@@ -1,0 +1,117 @@
+// The store: where everything that must survive is committed, and read back. One interface, several engines
+// (memory now, RocksDB next, JetStream later); engine/contract_test_suite.h says what all of them must do.
+//
+// A Store object is one core's door to the engine: its methods are called on that core, for partitions that core
+// owns. Callbacks run on that core, in a later turn, never inside the call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_function.h"
+#include "message/message.h"
+
+namespace arena::engine {
+
+using PartitionId = uint16_t;
+
+// Logs inside a partition. Named streams will have ids of their own.
+enum class LogId : uint32_t { inbox = 0 };
+
+// Key-value spaces inside a partition; keys are ordered bytes.
+enum class Space : uint8_t {
+  sessions = 1,    // session records
+  groups = 2,      // shared groups: cursors
+  retained = 3,    // last values, by topic
+  due = 4,         // be64 Unix ms, then what is due: wills, session expiry
+  handshakes = 5,  // inbound exactly-once handshakes: {incarnation, tag} -> offset
+};
+
+struct Operation {
+  enum class Kind : uint8_t { put, erase, erase_range };
+  Kind kind = Kind::put;
+  Space space = Space::sessions;
+  std::string key;    // erase_range: first key
+  std::string value;  // put: the value; erase_range: one past the last key
+};
+
+// All of it becomes durable, or none. Names one partition; what spans partitions is two commits.
+struct Batch {
+  PartitionId partition = 0;
+  LogId log = LogId::inbox;
+  // Offset of the first record; later records follow without holes. Given by the partition's owner, who is the
+  // only writer. It must not be below the log's end; a hole between the end and it is allowed.
+  uint64_t base_offset = 0;
+  std::vector<MessageRef> records;
+  std::vector<Operation> operations;
+};
+
+enum class CommitStatus : uint8_t {
+  committed,  // durable at the level of this engine
+  full,       // no space: nothing was written; reads still work; trim and erase still work
+  refused,    // the batch itself is wrong: unknown partition, offset below the end
+  failed,     // the device failed: no more commits will succeed; the process must end
+};
+using CommitDone = UniqueFunction<void(CommitStatus)>;
+
+struct Record {
+  uint64_t offset = 0;
+  MessageRef message;
+};
+
+struct ReadRequest {
+  PartitionId partition = 0;
+  LogId log = LogId::inbox;
+  uint64_t from = 0;
+  uint64_t upto = UINT64_MAX;          // exclusive
+  std::size_t bytes_max = 256 << 10;   // stop after the record that passes this; counts returned records
+  std::size_t scan_bytes_max = 4 << 20;  // stop after looking at about this much, matching or not
+  // Literal topic: served from the topic index. Empty: all topics.
+  std::string topic;
+  // Optional: records whose topic it refuses are skipped without being decoded. Called inside the engine, on the
+  // store's core.
+  UniqueFunction<bool(std::string_view topic)> wanted;
+};
+
+struct ReadResult {
+  std::vector<Record> records;  // rising offsets
+  uint64_t next = 0;            // where to read on; == min(upto, end) when all was read
+  uint64_t trimmed = 0;         // > 0: offsets [from, from + trimmed) are gone
+  Status status = Unit{};       // a corrupt block is reported here; records before it are returned
+};
+using ReadDone = UniqueFunction<void(ReadResult)>;
+
+struct LogBounds {
+  uint64_t start = 0;  // first offset that may still be read
+  uint64_t end = 0;    // one past the last committed record
+  uint64_t bytes = 0;  // what the log occupies
+};
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Atomic and durable. Commits of one partition take effect, and complete, in the order of the calls; the
+  // engine groups waiting commits of all partitions into one sync.
+  virtual void commit(Batch batch, CommitDone done) = 0;
+  // Committed records only.
+  virtual void read(ReadRequest request, ReadDone done) = 0;
+  virtual LogBounds bounds(PartitionId partition, LogId log) const = 0;
+  // Keys in [first, last), in order, at most limit; empty `last` means to the end of the space. Synchronous: for
+  // recovery and for rare look-ups.
+  virtual std::vector<KeyValue> scan(PartitionId partition, Space space, std::string_view first,
+                                     std::string_view last, std::size_t limit) const = 0;
+  // Makes offsets below new_start unreadable, at once; space is freed when convenient. Never moves back.
+  virtual void trim(PartitionId partition, LogId log, uint64_t new_start) = 0;
+};
+
+}  // namespace arena::engine
