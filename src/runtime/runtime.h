@@ -16,7 +16,7 @@ class CoreOrder;
 class Watchdog;
 
 struct RuntimeOptions {
-  BlockingPoolOptions blocking;
+  BlockingPoolOptions blocking{};
   int64_t lag_threshold_ms = 200;  // a longer turn is written to the log; 0: nobody watches
 };
 
