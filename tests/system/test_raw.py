@@ -279,19 +279,17 @@ def puback_tells_nobody():
         equal(reasons, [0])
 
 
-def bad_filter_refused(version):
+def bad_filter_refused(version, bad):
+    """Refused in the SUBACK, or the whole packet is found wrong."""
     with opened(PORT, version, f"filter{version}") as wire:
-        refusal = 0x8F if version == 5 else 0x80
-        equal(wire.subscribe("a/#/b", ("fine", 1), "a+", packet_id=3), [refusal, 1, refusal])
-        for bad in ("", "$share", "$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a"):
-            if not bad or version == 5:
-                with opened(PORT, version, f"filter{version}b") as other:
-                    other.send(subscribe(version, [(bad, 0)]))
-                    got = other.read()
-                    if got is not None and got.kind == SUBACK:
-                        one_of(got.reasons, [[refusal]], bad)
-                    elif got is not None:  # or the whole packet is found wrong
-                        one_of(got.reason, [MALFORMED, PROTOCOL, 0x8F], bad)
+        wire.send(subscribe(version, [(bad, 0), ("fine", 1)]))
+        got = wire.read()
+        if got is not None and got.kind == SUBACK:
+            equal(got.reasons, [0x8F if version == 5 else 0x80, 1])
+        elif version == 5:
+            one_of(got and got.reason, [MALFORMED, PROTOCOL, 0x8F])
+        else:
+            equal(got, None, "closed")
 
 
 def keep_alive_kept(version):
@@ -361,7 +359,9 @@ for title, check in [
 for v in (3, 4):
     add(f"v{v} take-over closes the older connection", takeover_closes, v)
 for v in (4, 5):
-    add(f"v{v} an invalid filter is refused", bad_filter_refused, v)
+    for bad_filter in ("", "a/#/b", "a+", "#a", "a/b#") + (("$share/g", "$share//a", "$share/+/a", "$share/g/")
+                                                          if v == 5 else ()):
+        add(f"v{v} the filter '{bad_filter}' is refused", bad_filter_refused, v, bad_filter)
     add(f"v{v} keep alive is kept", keep_alive_kept, v)
 
 
