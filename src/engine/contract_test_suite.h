@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/contract_fixture.h"
+#include "engine/test_fixture.h"
 
 namespace arena::engine {
 

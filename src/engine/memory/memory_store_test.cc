@@ -5,7 +5,7 @@
 
 #include "engine/block.h"
 #include "engine/contract_test_suite.h"
-#include "engine/manual_loop.h"
+#include "engine/test_loop.h"
 
 namespace arena::engine {
 namespace {
