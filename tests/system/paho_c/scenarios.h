@@ -282,10 +282,12 @@ int run_scenarios(int argc, char** argv) {
   tests.emplace_back("v5 content type", content_type);
   int passed = 0, failed = 0;
   for (const auto& [name, test] : tests) {
+    const auto start = std::chrono::steady_clock::now();
     try {
       test();
       passed++;
-      std::cout << "ok " << name << std::endl;
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+      std::cout << "ok " << name << " (" << took.count() << " s)" << std::endl;
     } catch (const std::exception& error) {
       failed++;
       std::cout << "not ok " << name << ": " << error.what() << std::endl;
