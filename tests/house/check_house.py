@@ -51,7 +51,7 @@ THIRD_PARTY_IN_HEADERS = re.compile(r"^(fmt|spdlog|boost/unordered)/")
 FROM_RUNTIME_ONLY = {
     "std::thread": re.compile(r"\bstd\s*::\s*(j?thread|async)\b"),
     "now()": re.compile(r"::\s*now\s*\("),
-    "rand": re.compile(r"\b(s?rand|random|drand48)\s*\("),
+    "rand": re.compile(r"(?<![.>])\b(s?rand|random|drand48)\s*\("),
     "random_device": re.compile(r"\brandom_device\b"),
     "system clock call": re.compile(r"\b(clock_gettime|gettimeofday|time\s*\(\s*(nullptr|NULL|0)\s*\))"),
 }

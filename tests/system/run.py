@@ -88,7 +88,6 @@ def suites():
     python = [sys.executable]
     found = {
         "raw": (python + [HERE / "test_raw.py"], False),
-        "permissions": (python + [HERE / "test_permissions.py"], False),
         "cli": (python + [HERE / "test_cli.py"], False),
         "mosquitto": (python + [HERE / "test_mosquitto.py"], False),
         "paho-python": ([VENV / "bin" / "python", HERE / "test_paho.py"], False),
