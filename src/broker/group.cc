@@ -232,8 +232,8 @@ void Group::post(Item item, SessionId session) {
       member->take_from_group(std::move(item));
       return;
     }
-    there.call(home, [origin = item.origin](Shard& shard) {
-      if (Group* group = shard.find_group(origin.group)) group->give_back(origin.number);
+    there.call(home, [origin = item.origin, session](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->refuse(session, origin.number);
     });
   });
 }
@@ -262,12 +262,18 @@ void Group::give_back(uint64_t number) {
   });
   waiting_bytes_ += held.item.bytes();
   waiting_.insert(place, std::move(held.item));
-  if (reading_) {
-    pump();
-  } else {
+  if (!anyone_online()) {
     reading_ = true;  // so that stop_if_alone lets go of it
     stop_if_alone();
+  } else {
+    pump();
   }
+}
+
+void Group::refuse(SessionId session, uint64_t number) {
+  if (Member* member = find(session)) member->online = false;
+  if (number != 0) give_back(number);
+  stop_if_alone();
 }
 
 void Group::settled(const Item& item) {

@@ -48,6 +48,8 @@ class Group final : public Reader {
   void settle(uint64_t number);
   // The member gives it back: it left before it was settled.
   void give_back(uint64_t number);
+  // The member is not there to take it: it gets nothing more until it says that it is online.
+  void refuse(SessionId session, uint64_t number);
 
   void offer(const Routed& routed);
   void join_log(const Places& ends);

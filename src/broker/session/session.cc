@@ -68,7 +68,7 @@ void Session::on_attached(uint32_t attachment, bool present, engine::CommitStatu
 void Session::start() {
   started_ = true;
   feed_.start();
-  set_groups_online(true);
+  tell_groups();
   resend_window();
   pump();
 }
@@ -90,7 +90,7 @@ void Session::release_sink(DetachKind kind, std::optional<uint32_t> expiry_s) {
   answers_.clear();
   shard_.counters().sessions_connected.sub();
   if (expiry_s) expiry_s_ = std::min(*expiry_s, shard_.options().session_expiry_max_s);
-  set_groups_online(false);
+  tell_groups();
   return_group_window();
   drop_waiting();
   feed_.stop();

@@ -133,12 +133,13 @@ class Session final : public Reader {
   void mark_dirty() { dirty_ = true; }
   void stamp(Message& message) const;
   bool may_publish(std::string_view topic) const;
-  void set_groups_online(bool online);
+  void tell_groups();
+  void tell_group(uint64_t group_id);
   void reply_inbound(Inbound& inbound, const Receipt& receipt);
 
   // delivery
   bool open_for_sending() const { return sink_ != nullptr && started_; }
-  bool has_room() const { return window_.size() < inflight_max_; }
+  bool has_room() const { return window_.size() - parked_ < inflight_max_; }
   void enqueue(Item item);
   void enqueue_transient(Item item);
   void pump();
@@ -155,6 +156,8 @@ class Session final : public Reader {
   bool drop_if_expired(const Item& item);
   void settled(const Item& item);
   void resend_window();
+  void resend_parked();
+  Outstanding take_out(uint16_t tag);
   void give_back(const GroupDelivery& origin);
   void drop_waiting();
   void return_group_window();
@@ -202,6 +205,7 @@ class Session final : public Reader {
   Filters durable_filters_;
   Feed feed_;
   Window window_;
+  std::size_t parked_ = 0;              // entries of window_ in that stage
   std::deque<Item> waiting_;            // at least once and above, in order
   std::deque<Item> waiting_transient_;  // at most once
   std::size_t waiting_bytes_ = 0;

@@ -60,7 +60,9 @@ void Session::take_from_group(Item item) {
   const auto it = std::find_if(subscriptions_.begin(), subscriptions_.end(),
                                [&](const auto& entry) { return entry.second->group_id == item.origin.group; });
   if (ended_ || sink_ == nullptr || it == subscriptions_.end()) {
-    give_back(item.origin);
+    shard_.call(group_core(item.origin.group), [origin = item.origin, id = id_](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
+    });
     return;
   }
   if (!may_read(*it->second, item.message->topic)) {
@@ -77,7 +79,7 @@ void Session::take_from_group(Item item) {
 
 void Session::enqueue(Item item) {
   const bool must_record = item.stored && item.guarantee == Guarantee::exactly_once;
-  if (waiting_.empty() && open_for_sending() && !recording_ && has_room() && !must_record && sink_->ready() &&
+  if (waiting_.empty() && open_for_sending() && !recording_ && parked_ == 0 && has_room() && !must_record && sink_->ready() &&
       !drop_if_expired(item)) {
     send(std::move(item));
     return;
@@ -127,7 +129,8 @@ void Session::pump_transient() {
 void Session::pump() {
   if (pumping_) return;
   pumping_ = true;
-  while (open_for_sending() && !waiting_.empty() && !recording_ && has_room() && sink_->ready()) {
+  if (parked_ != 0 && open_for_sending()) resend_parked();
+  while (parked_ == 0 && open_for_sending() && !waiting_.empty() && !recording_ && has_room() && sink_->ready()) {
     const Item& front = waiting_.front();
     if (front.stored && front.guarantee == Guarantee::exactly_once && front.restored_tag == 0) {
       record_then_send();
@@ -159,13 +162,19 @@ void Session::send(Item item) {
   transmit(entry);
 }
 
+Outstanding Session::take_out(uint16_t tag) {
+  Outstanding out = window_.remove(tag);
+  if (out.stage == Stage::parked) --parked_;
+  return out;
+}
+
 // May remove the entry: one that can never be taken is settled.
 void Session::transmit(Outstanding& entry) {
   const Item& item = entry.item;
   const Delivery delivery{item.message, item.guarantee, entry.tag, entry.ever_sent, item.retained, item.ids};
   if (sink_->deliver(delivery) == DeliverResult::unfit) {
     shard_.counters().drop(Drop::unfit);
-    const Outstanding gone = window_.remove(entry.tag);
+    const Outstanding gone = take_out(entry.tag);
     settled(gone.item);
     return;
   }
@@ -221,7 +230,7 @@ void Session::on_recorded(uint32_t attachment, engine::CommitStatus status) {
 bool Session::settle(uint16_t tag) {
   Outstanding* entry = window_.find(tag);
   if (entry == nullptr) return false;
-  const Outstanding gone = window_.remove(tag);
+  const Outstanding gone = take_out(tag);
   settled(gone.item);
   pump();
   return true;
@@ -290,33 +299,43 @@ void Session::settled(const Item& item) {
   }
 }
 
-// A new connection: what left before leaves again, in its first order, with the same tags.
+// A new connection: what left before leaves again, in its first order, with the same tags, as the window allows.
 void Session::resend_window() {
   recording_ = false;
-  std::vector<uint16_t> tags;
-  for (const Outstanding& entry : window_.entries()) tags.push_back(entry.tag);
+  parked_ = 0;
+  std::vector<uint16_t> releases;
   bool unrecorded = false;
-  for (uint16_t tag : tags) {
-    Outstanding* entry = window_.find(tag);
-    if (entry == nullptr) continue;
-    if (entry->stage == Stage::received || entry->stage == Stage::releasing) {
-      // `releasing`: its commit was under way when the connection ended. Asking for the release again is safe
-      // only when it is recorded, so it goes out as a redelivery of the message instead.
-      if (entry->stage == Stage::received) {
-        sink_->release(tag, true);
-        continue;
-      }
-      entry->stage = Stage::sent;
-    }
-    if (entry->stage == Stage::recording) {
+  for (Outstanding& entry : window_.entries()) {
+    if (entry.stage == Stage::received) {
+      releases.push_back(entry.tag);
+    } else if (entry.stage == Stage::recording && !entry.ever_sent) {
       unrecorded = true;
-      continue;
+    } else {
+      // `releasing` too: that note was not written when the connection ended, so the message goes out again.
+      entry.stage = Stage::parked;
+      ++parked_;
     }
-    transmit(*entry);
   }
+  for (uint16_t tag : releases) sink_->release(tag, true);
+  resend_parked();
   if (unrecorded) {
     recording_ = true;
     write_recording();
+  }
+}
+
+void Session::resend_parked() {
+  std::vector<uint16_t> tags;
+  std::size_t room = inflight_max_ - std::min(inflight_max_, window_.size() - parked_);
+  for (const Outstanding& entry : window_.entries()) {
+    if (entry.stage == Stage::parked && tags.size() < room) tags.push_back(entry.tag);
+  }
+  for (uint16_t tag : tags) {
+    Outstanding* entry = window_.find(tag);
+    if (entry == nullptr || entry->stage != Stage::parked) continue;
+    entry->stage = Stage::sent;
+    --parked_;
+    transmit(*entry);
   }
 }
 
@@ -358,7 +377,7 @@ void Session::return_group_window() {
     if (entry.item.guarantee == Guarantee::at_least_once || never_left) tags.push_back(entry.tag);
   }
   for (uint16_t tag : tags) {
-    const Outstanding gone = window_.remove(tag);
+    const Outstanding gone = take_out(tag);
     give_back(gone.item.origin);
   }
 }

@@ -154,6 +154,7 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, std::s
     return;
   }
   it->second->group_id = group_id;
+  tell_group(group_id);
   if (!has_record_ || !persistent()) {
     finish_subscribe(name, slot, cookie, {});
     return;
@@ -267,13 +268,17 @@ void Session::drop_unwanted() {
   }
 }
 
-void Session::set_groups_online(bool online) {
+void Session::tell_groups() {
   for (const auto& [name, subscription] : subscriptions_) {
-    if (subscription->group_id == 0) continue;
-    shard_.call(group_core(subscription->group_id), [group_id = subscription->group_id, id = id_, online](Shard& shard) {
-      if (Group* group = shard.find_group(group_id)) group->set_online(id, online);
-    });
+    if (subscription->group_id != 0) tell_group(subscription->group_id);
   }
+}
+
+// Whether I am there to take what the group has.
+void Session::tell_group(uint64_t group_id) {
+  shard_.call(group_core(group_id), [group_id, id = id_, online = open_for_sending()](Shard& shard) {
+    if (Group* group = shard.find_group(group_id)) group->set_online(id, online);
+  });
 }
 
 }  // namespace arena::broker
