@@ -28,46 +28,47 @@ bool is_known(const CLI::App& app, std::string_view word) {
     if (name == word) return true;
   }
   const std::string_view best = server::nearest(word, known);
-  complain(Exit::usage, fmt::format("there is no command \"{}\"", word),
+  complain(kUsage, fmt::format("there is no command \"{}\"", word),
            best.empty() ? "arena --help" : fmt::format("arena {}", best));
   return false;
 }
 
 }  // namespace
 
-void add_commands(CLI::App& app, Exit& exit) {
-  add_config_command(app, exit);
-  add_user_command(app, exit);
-  add_version_command(app, exit);
+void add_commands(CLI::App& app, int& exit_code) {
+  add_config_command(app, exit_code);
+  add_dev_command(app, exit_code);
+  add_user_command(app, exit_code);
+  add_version_command(app, exit_code);
 }
 
 void print(std::string_view data) { std::fwrite(data.data(), 1, data.size(), stdout); }
 
 void say(std::string_view line) { fmt::print(stderr, "{}\n", line); }
 
-Exit complain(Exit exit, std::string_view what, std::string_view next) {
+int complain(int exit_code, std::string_view what, std::string_view next) {
   fmt::print(stderr, "arena: {}\n", what);
   if (!next.empty()) fmt::print(stderr, "  next: {}\n", next);
-  return exit;
+  return exit_code;
 }
 
 int run(int argc, const char* const* argv) {
-  CLI::App app("Arena, a real-time messaging broker.", "arena");
+  CLI::App app("Arena: one broker, every real-time protocol, one message", "arena");
   app.footer(std::string(kFooter));
   app.require_subcommand(1);
-  Exit exit = Exit::ok;
+  int exit_code = kOk;
   try {
-    add_commands(app, exit);
-    if (argc > 1 && !is_known(app, argv[1])) return static_cast<int>(Exit::usage);
+    add_commands(app, exit_code);
+    if (argc > 1 && !is_known(app, argv[1])) return kUsage;
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    return app.exit(error) == 0 ? 0 : kUsage;
   } catch (const std::exception& error) {
-    exit = complain(Exit::failed, error.what());
+    exit_code = complain(kFailed, error.what());
   }
   // What was printed must have arrived: a full disk is not success.
-  if (std::fflush(stdout) != 0 && exit == Exit::ok) exit = complain(Exit::failed, "cannot write the output");
-  return static_cast<int>(exit);
+  if (std::fflush(stdout) != 0 && exit_code == kOk) exit_code = complain(kFailed, "cannot write the output");
+  return exit_code;
 }
 
 }  // namespace arena::cli

@@ -13,25 +13,25 @@ class App;
 namespace arena::cli {
 
 // The process's exit code; documented, and stable for scripts.
-enum class Exit : int {
-  ok = 0,
-  failed = 1,       // it was tried and did not work
-  usage = 2,        // wrong arguments or configuration; nothing was tried
-  refused = 3,      // the credentials or permissions do not suffice
-  timed_out = 124,  // as timeout(1) says it
-};
+inline constexpr int kOk = 0;
+inline constexpr int kFailed = 1;      // it was tried and did not work
+inline constexpr int kUsage = 2;       // wrong arguments or configuration; nothing was tried
+inline constexpr int kRefused = 3;     // the credentials or permissions do not suffice
+inline constexpr int kTimedOut = 124;  // as timeout(1) says it
 
-void add_config_command(CLI::App& app, Exit& exit);
-void add_user_command(CLI::App& app, Exit& exit);
-void add_version_command(CLI::App& app, Exit& exit);
+void add_config_command(CLI::App& app, int& exit_code);
+void add_dev_command(CLI::App& app, int& exit_code);
+void add_user_command(CLI::App& app, int& exit_code);
+void add_version_command(CLI::App& app, int& exit_code);
 
 // Adds all of the above.
-void add_commands(CLI::App& app, Exit& exit);
+void add_commands(CLI::App& app, int& exit_code);
 
 // Data goes to stdout, talk to stderr. An error says what and why and, where there is one, what to do next.
 void print(std::string_view data);
 void say(std::string_view line);
-Exit complain(Exit exit, std::string_view what, std::string_view next = {});
+// Returns `exit_code`.
+int complain(int exit_code, std::string_view what, std::string_view next = {});
 
 // Parses, runs one command, returns the exit code. The whole of main().
 int run(int argc, const char* const* argv);

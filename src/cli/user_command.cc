@@ -37,44 +37,44 @@ std::optional<std::string> users_file(const Arguments& arguments) {
     return std::nullopt;
   }
   if (!loaded->config.auth.users_file.empty()) return loaded->config.auth.users_file;
-  complain(Exit::usage, "no users file is named", "arena user ... --file users, or set auth.users_file in the configuration");
+  complain(kUsage, "no users file is named", "arena user ... --file users, or set auth.users_file in the configuration");
   return std::nullopt;
 }
 
-Exit change(const Arguments& arguments, UsersFile::Change change, std::string_view done) {
+int change(const Arguments& arguments, UsersFile::Change change, std::string_view done) {
   const auto path = users_file(arguments);
-  if (!path) return Exit::usage;
+  if (!path) return kUsage;
   if (const auto fault = access::check_user_name(arguments.name)) {
-    return complain(Exit::usage, fmt::format("the user name {}", *fault));
+    return complain(kUsage, fmt::format("the user name {}", *fault));
   }
   std::string hash;
   if (change != UsersFile::Change::remove) {
     auto password = arguments.password_stdin ? read_password_line()
                                              : ask_new_password(fmt::format("Password for {}", arguments.name));
-    if (!password) return complain(Exit::failed, password.error().reason);
+    if (!password) return complain(kFailed, password.error().reason);
     const auto hashed = access::hash_password(*password);
     access::wipe(*password);
-    if (!hashed) return complain(Exit::failed, hashed.error().reason);
+    if (!hashed) return complain(kFailed, hashed.error().reason);
     hash = *hashed;
   }
   const Status status = UsersFile(*path).apply(change, arguments.name, hash);
-  if (!status) return complain(Exit::failed, status.error().reason);
+  if (!status) return complain(kFailed, status.error().reason);
   say(fmt::format("{} {} in {}; a running server takes it at SIGHUP", done, arguments.name, *path));
-  return Exit::ok;
+  return kOk;
 }
 
-Exit list(const Arguments& arguments) {
+int list(const Arguments& arguments) {
   const auto path = users_file(arguments);
-  if (!path) return Exit::usage;
+  if (!path) return kUsage;
   const auto users = access::UserTable::load(*path);
-  if (!users) return complain(Exit::failed, users.error().reason);
+  if (!users) return complain(kFailed, users.error().reason);
   for (const std::string& name : users->names()) print(name + "\n");
-  return Exit::ok;
+  return kOk;
 }
 
 }  // namespace
 
-void add_user_command(CLI::App& app, Exit& exit) {
+void add_user_command(CLI::App& app, int& exit_code) {
   CLI::App* group = app.add_subcommand("user", "Add, change, remove or list users");
   group->require_subcommand(1);
   const auto arguments = std::make_shared<Arguments>();
@@ -92,12 +92,12 @@ void add_user_command(CLI::App& app, Exit& exit) {
       command->add_flag("--password-stdin", arguments->password_stdin,
                         "The password is the first line of standard input (assumed when that is no terminal)");
     }
-    command->callback([&exit, arguments, kind, done] { exit = change(*arguments, kind, done); });
+    command->callback([&exit_code, arguments, kind, done] { exit_code = change(*arguments, kind, done); });
   };
   add_change("add", "Add a user; the password is asked for", UsersFile::Change::add, "added");
   add_change("passwd", "Change a user's password", UsersFile::Change::replace, "changed the password of");
   add_change("remove", "Remove a user", UsersFile::Change::remove, "removed");
-  add("list", "Print the users' names")->callback([&exit, arguments] { exit = list(*arguments); });
+  add("list", "Print the users' names")->callback([&exit_code, arguments] { exit_code = list(*arguments); });
 }
 
 }  // namespace arena::cli

@@ -8,11 +8,11 @@
 
 namespace arena::cli {
 
-void add_version_command(CLI::App& app, Exit& exit) {
+void add_version_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("version", "Print the version");
-  command->callback([&exit] {
+  command->callback([&exit_code] {
     print(fmt::format("arena {}\n", server::kVersion));
-    exit = Exit::ok;
+    exit_code = kOk;
   });
 }
 

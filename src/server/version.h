@@ -4,6 +4,6 @@
 
 namespace arena::server {
 
-inline constexpr std::string_view kVersion = "0.1.0";  // as in the top CMakeLists.txt
+inline constexpr std::string_view kVersion = "0.1.0";
 
 }  // namespace arena::server
