@@ -37,7 +37,7 @@ std::optional<std::string> users_file(const Arguments& arguments) {
     return std::nullopt;
   }
   if (!loaded->config.auth.users_file.empty()) return loaded->config.auth.users_file;
-  complain(kUsage, "no users file is named", "arena user ... --file users, or set auth.users_file in the configuration");
+  complain(kUsage, "no users file is named", "name it by --file users, or by --config and auth.users_file in that file");
   return std::nullopt;
 }
 
