@@ -46,7 +46,7 @@ Session* Shard::find_session(std::string_view key) {
 
 Session* Shard::open(const OpenRequest& request, SessionSink& sink) {
   const access::Subject subject{request.principal, request.client_id};
-  if (request.will && !policy_->decide(subject, access::Action::publish, request.will->message->topic).allowed) {
+  if (request.will && !policy_->decide(subject, access::Action::publish, request.will->message->topic).allowed()) {
     sink.open_refused(Outcome::denied);
     return nullptr;
   }

@@ -140,31 +140,31 @@ struct TopicTree::State {
   std::size_t bytes = 0;
 };
 
-// Depth first with an explicit stack. A frame is a node that the first `depth` levels of the filter have led to;
+// Depth first with an explicit stack. A step is a node that the first `depth` levels of the filter have led to;
 // siblings reached by '+' are taken one at a time, so the stack stays as small as the filter is deep.
 template <typename Visit>
 void TopicTree::State::visit_matches(const std::vector<std::string_view>& levels, Visit& visit) const {
-  struct Frame {
+  struct Step {
     NodeId node;
     std::size_t depth;
   };
-  std::vector<Frame> stack{{kRoot, 0}};
+  std::vector<Step> stack{{kRoot, 0}};
   while (!stack.empty()) {
-    const Frame frame = stack.back();
+    const Step step = stack.back();
     stack.pop_back();
-    if (frame.node == kNone) continue;
-    if (frame.depth > 0 && levels[frame.depth - 1] == "+") {
-      stack.push_back({nodes[frame.node].next, frame.depth});
-      if (hidden(frame.node)) continue;
+    if (step.node == kNone) continue;
+    if (step.depth > 0 && levels[step.depth - 1] == "+") {
+      stack.push_back({nodes[step.node].next, step.depth});
+      if (hidden(step.node)) continue;
     }
-    if (frame.depth == levels.size()) {
-      if (nodes[frame.node].message) visit(nodes[frame.node].message);
-    } else if (levels[frame.depth] == "+") {
-      stack.push_back({nodes[frame.node].first_child, frame.depth + 1});
-    } else if (levels[frame.depth] != "#") {
-      stack.push_back({child(frame.node, levels[frame.depth]), frame.depth + 1});
-    } else if (frame.node != kRoot) {
-      visit_subtree(frame.node, visit);
+    if (step.depth == levels.size()) {
+      if (nodes[step.node].message) visit(nodes[step.node].message);
+    } else if (levels[step.depth] == "+") {
+      stack.push_back({nodes[step.node].first_child, step.depth + 1});
+    } else if (levels[step.depth] != "#") {
+      stack.push_back({child(step.node, levels[step.depth]), step.depth + 1});
+    } else if (step.node != kRoot) {
+      visit_subtree(step.node, visit);
     } else {
       for (NodeId top = nodes[kRoot].first_child; top != kNone; top = nodes[top].next) {
         if (!hidden(top)) visit_subtree(top, visit);

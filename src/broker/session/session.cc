@@ -177,7 +177,7 @@ void Session::end() {
 
 bool Session::may_publish(std::string_view topic) const {
   const access::Subject subject{principal_, client_id_};
-  return shard_.policy().decide(subject, access::Action::publish, topic).allowed;
+  return shard_.policy().decide(subject, access::Action::publish, topic).allowed();
 }
 
 void Session::stamp(Message& message) const {

@@ -17,7 +17,7 @@ bool Session::may_read(Subscription& subscription, std::string_view topic) {
     subscription.covered_epoch = policy.epoch();
     return true;
   }
-  return policy.decide(subject, access::Action::subscribe, topic).allowed;
+  return policy.decide(subject, access::Action::subscribe, topic).allowed();
 }
 
 void Session::take(const Routed& routed, const Merged& merged) {

@@ -1,0 +1,148 @@
+// TCP on the real loops.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_function.h"
+#include "net/alive.h"
+#include "net/stream.h"
+#include "runtime/epoll_loop.h"
+
+namespace arena::net {
+
+// A connected socket. Level-triggered; what is readable is read into the loop's shared buffer, at most 256 KB a turn,
+// so that one fast peer cannot hold up the others. Output leaves at the end of the turn in one system call; what the
+// system does not take waits for EPOLLOUT. An empty output buffer is freed: an idle stream holds none.
+//
+// close() sends what is left, then the end of the stream, then throws away what still comes until the peer has ended
+// its side (or close_timeout_ms): closing at once would make the system send a reset that can overtake the last bytes.
+// When the peer has ended its side, what was written up to then is still sent before on_closed(peer_closed).
+class TcpStream final : public Stream, private runtime::IoHandler, private runtime::TurnEnd {
+ public:
+  // Takes the connected, nonblocking descriptor. If the loop cannot watch it, on_closed(reset) comes soon.
+  TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options);
+  ~TcpStream() override;
+
+  void pause_reading() override;
+  void resume_reading() override;
+  void close() override;
+  void abort() override;
+  // nullptr when there is output or the stream is closing; it then stays as it was.
+  std::unique_ptr<DetachedStream> detach() override;
+
+ private:
+  enum class State : uint8_t {
+    open,
+    closing,    // output is being sent; nothing is handed over any more
+    lingering,  // all is sent, the peer has not ended its side
+    dead,
+  };
+
+  void on_dirty() override;
+  void on_io(uint32_t events) override;
+  void on_turn_end() override;
+  static void on_close_timeout(void* self);
+
+  void read_available(uint32_t events);
+  void discard_available();
+  void on_peer_end();
+  void begin_closing(CloseReason reason);
+  void flush();
+  std::size_t send_some();
+  void after_flush();
+  void watch_what_is_needed();
+  void leave_loop();
+  void finish(CloseReason reason);
+
+  runtime::EpollLoop& loop_;
+  int fd_;
+  uint32_t watched_ = 0;
+  State state_ = State::open;
+  CloseReason reason_ = CloseReason::local;
+  bool paused_ = false;
+  bool peer_ended_ = false;
+  bool output_blocked_ = false;  // waits for EPOLLOUT
+  bool output_failed_ = false;   // nothing can be sent; what can still be read comes first
+  bool above_high_ = false;      // on_writable is owed
+  AliveMark alive_;
+  runtime::Timer close_timer_;
+};
+
+class TcpStreamFactory final : public StreamFactory {
+ public:
+  explicit TcpStreamFactory(runtime::EpollLoop& loop) : loop_(loop) {}
+  // nullptr for what no TcpStream has detached.
+  std::unique_ptr<Stream> attach(std::unique_ptr<DetachedStream> detached) override;
+
+ private:
+  runtime::EpollLoop& loop_;
+};
+
+struct ListenOptions {
+  std::string address = "127.0.0.1";  // numeric; "" or "::" is all addresses, IPv4 and IPv6
+  uint16_t port = 0;                  // 0: a free one
+  bool reuse_port = false;            // one listener per core on the same port; the system spreads connections
+  int backlog = 4096;
+  unsigned accept_batch = 64;  // per turn
+  StreamOptions stream{};
+};
+
+// Accepts connections on one core. Destroying it closes the socket; streams it made live on.
+class TcpListener final : private runtime::IoHandler {
+ public:
+  // May destroy the listener.
+  using OnAccept = UniqueFunction<void(std::unique_ptr<Stream>)>;
+
+  // A reason when the address is bad, taken or forbidden.
+  static Result<std::unique_ptr<TcpListener>> listen(runtime::EpollLoop& loop, const ListenOptions& options,
+                                                     OnAccept on_accept);
+  ~TcpListener() override;
+  TcpListener(const TcpListener&) = delete;
+  TcpListener& operator=(const TcpListener&) = delete;
+
+  uint16_t local_port() const { return local_port_; }
+  // Connections wait in the system's backlog meanwhile.
+  void pause();
+  void resume();
+
+ private:
+  TcpListener(runtime::EpollLoop& loop, int fd, uint16_t port, const ListenOptions& options, OnAccept on_accept);
+  void on_io(uint32_t events) override;
+  bool accept_one();
+  void on_accept_failed(int error_number);
+  void watch();
+  static void on_out_of_descriptors_over(void* self);
+
+  runtime::EpollLoop& loop_;
+  int fd_;
+  uint16_t local_port_;
+  unsigned accept_batch_;
+  StreamOptions stream_options_;
+  OnAccept on_accept_;
+  bool paused_ = false;
+  int64_t warned_ms_ = 0;
+  AliveMark alive_;
+  runtime::Timer descriptors_timer_;  // armed while accepting pauses because the system has no descriptors left
+};
+
+struct ConnectOptions {
+  int64_t timeout_ms = 10'000;  // for all addresses of a name together
+  std::string local_address;    // numeric; "": the system chooses
+  StreamOptions stream{};
+};
+
+// Connects to a name or numeric address; names are looked up on the general lane and their addresses tried in turn.
+// `done` is called once, never from inside this call; not at all if the loop closes first.
+using OnConnected = UniqueFunction<void(Result<std::unique_ptr<Stream>>)>;
+void connect_tcp(runtime::EpollLoop& loop, std::string host, uint16_t port, const ConnectOptions& options,
+                 OnConnected done);
+inline void connect_tcp(runtime::EpollLoop& loop, std::string host, uint16_t port, OnConnected done) {
+  connect_tcp(loop, std::move(host), port, ConnectOptions{}, std::move(done));
+}
+
+}  // namespace arena::net

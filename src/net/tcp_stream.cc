@@ -1,0 +1,239 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+
+#include "net/tcp.h"
+
+namespace arena::net {
+namespace {
+
+constexpr std::size_t kReadBytesPerTurn = 256 << 10;
+constexpr uint32_t kGone = EPOLLHUP | EPOLLERR;
+constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
+constexpr int64_t kFailedOutputTimeoutMs = 1000;
+
+class TcpDetached final : public DetachedStream {
+ public:
+  TcpDetached(int fd, PeerAddress peer, const StreamOptions& options)
+      : fd_(fd), peer_(std::move(peer)), options_(options) {}
+  ~TcpDetached() override {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  std::unique_ptr<Stream> attach(runtime::EpollLoop& loop) {
+    return std::make_unique<TcpStream>(loop, std::exchange(fd_, -1), std::move(peer_), options_);
+  }
+
+ private:
+  int fd_;
+  PeerAddress peer_;
+  StreamOptions options_;
+};
+
+}  // namespace
+
+TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options)
+    : Stream(std::move(peer), options), loop_(loop), fd_(fd), close_timer_(&TcpStream::on_close_timeout, this) {
+  const int on = 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // a turn's output is one write already
+  watched_ = kReading;
+  if (loop_.add(fd_, watched_, *this)) return;
+  ::close(std::exchange(fd_, -1));
+  reason_ = CloseReason::reset;
+  loop_.arm(close_timer_, 0);
+}
+
+TcpStream::~TcpStream() { leave_loop(); }
+
+void TcpStream::leave_loop() {
+  close_timer_.disarm();
+  TurnEnd::unlink();
+  state_ = State::dead;
+  if (fd_ < 0) return;
+  loop_.remove(fd_, *this);
+  ::close(std::exchange(fd_, -1));
+}
+
+// The last thing done in any event: the handler may destroy this.
+void TcpStream::finish(CloseReason reason) {
+  leave_loop();
+  std::string().swap(output_);
+  if (StreamHandler* handler = std::exchange(handler_, nullptr)) handler->on_closed(reason);
+}
+
+void TcpStream::pause_reading() {
+  paused_ = true;
+  watch_what_is_needed();
+}
+
+void TcpStream::resume_reading() {
+  paused_ = false;
+  watch_what_is_needed();
+}
+
+void TcpStream::close() {
+  if (state_ == State::open) {
+    begin_closing(CloseReason::local);
+  } else if (state_ == State::closing) {
+    reason_ = CloseReason::local;
+  }
+}
+
+void TcpStream::begin_closing(CloseReason reason) {
+  if (fd_ < 0) return;
+  state_ = State::closing;
+  reason_ = reason;
+  watch_what_is_needed();
+  loop_.at_turn_end(*this);
+  loop_.arm(close_timer_, options_.close_timeout_ms);
+}
+
+void TcpStream::abort() {
+  handler_ = nullptr;
+  leave_loop();
+  std::string().swap(output_);
+}
+
+std::unique_ptr<DetachedStream> TcpStream::detach() {
+  if (state_ != State::open || fd_ < 0 || !output_.empty()) return nullptr;
+  handler_ = nullptr;
+  loop_.remove(fd_, *this);
+  auto detached = std::make_unique<TcpDetached>(std::exchange(fd_, -1), std::move(peer_), options_);
+  leave_loop();
+  return detached;
+}
+
+void TcpStream::on_dirty() { loop_.at_turn_end(*this); }
+
+void TcpStream::on_close_timeout(void* context) {
+  auto* self = static_cast<TcpStream*>(context);
+  self->finish(self->reason_);
+}
+
+void TcpStream::watch_what_is_needed() {
+  if (fd_ < 0) return;
+  uint32_t wanted = 0;
+  if (state_ == State::open && !paused_) wanted = kReading;
+  if (state_ == State::lingering) wanted = kReading;
+  if (output_blocked_) wanted |= EPOLLOUT;
+  if (wanted == watched_) return;
+  watched_ = wanted;
+  loop_.modify(fd_, watched_, *this);
+}
+
+void TcpStream::on_io(uint32_t events) {
+  if (state_ == State::lingering) return discard_available();
+  const AliveCheck self(alive_);
+  if (state_ == State::open && !paused_ && (events & (kReading | kGone)) != 0) read_available(events);
+  if (!self.alive() || fd_ < 0) return;
+  const bool cannot_read = paused_ || state_ == State::closing;
+  if ((events & kGone) != 0 && cannot_read) {
+    return finish(state_ == State::open ? CloseReason::reset : reason_);
+  }
+  if ((events & EPOLLOUT) != 0) {
+    output_blocked_ = false;
+    flush();
+    after_flush();
+  }
+}
+
+// A short read means that nothing is left, so the usual message costs one system call; only when the peer has ended
+// or the connection failed, reading goes on to see it. What exceeds the turn's share is announced again by epoll.
+void TcpStream::read_available(uint32_t events) {
+  const bool to_the_end = (events & (EPOLLRDHUP | kGone)) != 0;
+  const std::span<char> buffer = loop_.read_buffer();
+  const AliveCheck self(alive_);
+  std::size_t total = 0;
+  while (total < kReadBytesPerTurn) {
+    const ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    if (n == 0) return on_peer_end();
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return;
+      return finish(CloseReason::reset);
+    }
+    const auto length = static_cast<std::size_t>(n);
+    total += length;
+    assert(handler_ != nullptr);
+    handler_->on_data(std::string_view(buffer.data(), length));
+    if (!self.alive() || state_ != State::open || paused_ || fd_ < 0) return;
+    if (length < buffer.size() && !to_the_end) return;
+  }
+}
+
+void TcpStream::on_peer_end() {
+  peer_ended_ = true;
+  begin_closing(CloseReason::peer_closed);
+}
+
+void TcpStream::discard_available() {
+  const std::span<char> buffer = loop_.read_buffer();
+  const ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
+  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;  // epoll tells of the rest
+  finish(reason_);
+}
+
+void TcpStream::on_turn_end() {
+  dirty_ = false;
+  if (fd_ < 0) {
+    output_.clear();
+    return;
+  }
+  flush();
+  after_flush();
+}
+
+void TcpStream::flush() {
+  if (output_failed_) output_.clear();
+  if (output_.size() > options_.output_high_bytes) above_high_ = true;
+  if (output_blocked_ || output_.empty()) return;
+  const std::size_t sent = send_some();
+  if (sent < output_.size() && !output_failed_) {
+    output_.erase(0, sent);
+    output_blocked_ = true;
+  } else {
+    std::string().swap(output_);
+  }
+  watch_what_is_needed();
+}
+
+std::size_t TcpStream::send_some() {
+  while (true) {
+    const ssize_t n = ::send(fd_, output_.data(), output_.size(), MSG_NOSIGNAL);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return 0;
+    // The peer has reset. It may have sent its goodbye before: epoll now reports the socket as gone, and reading
+    // comes to it. The timer is for the case that it does not.
+    output_failed_ = true;
+    reason_ = CloseReason::reset;
+    loop_.arm(close_timer_, kFailedOutputTimeoutMs);
+    return 0;
+  }
+}
+
+void TcpStream::after_flush() {
+  if (state_ == State::closing) {
+    if (output_failed_) return finish(peer_ended_ ? CloseReason::peer_closed : reason_);
+    if (!output_.empty()) return;
+    if (peer_ended_) return finish(reason_);
+    ::shutdown(fd_, SHUT_WR);
+    state_ = State::lingering;
+    watch_what_is_needed();
+    return;
+  }
+  if (state_ == State::open && above_high_ && output_.size() <= options_.output_low_bytes) {
+    above_high_ = false;
+    if (handler_ != nullptr && !output_failed_) handler_->on_writable();
+  }
+}
+
+std::unique_ptr<Stream> TcpStreamFactory::attach(std::unique_ptr<DetachedStream> detached) {
+  auto* tcp = dynamic_cast<TcpDetached*>(detached.get());
+  return tcp == nullptr ? nullptr : tcp->attach(loop_);
+}
+
+}  // namespace arena::net
