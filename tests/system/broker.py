@@ -51,13 +51,15 @@ class Broker:
     """A broker on a free loopback port, in its own folder.
 
     users: {name: password}; none means that anonymous clients are let in. rules: permission rules in order.
-    mqtt: further keys of the [mqtt] table, as TOML text by key.
+    mqtt: further keys of the [mqtt] table, as TOML text by key. A broker that needs none of these is started as
+    `arena dev`, unless configured is set.
     """
 
-    def __init__(self, users=None, rules=(), mqtt=None, port=None):
+    def __init__(self, users=None, rules=(), mqtt=None, port=None, configured=False):
         self.folder = tempfile.mkdtemp(prefix="arena-system-")
         self.port = port or free_port()
         self.users, self.rules, self.mqtt = users or {}, list(rules), mqtt or {}
+        self.configured = configured or bool(self.users or self.rules or self.mqtt)
         self.config = os.path.join(self.folder, "arena.toml")
         self.users_file = os.path.join(self.folder, "users")
         self.log_path = os.path.join(self.folder, "log")
@@ -81,10 +83,15 @@ class Broker:
         self.launch()
         return self
 
+    def command(self):
+        if self.configured:
+            return [arena_bin(), "server", "--config", self.config]
+        return [arena_bin(), "dev", "--mqtt", str(self.port)]
+
     def launch(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([arena_bin(), "server", "--config", self.config], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, cwd=self.folder)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            cwd=self.folder)
         deadline = time.monotonic() + 20 * SLOW
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -118,6 +125,12 @@ class Broker:
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         return code
+
+    def reachable(self):
+        """Its port; started on first use. For brokers that only some tests of a suite need."""
+        if self.process is None:
+            self.start()
+        return self.port
 
     def __enter__(self):
         return self.start()

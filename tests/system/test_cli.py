@@ -368,7 +368,7 @@ def pub_to_a_wildcard_is_a_mistake():
 
 @test
 def terminate_drains():
-    broker = Broker().start()
+    broker = Broker(configured=True).start()
     clients = [opened(broker.port, 5, f"drain{n}") for n in range(5)]
     clients[0].subscribe(("drain", 1))
     clients[1].send(publish(5, "drain", "x", qos=1)).expect(PUBACK, reason=0)
@@ -459,7 +459,7 @@ def a_bad_reload_changes_nothing():
 
 @test
 def the_log_says_that_anonymous_is_let_in():
-    with Broker() as broker:
+    with Broker(configured=True) as broker:
         eventually(lambda: "anonymous" in broker.log().lower(), "a word on anonymous clients")
 
 

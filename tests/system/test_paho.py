@@ -14,7 +14,7 @@ from broker import AUTH_RULES, AUTH_USERS, SLOW, Broker
 from harness import add, equal, eventually, one_of, run_all
 
 broker = Broker().start()
-guarded = Broker(users=AUTH_USERS, rules=AUTH_RULES).start()
+guarded = Broker(users=AUTH_USERS, rules=AUTH_RULES)
 PORT = broker.port
 _names = itertools.count()
 
@@ -731,7 +731,7 @@ for t in ("uptime", "clients/connected", "clients/total", "messages/received", "
 # -- Permissions
 
 def login(version, user, expect=0, port=None, **more):
-    return Client(version, port=port or guarded.port, user=user, expect=expect, **more)
+    return Client(version, port=port or guarded.reachable(), user=user, expect=expect, **more)
 
 
 def refused(version, user, codes):
