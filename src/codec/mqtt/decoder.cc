@@ -132,7 +132,7 @@ void decode_any(Packet& packet, Reader& reader, const Body& body) {
 }  // namespace
 
 DecodeResult decode(std::string_view input, Version version, Role receiver, const DecodeLimits& limits) {
-  if (input.empty()) return NeedMore{2};
+  if (input.empty()) return NeedMore{1};
   const FixedHeader header = split_header(input);
   Fault fault = check_type(header, version, receiver);
   if (fault.reason == Reason::success) fault = check_length(header, limits);
