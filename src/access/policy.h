@@ -86,13 +86,17 @@ class Policy {
  private:
   struct Compiled {
     Rule rule;
-    bool has_user = false;  // contains %u
+    bool has_user = false;  // the filter contains %u
     bool has_client = false;
+    std::string widened;  // the filter with '+' for every level that contains a placeholder
   };
   using Indexes = std::vector<uint32_t>;
 
   explicit Policy(const Options& options) : options_(options) {}
   void add(Rule rule);
+  template <typename Test>
+  static bool applies(const Compiled& compiled, const Subject& subject, Test test);
+  // Visits the rules about this principal and action until `visit` returns false.
   template <typename Visit>
   void for_each_rule(const Principal& principal, Action action, Visit visit) const;
 
