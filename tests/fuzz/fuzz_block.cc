@@ -1,5 +1,6 @@
-// Stored bytes never crash the reader, and what it accepts it writes back the same. The first byte chooses the door:
-// with real checksums almost no input would get past them, so one door seals the input as a block's body first.
+// Stored bytes never crash the reader, and what it accepts it writes back the same. The first byte chooses
+// the door: with real checksums almost no input would get past them, so one door seals the input as a block's
+// body first.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -35,7 +36,8 @@ void check_block(std::string_view block) {
   if (!reader.ok()) return;
   BlockWriter copy(reader->header().base_offset);
   while (reader->next()) {
-    require(reader->offset() >= reader->header().base_offset && reader->offset() < reader->header().end_offset);
+    require(reader->offset() >= reader->header().base_offset &&
+            reader->offset() < reader->header().end_offset);
     check_fields(reader->fields());
     copy.add_fields(reader->offset(), reader->fields());
   }
@@ -54,10 +56,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   if (size < 3) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 3, size - 3);
   switch (data[0] % 4) {
-    case 0: check_block(input); break;
-    case 1: check_block(seal_block({data[1], data[1] + uint64_t{data[2]}, data[2] % 8u, 0, 0}, input)); break;
-    case 2: check_fields(input); break;
-    default: (void)decode_message(input).ok(); break;
+    case 0:
+      check_block(input);
+      break;
+    case 1:
+      check_block(seal_block({data[1], data[1] + uint64_t{data[2]}, data[2] % 8u, 0, 0}, input));
+      break;
+    case 2:
+      check_fields(input);
+      break;
+    default:
+      (void)decode_message(input).ok();
+      break;
   }
   return 0;
 }

@@ -56,12 +56,16 @@ Fault check_type(const FixedHeader& header, Version version, Role receiver) {
   return {};
 }
 
-Fault check_length(const FixedHeader& header, const DecodeLimits& limits) {
+Fault check_length(const FixedHeader& header, Version version, const DecodeLimits& limits) {
   if (header.length.state == Varint::State::too_long) {
     return {Reason::malformed_packet, "remaining length of more than four bytes"};
   }
   if (header.length.state == Varint::State::incomplete) return {};
   if (header.packet_bytes() > limits.packet_bytes_max) return {Reason::packet_too_large, "packet too large"};
+  // A CONNECT tells later whether this holds for it.
+  if (version == Version::v5 && header.type != PacketType::connect && is_padded(header.length)) {
+    return {Reason::malformed_packet, "remaining length not in its shortest form"};
+  }
   return {};
 }
 
@@ -72,10 +76,6 @@ FixedHeader split_header(std::string_view input) {
   header.flags = first & 0x0F;
   header.length = read_varint(input.substr(1));
   return header;
-}
-
-std::size_t bytes_wanted(const FixedHeader& header, std::size_t have) {
-  return header.length.state == Varint::State::complete ? header.packet_bytes() : have + 1;
 }
 
 DecodeResult decode_connect_packet(std::string_view input, const FixedHeader& header,
@@ -129,22 +129,9 @@ void decode_any(Packet& packet, Reader& reader, const Body& body) {
   }
 }
 
-}  // namespace
-
-DecodeResult decode(std::string_view input, Version version, Role receiver, const DecodeLimits& limits) {
-  if (input.empty()) return NeedMore{2};
-  const FixedHeader header = split_header(input);
-  Fault fault = check_type(header, version, receiver);
-  if (fault.reason == Reason::success) fault = check_length(header, limits);
-  if (fault.reason != Reason::success) return Malformed{fault.reason, fault.text, version};
-  const bool connect = header.type == PacketType::connect;
-  const bool complete = header.length.state == Varint::State::complete;
-  if (complete && !connect && version == Version::v5 && is_padded(header.length)) {
-    return Malformed{Reason::malformed_packet, "remaining length not in its shortest form", version};
-  }
-  if (!complete || input.size() < header.packet_bytes()) return NeedMore{bytes_wanted(header, input.size())};
-  if (connect) return decode_connect_packet(input, header, limits);
-
+// One result, made in place: moving a packet would cost as much as reading it.
+DecodeResult decode_whole_packet(std::string_view input, const FixedHeader& header, Version version,
+                                 Role receiver, const DecodeLimits& limits) {
   DecodeResult result(std::in_place_type<Decoded>);
   auto& decoded = std::get<Decoded>(result);
   decoded.consumed = header.packet_bytes();
@@ -152,6 +139,20 @@ DecodeResult decode(std::string_view input, Version version, Role receiver, cons
   decode_any(decoded.packet, reader, {header.type, header.flags, version, receiver, limits});
   if (!reader.ok()) result = Malformed{reader.fault().reason, reader.fault().text, version};
   return result;
+}
+
+}  // namespace
+
+DecodeResult decode(std::string_view input, Version version, Role receiver, const DecodeLimits& limits) {
+  if (input.empty()) return NeedMore{1};
+  const FixedHeader header = split_header(input);
+  Fault fault = check_type(header, version, receiver);
+  if (fault.reason == Reason::success) fault = check_length(header, version, limits);
+  if (fault.reason != Reason::success) return Malformed{fault.reason, fault.text, version};
+  if (header.length.state == Varint::State::incomplete) return NeedMore{input.size() + 1};
+  if (input.size() < header.packet_bytes()) return NeedMore{header.packet_bytes()};
+  if (header.type == PacketType::connect) return decode_connect_packet(input, header, limits);
+  return decode_whole_packet(input, header, version, receiver, limits);
 }
 
 DecodeResult decode_connect(std::string_view input, const DecodeLimits& limits) {

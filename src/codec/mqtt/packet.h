@@ -1,6 +1,7 @@
 // One struct for each control packet, the same for all versions. Text and bytes are views into the decoded
 // input, or into memory that must outlive the call to the encoder. In MQTT 3.x properties are always empty
-// when decoded and ignored when encoded.
+// when decoded and ignored when encoded. Every member has a value, so that designated initializers may leave
+// out what they do not care for.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +20,11 @@
 namespace arena::mqtt {
 
 struct Will {
-  std::string_view topic;
-  std::string_view payload;
+  std::string_view topic{};
+  std::string_view payload{};
   Guarantee qos = Guarantee::at_most_once;
   bool retain = false;
-  WillProperties properties;
+  WillProperties properties{};
   friend bool operator==(const Will&, const Will&) = default;
 };
 
@@ -31,18 +32,18 @@ struct Connect {
   Version version = Version::v5;  // what the packet says; also the version it is encoded in
   bool clean_start = true;        // 3.x: clean session
   uint16_t keep_alive_s = 0;
-  std::string_view client_id;
-  std::optional<Will> will;
-  Text user_name;
-  Text password;
-  ConnectProperties properties;
+  std::string_view client_id{};
+  std::optional<Will> will{};
+  Text user_name{};
+  Text password{};
+  ConnectProperties properties{};
   friend bool operator==(const Connect&, const Connect&) = default;
 };
 
 struct Connack {
   bool session_present = false;
   Reason reason = Reason::success;  // 3.x: mapped from and to the return code
-  ConnackProperties properties;
+  ConnackProperties properties{};
   friend bool operator==(const Connack&, const Connack&) = default;
 };
 
@@ -50,10 +51,10 @@ struct Publish {
   bool dup = false;
   Guarantee qos = Guarantee::at_most_once;
   bool retain = false;
-  uint16_t packet_id = 0;  // 0 exactly for QoS 0
-  std::string_view topic;  // empty only with a topic alias
-  std::string_view payload;
-  PublishProperties properties;
+  uint16_t packet_id = 0;    // 0 exactly for QoS 0
+  std::string_view topic{};  // empty only with a topic alias
+  std::string_view payload{};
+  PublishProperties properties{};
   friend bool operator==(const Publish&, const Publish&) = default;
 };
 
@@ -62,14 +63,14 @@ struct Ack {
   PacketType type = PacketType::puback;
   uint16_t packet_id = 0;
   Reason reason = Reason::success;
-  ReasonProperties properties;
+  ReasonProperties properties{};
   friend bool operator==(const Ack&, const Ack&) = default;
 };
 
 enum class RetainHandling : uint8_t { send = 0, send_if_new = 1, do_not_send = 2 };
 
 struct Subscription {
-  std::string_view filter;  // well-formed text; its wildcards and "$share" parts are the caller's to check
+  std::string_view filter{};  // well-formed text; its wildcards and "$share" parts are the caller's to check
   Guarantee qos = Guarantee::at_most_once;
   bool no_local = false;
   bool retain_as_published = false;
@@ -79,29 +80,29 @@ struct Subscription {
 
 struct Subscribe {
   uint16_t packet_id = 0;
-  std::vector<Subscription> subscriptions;
-  SubscribeProperties properties;
+  std::vector<Subscription> subscriptions{};
+  SubscribeProperties properties{};
   friend bool operator==(const Subscribe&, const Subscribe&) = default;
 };
 
 struct Suback {
   uint16_t packet_id = 0;
-  std::vector<Reason> reasons;  // one for each filter, in order; 3.x failures are unspecified_error (0x80)
-  ReasonProperties properties;
+  std::vector<Reason> reasons{};  // one for each filter, in order; 3.x failures are unspecified_error (0x80)
+  ReasonProperties properties{};
   friend bool operator==(const Suback&, const Suback&) = default;
 };
 
 struct Unsubscribe {
   uint16_t packet_id = 0;
-  std::vector<std::string_view> filters;
-  UnsubscribeProperties properties;
+  std::vector<std::string_view> filters{};
+  UnsubscribeProperties properties{};
   friend bool operator==(const Unsubscribe&, const Unsubscribe&) = default;
 };
 
 struct Unsuback {
   uint16_t packet_id = 0;
-  std::vector<Reason> reasons;  // one for each filter, in order; empty in 3.x, which has none
-  ReasonProperties properties;
+  std::vector<Reason> reasons{};  // one for each filter, in order; empty in 3.x, which has none
+  ReasonProperties properties{};
   friend bool operator==(const Unsuback&, const Unsuback&) = default;
 };
 
@@ -115,13 +116,13 @@ struct Pingresp {
 
 struct Disconnect {
   Reason reason = Reason::success;  // always success in 3.x
-  DisconnectProperties properties;
+  DisconnectProperties properties{};
   friend bool operator==(const Disconnect&, const Disconnect&) = default;
 };
 
 struct Auth {
   Reason reason = Reason::success;
-  AuthProperties properties;
+  AuthProperties properties{};
   friend bool operator==(const Auth&, const Auth&) = default;
 };
 

@@ -84,8 +84,8 @@ struct PropertySpec {
 const PropertySpec* property_spec(uint32_t id);
 
 struct UserProperty {
-  std::string_view name;
-  std::string_view value;
+  std::string_view name{};
+  std::string_view value{};
   friend bool operator==(const UserProperty&, const UserProperty&) = default;
 };
 using UserProperties = std::vector<UserProperty>;
@@ -93,93 +93,93 @@ using UserProperties = std::vector<UserProperty>;
 using Text = std::optional<std::string_view>;  // present and empty differs from absent
 
 struct ConnectProperties {
-  std::optional<uint32_t> session_expiry_interval_s;
-  std::optional<uint16_t> receive_maximum;
-  std::optional<uint32_t> maximum_packet_size;
-  std::optional<uint16_t> topic_alias_maximum;
-  std::optional<bool> request_response_information;
-  std::optional<bool> request_problem_information;
-  Text authentication_method;
-  Text authentication_data;
-  UserProperties user_properties;
+  std::optional<uint32_t> session_expiry_interval_s{};
+  std::optional<uint16_t> receive_maximum{};
+  std::optional<uint32_t> maximum_packet_size{};
+  std::optional<uint16_t> topic_alias_maximum{};
+  std::optional<bool> request_response_information{};
+  std::optional<bool> request_problem_information{};
+  Text authentication_method{};
+  Text authentication_data{};
+  UserProperties user_properties{};
   friend bool operator==(const ConnectProperties&, const ConnectProperties&) = default;
 };
 
 struct WillProperties {
-  std::optional<uint32_t> will_delay_interval_s;
-  std::optional<bool> payload_is_text;  // Payload Format Indicator
-  std::optional<uint32_t> message_expiry_interval_s;
-  Text content_type;
-  Text response_topic;
-  Text correlation_data;
-  UserProperties user_properties;
+  std::optional<uint32_t> will_delay_interval_s{};
+  std::optional<bool> payload_is_text{};  // Payload Format Indicator
+  std::optional<uint32_t> message_expiry_interval_s{};
+  Text content_type{};
+  Text response_topic{};
+  Text correlation_data{};
+  UserProperties user_properties{};
   friend bool operator==(const WillProperties&, const WillProperties&) = default;
 };
 
 struct ConnackProperties {
-  std::optional<uint32_t> session_expiry_interval_s;
-  std::optional<uint16_t> receive_maximum;
-  std::optional<uint8_t> maximum_qos;  // 0 or 1
-  std::optional<bool> retain_available;
-  std::optional<uint32_t> maximum_packet_size;
-  Text assigned_client_identifier;
-  std::optional<uint16_t> topic_alias_maximum;
-  Text reason_string;
-  std::optional<bool> wildcard_subscription_available;
-  std::optional<bool> subscription_identifier_available;
-  std::optional<bool> shared_subscription_available;
-  std::optional<uint16_t> server_keep_alive_s;
-  Text response_information;
-  Text server_reference;
-  Text authentication_method;
-  Text authentication_data;
-  UserProperties user_properties;
+  std::optional<uint32_t> session_expiry_interval_s{};
+  std::optional<uint16_t> receive_maximum{};
+  std::optional<uint8_t> maximum_qos{};  // 0 or 1
+  std::optional<bool> retain_available{};
+  std::optional<uint32_t> maximum_packet_size{};
+  Text assigned_client_identifier{};
+  std::optional<uint16_t> topic_alias_maximum{};
+  Text reason_string{};
+  std::optional<bool> wildcard_subscription_available{};
+  std::optional<bool> subscription_identifier_available{};
+  std::optional<bool> shared_subscription_available{};
+  std::optional<uint16_t> server_keep_alive_s{};
+  Text response_information{};
+  Text server_reference{};
+  Text authentication_method{};
+  Text authentication_data{};
+  UserProperties user_properties{};
   friend bool operator==(const ConnackProperties&, const ConnackProperties&) = default;
 };
 
 struct PublishProperties {
-  std::optional<bool> payload_is_text;  // Payload Format Indicator
-  std::optional<uint32_t> message_expiry_interval_s;
-  std::optional<uint16_t> topic_alias;
-  Text response_topic;
-  Text correlation_data;
-  Text content_type;
-  std::vector<uint32_t> subscription_identifiers;  // only from server to client [MQTT-3.3.4-6]
-  UserProperties user_properties;
+  std::optional<bool> payload_is_text{};  // Payload Format Indicator
+  std::optional<uint32_t> message_expiry_interval_s{};
+  std::optional<uint16_t> topic_alias{};
+  Text response_topic{};
+  Text correlation_data{};
+  Text content_type{};
+  std::vector<uint32_t> subscription_identifiers{};  // only from server to client [MQTT-3.3.4-6]
+  UserProperties user_properties{};
   friend bool operator==(const PublishProperties&, const PublishProperties&) = default;
 };
 
 // Of PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK and UNSUBACK.
 struct ReasonProperties {
-  Text reason_string;
-  UserProperties user_properties;
+  Text reason_string{};
+  UserProperties user_properties{};
   friend bool operator==(const ReasonProperties&, const ReasonProperties&) = default;
 };
 
 struct SubscribeProperties {
-  std::optional<uint32_t> subscription_identifier;
-  UserProperties user_properties;
+  std::optional<uint32_t> subscription_identifier{};
+  UserProperties user_properties{};
   friend bool operator==(const SubscribeProperties&, const SubscribeProperties&) = default;
 };
 
 struct UnsubscribeProperties {
-  UserProperties user_properties;
+  UserProperties user_properties{};
   friend bool operator==(const UnsubscribeProperties&, const UnsubscribeProperties&) = default;
 };
 
 struct DisconnectProperties {
-  std::optional<uint32_t> session_expiry_interval_s;  // only from client to server [MQTT-3.14.2-2]
-  Text reason_string;
-  Text server_reference;  // only from server to client
-  UserProperties user_properties;
+  std::optional<uint32_t> session_expiry_interval_s{};  // only from client to server [MQTT-3.14.2-2]
+  Text reason_string{};
+  Text server_reference{};  // only from server to client
+  UserProperties user_properties{};
   friend bool operator==(const DisconnectProperties&, const DisconnectProperties&) = default;
 };
 
 struct AuthProperties {
-  Text authentication_method;
-  Text authentication_data;
-  Text reason_string;
-  UserProperties user_properties;
+  Text authentication_method{};
+  Text authentication_data{};
+  Text reason_string{};
+  UserProperties user_properties{};
   friend bool operator==(const AuthProperties&, const AuthProperties&) = default;
 };
 

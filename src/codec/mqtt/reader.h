@@ -102,7 +102,9 @@ class Reader {
 
 // Topics and response topics: at least one byte, no wildcard [MQTT-3.3.2-2, MQTT-3.3.2-14, MQTT-4.7.3-1].
 inline bool is_topic_name(std::string_view text) {
-  return !text.empty() && text.find_first_of("+#") == std::string_view::npos;
+  // Two fast searches; find_first_of would make one for each byte.
+  return !text.empty() && text.find('+') == std::string_view::npos &&
+         text.find('#') == std::string_view::npos;
 }
 
 }  // namespace arena::mqtt
