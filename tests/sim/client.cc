@@ -1,6 +1,7 @@
 #include "sim/client.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "message/topic.h"
@@ -13,8 +14,14 @@ Client::Client(std::string name, runtime::SimWorld& world, net::SimNetwork& netw
 
 Client::~Client() = default;
 
+void Client::note(const char* direction, const am::Packet& packet) {
+  if (!verbose) return;
+  std::fprintf(stderr, "%8lld %s %s %s\n", static_cast<long long>(now_ms()), name_.c_str(), direction, am::describe(packet).c_str());
+}
+
 void Client::send(const am::Packet& packet) {
   if (stream_ == nullptr) return;
+  note("->", packet);
   am::encode(stream_->output(), packet, dial_.version);
   stream_->mark_dirty();
 }
@@ -40,6 +47,7 @@ void Client::dial(const Dial& dial) {
   }
   remember_unanswered();
   dial_ = dial;
+  dialled_ms_ = now_ms();
   connected_ = false;
   rest_.clear();
   asked_.clear();
@@ -76,6 +84,7 @@ void Client::dial(const Dial& dial) {
 // A CONNECT without an answer may have made, changed or ended the session.
 void Client::note_unanswered_dial() {
   unsure_ = true;
+  unsure_until_ms_ = now_ms() + 10'000;  // it may still arrive that late, and take over
   unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s == 0;
 }
 
@@ -109,7 +118,7 @@ void Client::begin_session(bool present) {
     if (present) session_->lost = true;
   }
   expiry_s_ = dial_.version == am::Version::v5 ? dial_.expiry_s : (keeps ? UINT32_MAX : 0);
-  unsure_ = unsure_reset_ = false;
+  if (now_ms() > unsure_until_ms_) unsure_ = unsure_reset_ = false;
 }
 
 void Client::forget_session() {
@@ -136,6 +145,7 @@ void Client::resend() {
     if (out.received) {
       ack(am::PacketType::pubrel, out.id);
     } else {
+      oracle_.message(out.message).resent = true;
       send_publish(out, true);
       tally_["publish resent"]++;
     }
@@ -279,6 +289,14 @@ void Client::hold_acks(bool hold) {
 
 bool Client::idle() const { return outbound_.empty() && asked_.empty() && inbound_open_.empty() && held_.empty(); }
 
+std::string Client::waiting() const {
+  std::string out;
+  for (const Outbound& o : outbound_) out += " m" + std::to_string(o.message) + (o.received ? " release " : " publish ") + std::to_string(o.id);
+  for (const auto& [id, asked] : asked_) out += " request " + std::to_string(id);
+  for (uint16_t id : inbound_open_) out += " open " + std::to_string(id);
+  return out;
+}
+
 void Client::ack(am::PacketType type, uint16_t id) {
   if (type == am::PacketType::puback || type == am::PacketType::pubcomp) unacked_.erase(id);
   am::Ack packet;
@@ -307,6 +325,7 @@ void Client::on_data(std::string_view bytes) {
 }
 
 void Client::handle(const am::Packet& packet) {
+  note("<-", packet);
   if (const auto* connack = std::get_if<am::Connack>(&packet)) {
     on_connack(*connack);
   } else if (const auto* publish = std::get_if<am::Publish>(&packet)) {
@@ -384,7 +403,7 @@ void Client::on_ack(const am::Ack& packet) {
     return;
   }
   if (am::is_error(packet.reason)) {
-    message.refused = message.refused || !message.acked;
+    message.refused = message.refused || !message.resent;  // the first try may have been taken
     tally_["publish refused"]++;
     outbound_.erase(it);
     return;

@@ -37,6 +37,8 @@ class Client final : public net::StreamHandler {
   const std::string& name() const { return name_; }
   bool connected() const { return stream_ != nullptr && connected_; }
   bool dialling() const { return stream_ != nullptr && !connected_; }
+  // As real ones do: no answer to CONNECT for five seconds.
+  bool dial_timed_out() const { return dialling() && now_ms() - dialled_ms_ > 5000; }
   // A connection that stands is left alone: the new one takes over.
   void dial(const Dial& dial);
   void hang_up();        // DISCONNECT
@@ -48,9 +50,11 @@ class Client final : public net::StreamHandler {
   void cut();
   void ping();
   bool idle() const;     // nothing of its own is unanswered
+  std::string waiting() const;
   SessionView* session() { return session_; }
   // From now on every will of the connection that stands is a mistake.
   void expect_no_will();
+  bool verbose = false;  // print the conversation
   std::map<std::string, std::size_t> last_retained;  // topic -> message, acknowledged
   std::map<std::string, std::size_t> retained_seen;  // topic -> message, of a snapshot
 
@@ -69,6 +73,7 @@ class Client final : public net::StreamHandler {
     Span span;
   };
 
+  void note(const char* direction, const arena::mqtt::Packet& packet);
   void handle(const arena::mqtt::Packet& packet);
   void on_connack(const arena::mqtt::Connack& packet);
   void on_publish(const arena::mqtt::Publish& packet);
@@ -96,8 +101,10 @@ class Client final : public net::StreamHandler {
   bool connected_ = false;
   bool holding_ = false;
   bool unsure_ = false;              // a CONNECT was not answered
+  int64_t unsure_until_ms_ = 0;
   bool unsure_reset_ = false;        // ... that would have ended the session
   SessionView* session_ = nullptr;
+  int64_t dialled_ms_ = 0;
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
   std::string will_;

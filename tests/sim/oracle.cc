@@ -83,7 +83,11 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
   }
   if (got.retained) return;
-  if (got.guarantee == Guarantee::exactly_once && ++session.exactly_once[index] > 1 && !message.unsure_once) {
+  // A shared subscription beside a plain one gives a copy of its own.
+  const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };
+  const bool shared = std::any_of(session.spans.begin(), session.spans.end(), in_group) ||
+                      std::any_of(unanswered.begin(), unanswered.end(), in_group);
+  if (got.guarantee == Guarantee::exactly_once && !shared && ++session.exactly_once[index] > 1 && !message.unsure_once) {
     fail(session.client + " received " + text(index, message) + " twice at exactly once");
   }
   if (++session.deliveries[index] == 1) check_order(session, got, index);

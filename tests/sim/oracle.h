@@ -22,6 +22,7 @@ struct Published {
   int64_t expires_ms = 0;        // 0: never
   bool acked = false;
   bool refused = false;
+  bool resent = false;
   bool unsure_once = false;      // its handshake was lost with its session: it may legally come twice
 };
 

@@ -17,6 +17,7 @@ class Run {
       : verbose_(verbose), tally_(tally), world_(seed, options_of(seed)), network_(world_), broker_(world_, network_) {
     for (int i = 0; i < kClients; ++i) {
       clients_.push_back(std::make_unique<Client>("c" + std::to_string(i), world_, network_, oracle_, tally_));
+      clients_.back()->verbose = verbose;
       dials_.push_back(random_dial(i));
     }
   }
@@ -158,18 +159,27 @@ class Run {
       bool all = true;
       for (std::size_t i = 0; i < clients_.size(); ++i) {
         if (!clients_[i]->connected()) all = false;
+        if (clients_[i]->dial_timed_out()) clients_[i]->vanish();
         if (!clients_[i]->connected() && !clients_[i]->dialling()) reconnect(i);
       }
       for (auto& client : clients_) all = all && client->idle();
       return all;
     };
-    for (int round = 0; round < 60; ++round) {
+    int quiet_rounds = 0;  // a core may stand still for three seconds and then go on
+    for (int round = 0; round < 60 && quiet_rounds < 4; ++round) {
       const uint64_t before = oracle_.deliveries();
-      if (!world_.run_until(settled, 2'000) && round == 59) oracle_.fail("not settled two minutes after all had healed");
+      if (!world_.run_until(settled, 2'000) && round == 59) complain_unsettled();
       // Pings, so that the keep-alive does not end the quiet ones.
       for (auto& client : clients_) client->ping();
       world_.run_for(1'500);
-      if (before == oracle_.deliveries() && settled()) break;
+      quiet_rounds = before == oracle_.deliveries() && settled() ? quiet_rounds + 1 : 0;
+    }
+  }
+
+  void complain_unsettled() {
+    for (const auto& client : clients_) {
+      if (!client->connected()) oracle_.fail(client->name() + " cannot connect after all has healed");
+      if (!client->idle()) oracle_.fail(client->name() + " waits for an answer after all has healed: " + client->waiting());
     }
   }
 

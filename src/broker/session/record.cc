@@ -76,10 +76,9 @@ void put_window(std::string& out, const std::vector<WindowRecord>& window) {
   put_be(out, static_cast<uint32_t>(window.size()));
   for (const WindowRecord& entry : window) {
     put_be(out, entry.tag);
-    put_be(out, static_cast<uint8_t>(entry.received ? 1 : 0));
+    put_be(out, static_cast<uint8_t>((entry.received ? 1 : 0) | (entry.stored ? 2 : 0)));
     put_be(out, entry.partition);
     put_be(out, entry.offset);
-    put_be(out, entry.group);
   }
 }
 
@@ -88,10 +87,11 @@ std::vector<WindowRecord> read_window(WireReader& in) {
   for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) {
     WindowRecord entry;
     entry.tag = in.be<uint16_t>();
-    entry.received = in.be<uint8_t>() != 0;
+    const auto flags = in.be<uint8_t>();
+    entry.received = (flags & 1) != 0;
+    entry.stored = (flags & 2) != 0;
     entry.partition = in.be<PartitionId>();
     entry.offset = in.be<uint64_t>();
-    entry.group = in.be<uint64_t>();
     window.push_back(entry);
   }
   return window;

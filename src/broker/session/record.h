@@ -27,10 +27,10 @@ struct CursorRecord {
 // An exactly-once delivery that has a tag: the tag survives, so that the receiver can recognise it.
 struct WindowRecord {
   uint16_t tag = 0;
-  bool received = false;
+  bool received = false;         // only its release is left to do
   PartitionId partition = 0;
   uint64_t offset = 0;
-  uint64_t group = 0;            // GroupId, 0: none
+  bool stored = false;           // the place is that of my own record in the log
 };
 
 struct SessionRecord {

@@ -140,6 +140,7 @@ class Session final : public Reader {
   // delivery
   bool open_for_sending() const { return sink_ != nullptr && started_; }
   bool has_room() const { return window_.size() - parked_ < inflight_max_; }
+  bool must_record_tag(const Item& item) const;
   void enqueue(Item item);
   void enqueue_transient(Item item);
   void pump();
@@ -162,13 +163,19 @@ class Session final : public Reader {
   void drop_waiting();
   void return_group_window();
   std::optional<Merged> merge_own(const Message& message, PartitionId partition, uint64_t offset);
+  void release_unread(PartitionId partition, uint64_t next);
+  void release_tag(uint16_t tag);
   void take_record(PartitionId partition, engine::Record& record);
 
   // subscriptions
   Filters durable_filters();
   void subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
   void subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
-  void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
+  void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
+                         std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);
+  void undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before);
+  bool wants_durable(const SubscribeRequest& request) const;
+  void settle_durable(Subscription& subscription);
   void on_group_joined(const std::string& name, uint64_t group_id, std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
   void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome);

@@ -77,8 +77,14 @@ void Session::take_from_group(Item item) {
   }
 }
 
+// A tag of an exactly-once delivery must outlive a restart even when its message does not: the receiver remembers it,
+// and would take the next message under it for a repetition.
+bool Session::must_record_tag(const Item& item) const {
+  return persistent() && item.guarantee == Guarantee::exactly_once && item.restored_tag == 0;
+}
+
 void Session::enqueue(Item item) {
-  const bool must_record = item.stored && item.guarantee == Guarantee::exactly_once;
+  const bool must_record = must_record_tag(item);
   if (waiting_.empty() && open_for_sending() && !recording_ && parked_ == 0 && has_room() && !must_record && sink_->ready() &&
       !drop_if_expired(item)) {
     send(std::move(item));
@@ -132,7 +138,7 @@ void Session::pump() {
   if (parked_ != 0 && open_for_sending()) resend_parked();
   while (parked_ == 0 && open_for_sending() && !waiting_.empty() && !recording_ && has_room() && sink_->ready()) {
     const Item& front = waiting_.front();
-    if (front.stored && front.guarantee == Guarantee::exactly_once && front.restored_tag == 0) {
+    if (must_record_tag(front)) {
       record_then_send();
       break;
     }
@@ -239,7 +245,7 @@ bool Session::settle(uint16_t tag) {
 bool Session::received(uint16_t tag) {
   Outstanding* entry = window_.find(tag);
   if (entry == nullptr || entry->item.guarantee != Guarantee::exactly_once) return false;
-  if (entry->stage == Stage::received || !entry->item.stored) {
+  if (entry->stage == Stage::received || !persistent()) {
     const bool again = entry->stage == Stage::received;
     entry->stage = Stage::received;
     sink_->release(tag, again);
@@ -420,25 +426,40 @@ void Session::take_record(PartitionId partition, engine::Record& record) {
   const auto restored = restored_tags_.find({partition, record.offset});
   if (restored != restored_tags_.end()) {
     item.restored_tag = restored->second;
+    item.guarantee = Guarantee::exactly_once;  // as it began, whatever the subscription says now
     restored_tags_.erase(restored);
   }
   waiting_bytes_ += item.bytes();
   waiting_.push_back(std::move(item));
 }
 
+// Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
+// may still hold them open, so they are released.
+void Session::release_unread(PartitionId partition, uint64_t next) {
+  std::vector<uint16_t> tags;
+  for (auto it = restored_tags_.begin(); it != restored_tags_.end();) {
+    if (it->first.first != partition || it->first.second >= next) {
+      ++it;
+      continue;
+    }
+    tags.push_back(it->second);
+    it = restored_tags_.erase(it);
+  }
+  for (uint16_t tag : tags) release_tag(tag);
+}
+
+void Session::release_tag(uint16_t tag) {
+  Item item;
+  item.guarantee = Guarantee::exactly_once;
+  window_.add(std::move(item), Stage::received, tag).ever_sent = true;
+  if (open_for_sending()) sink_->release(tag, true);
+}
+
 void Session::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   for (engine::Record& record : answer.records) take_record(answer.partition, record);
   feed_.finish(answer);
-  // Tags of deliveries that the log no longer has: they were settled, only the note of it was lost.
-  for (auto it = restored_tags_.begin(); it != restored_tags_.end();) {
-    if (it->first.first == answer.partition && it->first.second < answer.next) {
-      window_.unreserve(it->second);
-      it = restored_tags_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  release_unread(answer.partition, answer.next);
   pump();
 }
 

@@ -23,11 +23,16 @@ engine::Operation Session::record_operation() {
     }
     record.cursors = feed_.records();
     for (const Outstanding& entry : window_.entries()) {
-      if (!entry.item.stored || entry.item.guarantee != Guarantee::exactly_once) continue;
-      const bool received = entry.stage == Stage::received || entry.stage == Stage::releasing;
-      record.window.push_back({entry.tag, received, entry.item.partition, entry.item.offset, entry.item.origin.group});
+      if (entry.item.guarantee != Guarantee::exactly_once) continue;
+      // What the log cannot give back to me is only released after a restart.
+      const bool mine = entry.item.stored && entry.item.origin.number == 0;
+      const bool received = !mine || entry.stage == Stage::received || entry.stage == Stage::releasing;
+      record.window.push_back({entry.tag, received, entry.item.partition, entry.item.offset, mine});
     }
-    for (const auto& [place, tag] : restored_tags_) record.window.push_back({tag, false, place.first, place.second, 0});
+    for (const Item& item : waiting_) {
+      if (item.restored_tag != 0) record.window.push_back({item.restored_tag, false, item.partition, item.offset, true});
+    }
+    for (const auto& [place, tag] : restored_tags_) record.window.push_back({tag, false, place.first, place.second, true});
   }
   dirty_ = false;
   dirty_settled_ = 0;
@@ -68,17 +73,18 @@ void Session::restore(SessionRecord record) {
   expiry_s_ = record.expiry_s;
   will_ = std::move(record.will);
   for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
+  if (!record.cursors.empty()) become_reader();  // it reads, whether or not a subscription is left to read for
   for (const WindowRecord& entry : record.window) {
     if (entry.received) {
       // Only the release is left to do; the message itself is settled as far as the log is concerned.
-      if (Cursor* cursor = feed_.find(entry.partition)) cursor->restore_settled(entry.offset);
+      if (Cursor* cursor = entry.stored ? feed_.find(entry.partition) : nullptr) cursor->restore_settled(entry.offset);
       Item item;
       item.guarantee = Guarantee::exactly_once;
-      item.stored = true;
+      item.stored = entry.stored;
       item.partition = entry.partition;
       item.offset = entry.offset;
       window_.add(std::move(item), Stage::received, entry.tag).ever_sent = true;
-    } else if (entry.group == 0) {
+    } else {
       restored_tags_[{entry.partition, entry.offset}] = entry.tag;
       window_.reserve(entry.tag);
     }

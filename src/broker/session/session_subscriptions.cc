@@ -63,25 +63,35 @@ void Session::subscribe_plain(const SubscribeRequest& request, std::size_t slot,
     subscription->session = this;
     shard_.counters().subscriptions.add();
   }
-  const bool was_durable = subscription->durable;
+  // Until the change is committed it is durable if it was or will be: a refusal must leave it as it was.
+  auto before = fresh ? std::nullopt : std::optional<SubscribeRequest>(subscription->request);
   subscription->request = request;
-  subscription->durable = persistent() && request.granted != Guarantee::at_most_once;
+  subscription->durable = subscription->durable || wants_durable(request);
   if (subscription->durable) become_reader();
-  if (was_durable && !subscription->durable) {
-    shard_.withdraw_durable(*subscription, id_, !has_durable());
-    subscription->born.clear();
-    durable_filters_.reset();
-  }
   const bool retained =
       request.retained == RetainedOnSubscribe::always || (request.retained == RetainedOnSubscribe::if_new && fresh);
-  auto done = [shard = &shard_, id = id_, name, slot, cookie](std::vector<MessageRef> messages) {
-    if (Session* session = shard->find_session(id)) session->on_interest_known(name, slot, cookie, std::move(messages));
+  auto done = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](std::vector<MessageRef> messages) mutable {
+    Session* session = shard->find_session(id);
+    if (session != nullptr) session->on_interest_known(name, slot, cookie, std::move(before), std::move(messages));
   };
   shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), retained, std::move(done));
 }
 
+bool Session::wants_durable(const SubscribeRequest& request) const {
+  return persistent() && request.granted != Guarantee::at_most_once;
+}
+
+// The subscription's request stands: records are kept for it exactly if it wants that.
+void Session::settle_durable(Subscription& subscription) {
+  if (!subscription.durable || wants_durable(subscription.request)) return;
+  subscription.durable = false;
+  subscription.born.clear();
+  durable_filters_.reset();
+  shard_.withdraw_durable(subscription, id_, !has_durable());
+}
+
 void Session::on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
-                                std::vector<MessageRef> retained) {
+                                std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
   const auto it = subscriptions_.find(name);
   if (it == subscriptions_.end()) {  // unsubscribed meanwhile
     answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
@@ -91,16 +101,28 @@ void Session::on_interest_known(const std::string& name, std::size_t slot, uint6
     finish_subscribe(name, slot, cookie, std::move(retained));
     return;
   }
-  write([shard = &shard_, id = id_, name, slot, cookie, retained = std::move(retained)](engine::CommitStatus status) mutable {
+  write([shard = &shard_, id = id_, name, slot, cookie, before = std::move(before),
+         retained = std::move(retained)](engine::CommitStatus status) mutable {
     Session* session = shard->find_session(id);
     if (session == nullptr) return;
-    if (status != engine::CommitStatus::committed) {
-      session->remove_subscription(name);
+    if (status == engine::CommitStatus::committed) {
+      session->finish_subscribe(name, slot, cookie, std::move(retained));
+    } else {
+      session->undo_subscribe(name, std::move(before));
       session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
-      return;
     }
-    session->finish_subscribe(name, slot, cookie, std::move(retained));
   });
+}
+
+void Session::undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before) {
+  const auto it = subscriptions_.find(name);
+  if (it == subscriptions_.end()) return;
+  if (!before) {
+    remove_subscription(name);
+    return;
+  }
+  it->second->request = std::move(*before);
+  settle_durable(*it->second);
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
@@ -166,9 +188,10 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, std::s
 
 void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
                                std::vector<MessageRef> retained) {
+  const auto subscription = subscriptions_.find(name);
+  if (subscription != subscriptions_.end()) settle_durable(*subscription->second);
   const auto it = answers_.find(cookie);
   if (it == answers_.end() || it->second.attachment != attachment_) return;
-  const auto subscription = subscriptions_.find(name);
   if (subscription == subscriptions_.end()) {
     answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
     return;
@@ -263,6 +286,7 @@ void Session::drop_unwanted() {
       }
       waiting_bytes_ -= item.bytes();
       settled(item);
+      if (item.restored_tag != 0) release_tag(item.restored_tag);
     }
     *queue = std::move(kept);
   }
