@@ -41,7 +41,7 @@ bool Group::anyone_online() const {
   return std::any_of(members_.begin(), members_.end(), [](const Member& member) { return member.online; });
 }
 
-void Group::join(Member member, UniqueFunction<void()> done) {
+void Group::join(Member member, UniqueFunction<void(bool)> done) {
   const bool online = member.online;
   const SessionId session = member.session;
   const bool durable = member.persistent && member.granted != Guarantee::at_most_once;
@@ -71,14 +71,17 @@ void Group::join(Member member, UniqueFunction<void()> done) {
 
 void Group::on_interest_known() {
   known_ = true;
-  std::vector<UniqueFunction<void()>> joins = std::move(waiting_joins_);
+  std::vector<UniqueFunction<void(bool)>> joins = std::move(waiting_joins_);
   waiting_joins_.clear();
   if (!subscription_.durable) {
-    for (auto& done : joins) done();
+    for (auto& done : joins) done(true);
     return;
   }
-  write([joins = std::move(joins)](engine::CommitStatus) mutable {
-    for (auto& done : joins) done();
+  write([shard = &shard_, id = id_, joins = std::move(joins)](engine::CommitStatus status) mutable {
+    const bool stored = status == engine::CommitStatus::committed;
+    Group* group = shard->find_group(id);
+    if (!stored && group != nullptr) group->dirty_ = true;
+    for (auto& done : joins) done(stored);
   });
 }
 

@@ -40,8 +40,9 @@ class Group final : public Reader {
   uint64_t id() const { return id_; }
   const std::string& key() const { return key_; }
 
-  // Adds or updates; done when the group's interest is known everywhere.
-  void join(Member member, UniqueFunction<void()> done);
+  // Adds or updates; done when the group's interest is known everywhere and, if it is durable, stored. False: the
+  // store refused.
+  void join(Member member, UniqueFunction<void(bool)> done);
   void leave(SessionId session);        // unsubscribed, or its session ended
   void set_online(SessionId session, bool online);
   // The member is done with the delivery.
@@ -91,7 +92,7 @@ class Group final : public Reader {
   bool reading_ = false;           // someone is online
   bool ended_ = false;
   bool dirty_ = false;
-  std::vector<UniqueFunction<void()>> waiting_joins_;
+  std::vector<UniqueFunction<void(bool)>> waiting_joins_;
   std::vector<Member> members_;
   std::size_t turn_ = 0;
   Feed feed_;

@@ -87,7 +87,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };
   const bool shared = std::any_of(session.spans.begin(), session.spans.end(), in_group) ||
                       std::any_of(unanswered.begin(), unanswered.end(), in_group);
-  if (got.guarantee == Guarantee::exactly_once && !shared && ++session.exactly_once[index] > 1 && !message.unsure_once) {
+  if (got.guarantee == Guarantee::exactly_once && !shared && !session.lost && ++session.exactly_once[index] > 1 && !message.unsure_once) {
     fail(session.client + " received " + text(index, message) + " twice at exactly once");
   }
   if (++session.deliveries[index] == 1) check_order(session, got, index);

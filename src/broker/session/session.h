@@ -131,6 +131,7 @@ class Session final : public Reader {
   void set_due(int64_t deadline_ms);
   void write(UniqueFunction<void(engine::CommitStatus)> done);
   void mark_dirty() { dirty_ = true; }
+  void write_later();
   void stamp(Message& message) const;
   bool may_publish(std::string_view topic) const;
   void tell_groups();
@@ -176,11 +177,12 @@ class Session final : public Reader {
   void undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before);
   bool wants_durable(const SubscribeRequest& request) const;
   void settle_durable(Subscription& subscription);
-  void on_group_joined(const std::string& name, uint64_t group_id, std::size_t slot, uint64_t cookie);
+  void on_group_joined(const std::string& name, uint64_t group_id, bool stored, std::optional<SubscribeRequest> before,
+                       std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
   void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome);
   void send_retained(const std::string& name, const std::vector<MessageRef>& messages);
-  void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t)> done);
+  void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
   bool has_durable() const;
@@ -205,6 +207,7 @@ class Session final : public Reader {
   bool recording_ = false;       // exactly-once tags are being committed
   bool recording_failed_ = false;
   bool releases_scheduled_ = false;
+  bool releases_failed_ = false;
   bool pumping_ = false;
   std::size_t inflight_max_ = 0;
 

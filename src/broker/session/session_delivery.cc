@@ -214,9 +214,7 @@ void Session::write_recording() {
 void Session::on_recorded(uint32_t attachment, engine::CommitStatus status) {
   if (attachment != attachment_ || sink_ == nullptr || !recording_) return;
   if (status != engine::CommitStatus::committed) {
-    recording_failed_ = true;  // the tick tries again: the store may have room then
-    mark_dirty();
-    shard_.want_tick();
+    recording_failed_ = true;  // the tick tries again
     return;
   }
   recording_ = false;
@@ -263,6 +261,7 @@ bool Session::received(uint16_t tag) {
 
 void Session::write_releases() {
   releases_scheduled_ = false;
+  releases_failed_ = false;
   std::vector<uint16_t> tags;
   for (const Outstanding& entry : window_.entries()) {
     if (entry.stage == Stage::releasing) tags.push_back(entry.tag);
@@ -275,13 +274,13 @@ void Session::write_releases() {
 
 void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16_t>& tags, engine::CommitStatus status) {
   if (attachment != attachment_ || sink_ == nullptr) return;
+  if (status != engine::CommitStatus::committed) {
+    releases_failed_ = true;  // the tick tries again
+    return;
+  }
   for (uint16_t tag : tags) {
     Outstanding* entry = window_.find(tag);
     if (entry == nullptr || entry->stage != Stage::releasing) continue;
-    if (status != engine::CommitStatus::committed) {
-      entry->stage = Stage::sent;  // the receiver repeats itself when it comes back
-      continue;
-    }
     entry->stage = Stage::received;
     sink_->release(tag, false);
   }
@@ -470,6 +469,7 @@ void Session::on_end(PartitionId partition, uint64_t end) {
 
 void Session::on_tick() {
   feed_.report_floors();
+  if (releases_failed_) write_releases();
   if (recording_ && recording_failed_) {
     write_recording();
   } else if (dirty()) {

@@ -63,7 +63,19 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
     operations.push_back({engine::Operation::Kind::erase, engine::Space::due, due_key_, {}});
   }
   due_key_ = std::move(due_key);
-  shard_.submit(key_, std::move(operations), std::move(done));
+  shard_.submit(key_, std::move(operations),
+                [shard = &shard_, id = id_, done = std::move(done)](engine::CommitStatus status) mutable {
+                  Session* session = shard->find_session(id);
+                  if (status != engine::CommitStatus::committed && session != nullptr) session->write_later();
+                  if (done) done(status);
+                });
+}
+
+// The store refused: the tick tries again, when it may have room.
+void Session::write_later() {
+  dirty_ = true;
+  become_reader();
+  shard_.want_tick();
 }
 
 void Session::restore(SessionRecord record) {
@@ -134,7 +146,7 @@ void Session::announce(UniqueFunction<void()> done) {
       shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), false,
                           [one_done](const std::vector<MessageRef>&) { (*one_done)(); });
     } else {
-      join_group(*subscription, [shard = &shard_, id = id_, name = name, one_done](uint64_t group) {
+      join_group(*subscription, [shard = &shard_, id = id_, name = name, one_done](uint64_t group, bool) {
         if (Session* session = shard->find_session(id)) {
           const auto it = session->subscriptions_.find(name);
           if (it != session->subscriptions_.end()) it->second->group_id = group;

@@ -133,19 +133,23 @@ void Session::join_log(const Places& ends) {
 void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
   const std::string name = subscription_name(request.group, request.filter);
   std::unique_ptr<Subscription>& subscription = subscriptions_[name];
+  std::optional<SubscribeRequest> before;
   if (subscription == nullptr) {
     subscription = std::make_unique<Subscription>();
     subscription->session = this;
     shard_.counters().subscriptions.add();
     shard_.counters().shared_subscriptions.add();
+  } else {
+    before = subscription->request;
   }
   subscription->request = request;
-  join_group(*subscription, [shard = &shard_, id = id_, name, slot, cookie](uint64_t group) {
-    if (Session* session = shard->find_session(id)) session->on_group_joined(name, group, slot, cookie);
+  join_group(*subscription, [shard = &shard_, id = id_, name, slot, cookie, before](uint64_t group, bool stored) {
+    Session* session = shard->find_session(id);
+    if (session != nullptr) session->on_group_joined(name, group, stored, before, slot, cookie);
   });
 }
 
-void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t)> done) {
+void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done) {
   const SubscribeRequest& request = subscription.request;
   Group::Member member;
   member.session = id_;
@@ -160,13 +164,14 @@ void Session::join_group(const Subscription& subscription, UniqueFunction<void(u
                       member = std::move(member), home = shard_.core(), done = std::move(done)](Shard& there) mutable {
     Group& joined = there.group_for(space, group, filter);
     const uint64_t group_id = joined.id();
-    joined.join(std::move(member), [&there, home, group_id, done = std::move(done)]() mutable {
-      there.call(home, [group_id, done = std::move(done)](Shard&) mutable { done(group_id); });
+    joined.join(std::move(member), [&there, home, group_id, done = std::move(done)](bool stored) mutable {
+      there.call(home, [group_id, stored, done = std::move(done)](Shard&) mutable { done(group_id, stored); });
     });
   });
 }
 
-void Session::on_group_joined(const std::string& name, uint64_t group_id, std::size_t slot, uint64_t cookie) {
+void Session::on_group_joined(const std::string& name, uint64_t group_id, bool stored,
+                              std::optional<SubscribeRequest> before, std::size_t slot, uint64_t cookie) {
   const auto it = subscriptions_.find(name);
   if (it == subscriptions_.end()) {  // unsubscribed meanwhile
     shard_.call(group_core(group_id), [group_id, id = id_](Shard& shard) {
@@ -177,13 +182,23 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, std::s
   }
   it->second->group_id = group_id;
   tell_group(group_id);
-  if (!has_record_ || !persistent()) {
-    finish_subscribe(name, slot, cookie, {});
-    return;
+  auto finish = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](engine::CommitStatus status) mutable {
+    Session* session = shard->find_session(id);
+    if (session == nullptr) return;
+    if (status == engine::CommitStatus::committed) {
+      session->finish_subscribe(name, slot, cookie, {});
+    } else {
+      session->undo_subscribe(name, std::move(before));
+      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+    }
+  };
+  if (!stored) {
+    finish(engine::CommitStatus::full);
+  } else if (!has_record_ || !persistent()) {
+    finish(engine::CommitStatus::committed);
+  } else {
+    write(std::move(finish));
   }
-  write([shard = &shard_, id = id_, name, slot, cookie](engine::CommitStatus) {
-    if (Session* session = shard->find_session(id)) session->finish_subscribe(name, slot, cookie, {});
-  });
 }
 
 void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
