@@ -27,8 +27,6 @@ struct Listener {
 struct Config {
   struct Server {
     uint64_t threads = 0;  // 0: one per core of the machine
-    std::string spread = "load";
-    std::string data_dir = "data";
     std::string log_level = "info";
     std::string log_format = "automatic";
   } server;
@@ -56,9 +54,7 @@ struct Config {
 
   struct Limits {
     uint64_t connections_max = 100'000;
-    uint64_t connections_per_address_max = 0;
     uint64_t half_open_max = 5'000;
-    uint64_t connect_rate_max = 0;
     uint64_t topic_length_max = 65'535;
     uint64_t topic_depth_max = 128;
     uint64_t subscriptions_per_session_max = 1024;

@@ -47,25 +47,23 @@ void expect_error(std::string_view toml, std::string_view start, std::string_vie
 TEST(Config, ReadsEveryType) {
   const auto loaded = good(R"([server]
 threads = 4
-spread = "always"
-data_dir = "d"
+log_format = "json"
 [mqtt]
 listeners = [{ address = "::", port = 0 }, { port = 1884 }]
 session_expiry_max_s = "never"
 retain_available = false
 [auth]
 allow_anonymous = true
-users_file = "/etc/users"
+users_file = "users"
 )");
   const Config& config = loaded.config;
   EXPECT_EQ(config.server.threads, 4u);
-  EXPECT_EQ(config.server.spread, "always");
-  EXPECT_EQ(config.server.data_dir, "conf/d") << "relative to the file";
+  EXPECT_EQ(config.server.log_format, "json");
   EXPECT_EQ(config.mqtt.listeners, (std::vector<Listener>{{"::", 0}, {"127.0.0.1", 1884}}));
   EXPECT_EQ(config.mqtt.session_expiry_max_s, kNeverExpires);
   EXPECT_FALSE(config.mqtt.retain_available);
   EXPECT_EQ(config.auth.allow_anonymous, true);
-  EXPECT_EQ(config.auth.users_file, "/etc/users");
+  EXPECT_EQ(config.auth.users_file, "conf/users") << "relative to the file";
 }
 
 TEST(Config, EmptyMeansDefaults) {
@@ -90,7 +88,7 @@ TEST(Config, WrongValuesAreRefusedWithTheirLine) {
   expect_error("[mqtt]\nreceive_max = 1.5\n", "arena.toml:2: ", "from 1 to 65535");
   expect_error("[mqtt]\nreceive_max = \"never\"\n", "arena.toml:2: ", "from 1 to 65535");
   expect_error("[mqtt]\nretain_available = 1\n", "arena.toml:2: ", "true or false");
-  expect_error("[server]\nspread = \"often\"\n", "arena.toml:2: server.spread: ", "\"load\", \"always\"");
+  expect_error("[server]\nlog_format = \"xml\"\n", "arena.toml:2: server.log_format: ", "\"automatic\", \"text\", \"json\"");
   expect_error("[server]\nthreads = [1]\n", "arena.toml:2: ", "integer");
   expect_error("[mqtt]\nlisteners = []\n", "arena.toml:2: ", "at least one");
   expect_error("[mqtt]\nlisteners = [{ port = 70000 }]\n", "arena.toml:2: ", "port");
@@ -114,12 +112,12 @@ TEST(Config, TheEnvironmentWins) {
   const auto loaded = good("[mqtt]\nreceive_max = 7\n", {{"ARENA_MQTT__RECEIVE_MAX", "9"},
                                                          {"ARENA_MQTT__LISTENERS", "127.0.0.1:1, [::1]:2"},
                                                          {"ARENA_AUTH__ALLOW_ANONYMOUS", "false"},
-                                                         {"ARENA_SERVER__DATA_DIR", "12"},
+                                                         {"ARENA_AUTH__USERS_FILE", "12"},
                                                          {"ARENA_HOME", "not ours"}});
   EXPECT_EQ(loaded.config.mqtt.receive_max, 9u);
   EXPECT_EQ(loaded.config.mqtt.listeners, (std::vector<Listener>{{"127.0.0.1", 1}, {"::1", 2}}));
   EXPECT_EQ(loaded.config.auth.allow_anonymous, false);
-  EXPECT_EQ(loaded.config.server.data_dir, "12");
+  EXPECT_EQ(loaded.config.auth.users_file, "12");
   EXPECT_EQ(only_error("", {{"ARENA_MQTT__RECIEVE_MAX", "9"}}),
             "ARENA_MQTT__RECIEVE_MAX: unknown setting; did you mean \"ARENA_MQTT__RECEIVE_MAX\"?");
   EXPECT_NE(only_error("", {{"ARENA_MQTT__RECEIVE_MAX", "many"}}).find("from 1 to 65535"), std::string::npos);
@@ -169,7 +167,7 @@ TEST(Config, BadRulesAreRefused) {
 TEST(Config, TheDefaultTextReadsBackAsTheDefaults) {
   const auto loaded = good(default_config_text());
   for (const Difference& difference : differences(Config{}, loaded.config)) {
-    EXPECT_EQ(difference.key, "server.data_dir") << "only paths are completed";
+    EXPECT_EQ(difference.key, "auth.users_file") << "only paths are completed";
   }
   for (const Setting& setting : settings()) {
     EXPECT_NE(default_config_text().find(std::string(setting.name()) + " = "), std::string::npos) << setting.key;

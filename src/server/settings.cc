@@ -24,10 +24,6 @@ const std::vector<Setting>& table() {
   static const std::vector<Setting> rows = {
       // ---- server
       {"server.threads", SLOT(server.threads), "Worker threads; 0: one per core of the machine.", Reload::restart, 0, 64},
-      {.key = "server.spread", .slot = SLOT(server.spread),
-       .doc = "When new connections go to more than one thread: as load rises, or always.",
-       .choices = {"load", "always"}},
-      {.key = "server.data_dir", .slot = SLOT(server.data_dir), .doc = "Folder for what is kept on disk.", .is_path = true},
       {.key = "server.log_level", .slot = SLOT(server.log_level), .doc = "The least important lines to log.",
        .choices = {"debug", "info", "warn", "error"}},
       {.key = "server.log_format", .slot = SLOT(server.log_format),
@@ -71,12 +67,8 @@ const std::vector<Setting>& table() {
 
       // ---- limits
       {"limits.connections_max", SLOT(limits.connections_max), "Open connections.", Reload::new_connections, 1, 100'000'000},
-      {"limits.connections_per_address_max", SLOT(limits.connections_per_address_max),
-       "Open connections from one address; 0: no limit.", Reload::new_connections, 0, 100'000'000},
       {"limits.half_open_max", SLOT(limits.half_open_max), "Connections that have not sent an accepted CONNECT yet.",
        Reload::new_connections, 1, 100'000'000},
-      {"limits.connect_rate_max", SLOT(limits.connect_rate_max), "Connections accepted per second; 0: no limit.",
-       Reload::new_connections, 0, 10'000'000, "per second"},
       {"limits.topic_length_max", SLOT(limits.topic_length_max), "Longest topic or filter.", Reload::new_connections, 1,
        65'535, "bytes"},
       {"limits.topic_depth_max", SLOT(limits.topic_depth_max), "Most levels of a topic or filter.",
