@@ -8,6 +8,8 @@
 #include <exception>
 #include <vector>
 
+#include "base/hash.h"
+#include "server/seed.h"
 #include "server/settings.h"
 
 namespace arena::cli {
@@ -54,6 +56,7 @@ int complain(int exit_code, std::string_view what, std::string_view next) {
 }
 
 int run(int argc, const char* const* argv) {
+  StringHash::seed = server::process_seed();  // before the first table is made: all are read with the same seed
   CLI::App app("Arena: one broker, every real-time protocol, one message", "arena");
   app.footer(std::string(kFooter));
   app.require_subcommand(1);

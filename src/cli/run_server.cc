@@ -5,10 +5,8 @@
 #include <cstdio>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "runtime/main_thread.h"
-#include "server/seed.h"
 
 namespace arena::cli {
 namespace {
@@ -22,7 +20,6 @@ void block_server_signals() {
 
 int run_server(server::Settings settings, const std::function<void(const server::Server&)>& ready,
                const std::function<std::unique_ptr<server::LiveSettings>()>& reload) {
-  StringHash::seed = server::process_seed();
   server::Server server(std::move(settings));
   if (Status status = server.start(); !status) {
     log::flush();

@@ -135,8 +135,31 @@ Status Server::recover() {
   return Unit{};
 }
 
+// Listeners that share a port would also share it with another process that does the same. One that does not share
+// finds out first whether the port is free.
+Status Server::probe_ports() {
+  std::string error;
+  std::promise<void> done;
+  Core& first = *state_->cores[0];
+  first.loop.post_from_outside([&] {
+    for (const Endpoint& endpoint : state_->endpoints) {
+      if (endpoint.port == 0) continue;
+      net::ListenOptions options;
+      options.address = endpoint.address;
+      options.port = endpoint.port;
+      const auto probe = net::TcpListener::listen(first.loop, options, [](std::unique_ptr<net::Stream>) {});
+      if (!probe) error = probe.error().reason;
+    }
+    done.set_value();
+  });
+  done.get_future().wait();
+  if (!error.empty()) return fail_with(error);
+  return Unit{};
+}
+
 // Every core has its own listener on the same port. The first decides a port that was left to the system.
 Status Server::listen() {
+  if (Status free = probe_ports(); !free) return free;
   std::vector<std::string> errors(state_->cores.size());
   const auto open = [&](Core& core) {
     for (Endpoint& endpoint : state_->endpoints) {

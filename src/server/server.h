@@ -60,6 +60,7 @@ class Server {
   void make_core(unsigned core);
   void unmake_core(unsigned core);
   Status recover();
+  Status probe_ports();
   Status listen();
 
   std::unique_ptr<State> state_;

@@ -1,6 +1,8 @@
 #include "server/sys_topics.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -17,6 +19,14 @@ SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<Core
       cores_(std::move(cores)),
       interval_ms_(interval_ms),
       started_ms_(loop.now_ms()),
+      loads_({{"messages/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::packets_received); }},
+              {"messages/sent", [](const SysTopics& sys) { return sys.sum(&MqttCounters::packets_sent); }},
+              {"publish/received", [](const SysTopics& sys) { return sys.sum(&Counters::published); }},
+              {"publish/sent", [](const SysTopics& sys) { return sys.sum(&Counters::delivered); }},
+              {"publish/dropped", [](const SysTopics& sys) { return sys.dropped(); }},
+              {"bytes/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::bytes_received); }},
+              {"bytes/sent", [](const SysTopics& sys) { return sys.sum(&MqttCounters::bytes_sent); }},
+              {"connections", [](const SysTopics& sys) { return sys.sum(&MqttCounters::connects_accepted); }}}),
       timer_(&SysTopics::on_timer, this) {
   publish_all();
   loop_.arm(timer_, interval_ms_);
@@ -77,10 +87,28 @@ void SysTopics::publish_all() {
       {"store/messages/bytes", sum(&Counters::retained_bytes) + sum(&Counters::inbox_bytes)},
   };
   for (const auto& [name, value] : numbers) publish(name, std::to_string(value));
+  publish_loads();
   for (std::size_t reason = 0; reason < broker::kDrops; ++reason) {
     uint64_t dropped_for = 0;
     for (const CoreView& core : cores_) dropped_for += core.broker->drops[reason].get();
     publish(std::string("publish/messages/dropped/") + broker::kDropNames[reason], std::to_string(dropped_for));
+  }
+}
+
+void SysTopics::publish_loads() {
+  static constexpr int kMinutes[3] = {1, 5, 15};
+  const double interval_min = static_cast<double>(interval_ms_) / 60'000;
+  for (Load& load : loads_) {
+    const uint64_t total = load.total(*this);
+    const double per_minute = static_cast<double>(total - load.last) / interval_min;
+    load.last = total;
+    for (int i = 0; i < 3; ++i) {
+      const double keep = std::exp(-interval_min / kMinutes[i]);
+      load.averages[i] = keep * load.averages[i] + (1 - keep) * per_minute;
+      char text[32];
+      std::snprintf(text, sizeof text, "%.2f", load.averages[i]);
+      publish(std::string("load/") + load.name + "/" + std::to_string(kMinutes[i]) + "min", text);
+    }
   }
 }
 

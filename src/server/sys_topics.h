@@ -30,6 +30,7 @@ class SysTopics {
   uint64_t sum(broker::Counter broker::Counters::*counter) const;
   uint64_t sum(broker::Counter gateway::mqtt::Counters::*counter) const;
   uint64_t dropped() const;
+  void publish_loads();
 
   runtime::Loop& loop_;
   broker::Shard& shard_;
@@ -37,6 +38,14 @@ class SysTopics {
   int64_t interval_ms_;
   int64_t started_ms_;
   uint64_t clients_maximum_ = 0;
+  // Moving averages per minute, over 1, 5 and 15 minutes, as uptime(1) makes them.
+  struct Load {
+    const char* name;
+    uint64_t (*total)(const SysTopics&);
+    uint64_t last = 0;
+    double averages[3] = {0, 0, 0};
+  };
+  std::vector<Load> loads_;
   std::map<std::string, std::string> last_;
   runtime::Timer timer_;
 };

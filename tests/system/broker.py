@@ -36,9 +36,9 @@ class Rule:
         self.effect, self.action, self.topics, self.user = effect, action, topics, user
 
     def toml(self):
-        who = f"user = {quote(self.user)}\n" if self.user is not None else ""
-        return (f"[[auth.rules]]\n{who}action = {quote(self.action)}\n"
-                f"{self.effect} = [{', '.join(quote(t) for t in self.topics)}]\n")
+        who = f"users = [{quote(self.user)}]\n" if self.user is not None else ""
+        return (f"[[auth.rules]]\n{who}{self.effect} = [{quote(self.action)}]\n"
+                f"topics = [{', '.join(quote(t) for t in self.topics)}]\n")
 
 
 def add_user(users_file, name, password):

@@ -130,8 +130,8 @@ def config_show_tells_what_is_in_force():
 
 @test
 def the_environment_overrides():
-    path = config_file('[log]\nlevel = "info"\n')
-    said(arena("config", "show", "--config", path, env={"ARENA_LOG__LEVEL": "debug"}), 0, "debug")
+    path = config_file('[server]\nlog_level = "info"\n')
+    said(arena("config", "show", "--config", path, env={"ARENA_SERVER__LOG_LEVEL": "debug"}), 0, "debug")
 
 
 def bad_configuration(text, *patterns):
