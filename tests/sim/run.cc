@@ -15,6 +15,7 @@ class Run {
  public:
   Run(uint64_t seed, Tally& tally, bool verbose)
       : verbose_(verbose), tally_(tally), world_(seed, options_of(seed)), network_(world_), broker_(world_, network_) {
+    oracle_.verbose = verbose;
     for (int i = 0; i < kClients; ++i) {
       clients_.push_back(std::make_unique<Client>("c" + std::to_string(i), world_, network_, oracle_, tally_));
       clients_.back()->verbose = verbose;
