@@ -95,11 +95,13 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
 
 void Oracle::check_end() {
   std::map<std::string, std::vector<const Span*>> group_spans;
+  std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it
   std::map<std::string, std::vector<const SessionView*>> group_members;
   for (const auto& session : sessions_) {
     for (const Span& span : session->spans) {
       if (span.group.empty()) continue;
       group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
+      if (span.granted == Guarantee::at_most_once) may_lose.insert("$share/" + span.group + "/" + span.filter);
     }
     if (session->lost || !session->persistent) continue;
     for (const Span& span : session->spans) {
@@ -116,7 +118,9 @@ void Oracle::check_end() {
       }
     }
   }
-  for (const auto& [name, spans] : group_spans) check_group(name, spans, group_members[name]);
+  for (const auto& [name, spans] : group_spans) {
+    if (!may_lose.contains(name)) check_group(name, spans, group_members[name]);
+  }
 }
 
 // A group with a durable member that stands to the end: somebody got each message.
