@@ -446,6 +446,19 @@ def hang_up_reloads_users():
 
 
 @test
+def a_reload_disconnects_who_may_not_connect_any_more():
+    with Broker(users={"alice": "wonder", "bob": "builder", "carol": "old"}) as broker:
+        wires = {name: opened(broker.port, 5, name, user=name, password=word) for name, word in broker.users.items()}
+        said(arena("user", "remove", "--file", broker.users_file, "bob"), 0)
+        said(arena("user", "passwd", "--file", broker.users_file, "carol", "--password-stdin", text_in="new\n"), 0)
+        broker.hang_up()
+        for name in ("bob", "carol"):
+            wires[name].expect(DISCONNECT, reason=0x98)
+            wires[name].expect_closed()
+        wires["alice"].ping()
+
+
+@test
 def a_bad_reload_changes_nothing():
     with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["old/#"])]) as broker:
         broker.rules = [Rule("allow", "all", ["new/#"])]
