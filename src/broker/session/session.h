@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -231,6 +232,7 @@ class Session final : public Reader {
   int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
   int64_t expires_at_ms_ = 0;           // monotonic; 0: never
   std::string due_key_;                 // in the store
+  std::set<std::string> stale_due_keys_;  // still in the store until a write succeeds
 };
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).
