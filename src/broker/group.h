@@ -58,6 +58,10 @@ class Group final : public Reader {
   void on_end(PartitionId partition, uint64_t end) override;
   void on_tick() override;
   void restore(const GroupRecord& record);
+  // After recovery: a group whose members did not come back has ended.
+  void end_if_empty() {
+    if (members_.empty()) end();
+  }
 
  private:
   struct Held {

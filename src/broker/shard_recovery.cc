@@ -81,6 +81,11 @@ void Shard::start() {
   for (const auto& [id, connected] : restored) {
     if (Session* session = find_session(id)) session->settle_restored(connected);
   }
+  std::vector<uint64_t> groups;
+  for (const auto& [id, group] : groups_by_id_) groups.push_back(id);
+  for (uint64_t id : groups) {
+    if (Group* group = find_group(id)) group->end_if_empty();
+  }
 }
 
 // Open exactly-once handshakes go back to their sessions; those without one are forgotten.

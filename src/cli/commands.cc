@@ -38,9 +38,12 @@ bool is_known(const CLI::App& app, std::string_view word) {
 }  // namespace
 
 void add_commands(CLI::App& app, int& exit_code) {
+  add_bench_command(app, exit_code);
   add_config_command(app, exit_code);
   add_dev_command(app, exit_code);
+  add_pub_command(app, exit_code);
   add_server_command(app, exit_code);
+  add_sub_command(app, exit_code);
   add_user_command(app, exit_code);
   add_version_command(app, exit_code);
 }

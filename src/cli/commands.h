@@ -19,9 +19,12 @@ inline constexpr int kUsage = 2;       // wrong arguments or configuration; noth
 inline constexpr int kRefused = 3;     // the credentials or permissions do not suffice
 inline constexpr int kTimedOut = 124;  // as timeout(1) says it
 
+void add_bench_command(CLI::App& app, int& exit_code);
 void add_config_command(CLI::App& app, int& exit_code);
 void add_dev_command(CLI::App& app, int& exit_code);
+void add_pub_command(CLI::App& app, int& exit_code);
 void add_server_command(CLI::App& app, int& exit_code);
+void add_sub_command(CLI::App& app, int& exit_code);
 void add_user_command(CLI::App& app, int& exit_code);
 void add_version_command(CLI::App& app, int& exit_code);
 

@@ -212,6 +212,7 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   asked.span.filter = filter;
   asked.span.group = group;
   asked.span.granted = guarantee;
+  asked.span.request = ++requests_;
   asked_[id].push_back(asked);
   send(packet);
   tally_[group.empty() ? "subscribe" : "subscribe shared"]++;
@@ -232,6 +233,7 @@ void Client::unsubscribe() {
   Asked asked;
   asked.subscribe = false;
   asked.span = chosen;
+  asked.span.request = ++requests_;
   asked_[packet.packet_id].push_back(asked);
   // From here on nothing is owed; until the answer it may still come.
   for (Span& span : session_->spans) {
@@ -350,7 +352,7 @@ void Client::handle(const am::Packet& packet) {
     const Span span = it->second.front().span;
     asked_.erase(it);
     for (Span& old : session_->spans) {
-      if (old.filter == span.filter && old.group == span.group && old.granted_ms == 0) old.ended = true;
+      if (old.filter == span.filter && old.group == span.group && old.request < span.request) old.ended = true;
     }
   } else if (const auto* disconnect = std::get_if<am::Disconnect>(&packet)) {
     tally_["disconnected: " + std::string(am::to_string(disconnect->reason))]++;

@@ -109,6 +109,7 @@ class Client final : public net::StreamHandler {
   uint32_t expiry_s_ = 0;
   std::string will_;
   uint64_t wills_ = 0;
+  uint64_t requests_ = 0;
   uint16_t last_id_ = 0;
   std::deque<Outbound> outbound_;
   std::map<uint16_t, std::vector<Asked>> asked_;

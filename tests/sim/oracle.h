@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <set>
@@ -31,7 +32,8 @@ struct Span {
   std::string filter;            // without the group's prefix
   std::string group;
   Guarantee granted = Guarantee::at_most_once;
-  int64_t granted_ms = 0;        // 0: not answered yet
+  int64_t granted_ms = 0;        // 0: not answered yet, or given up
+  uint64_t request = 0;          // which of its client's requests made it
   bool ended = false;
 };
 
@@ -71,7 +73,11 @@ class Oracle {
   // Which message a payload names; SIZE_MAX: none.
   static std::size_t index_of(std::string_view payload);
   uint64_t deliveries() const { return deliveries_; }
-  void fail(const std::string& what) { failures_.push_back(what); }
+  void fail(const std::string& what) {
+    if (verbose) std::fprintf(stderr, "         FAILURE %s\n", what.c_str());
+    failures_.push_back(what);
+  }
+  bool verbose = false;
   const std::vector<std::string>& failures() const { return failures_; }
 
  private:

@@ -15,6 +15,7 @@ class Run {
  public:
   Run(uint64_t seed, Tally& tally, bool verbose)
       : verbose_(verbose), tally_(tally), world_(seed, options_of(seed)), network_(world_), broker_(world_, network_) {
+    oracle_.verbose = verbose;
     for (int i = 0; i < kClients; ++i) {
       clients_.push_back(std::make_unique<Client>("c" + std::to_string(i), world_, network_, oracle_, tally_));
       clients_.back()->verbose = verbose;
@@ -91,15 +92,19 @@ class Run {
     } else if (dice < 45) {
       const std::string to = topic();
       say(client.name() + " publishes to " + to);
-      client.publish(to, guarantee(), false, below(12) == 0 ? 2 : 0, below(4) == 0 ? 700 : 0);
+      const Guarantee how = guarantee();
+      const uint32_t expiry_s = below(12) == 0 ? 2 : 0;
+      client.publish(to, how, false, expiry_s, below(4) == 0 ? 700 : 0);
     } else if (dice < 50) {
       client.publish("r/" + client.name(), guarantee(), true, 0, 0);
     } else if (dice < 52) {
-      client.publish("secret/s", guarantee(), below(2) == 0, 0, 0);
+      const Guarantee how = guarantee();
+      client.publish("secret/s", how, below(2) == 0, 0, 0);
     } else if (dice < 68) {
       const std::string what = filter();
       say(client.name() + " subscribes to " + what);
-      client.subscribe(what, below(5) == 0 ? "g" : "", guarantee());
+      const std::string group = below(5) == 0 ? "g" : "";
+      client.subscribe(what, group, guarantee());
     } else if (dice < 74) {
       client.unsubscribe();
     } else if (dice < 80) {
@@ -128,7 +133,7 @@ class Run {
       case 2:
         say("a core stands still");
         tally_["fault: core pause"]++;
-        world_.pause_core(static_cast<unsigned>(below(world_.cores())), static_cast<int64_t>(below(3000)));
+        pause_some_core();
         break;
       case 3:
         say("the store is full for a while");
@@ -147,6 +152,11 @@ class Run {
         // Forwards only as far as no expiry is reached early; backwards makes everything live longer.
         world_.jump_wall(-static_cast<int64_t>(below(1000)));
     }
+  }
+
+  void pause_some_core() {
+    const auto core = static_cast<unsigned>(below(world_.cores()));
+    world_.pause_core(core, static_cast<int64_t>(below(3000)));
   }
 
   // The network is good again, everybody comes back and takes what is theirs.

@@ -755,7 +755,7 @@ def denied_publish(version):
         alice.subscribe("news/#", 1)
         for qos in (0, 1, 2):
             reason = bob.publish("news/fake", "x", qos)
-            if version == 5 and qos:
+            if version == 5 and qos == 1:  # at QoS 2 this client overwrites PUBREC's reason with PUBCOMP's
                 equal(reason, 0x87)
         alice.publish("news/true", "y", 1)
         alice.expect("news/true", "y")

@@ -70,6 +70,7 @@ void Session::start() {
   feed_.start();
   tell_groups();
   resend_window();
+  pump_transient();
   pump();
 }
 

@@ -185,6 +185,7 @@ class Session final : public Reader {
   void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
+  void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
   void become_reader();
 

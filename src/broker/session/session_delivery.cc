@@ -218,15 +218,10 @@ void Session::on_recorded(uint32_t attachment, engine::CommitStatus status) {
     return;
   }
   recording_ = false;
-  std::vector<uint16_t> tags;
-  for (const Outstanding& entry : window_.entries()) {
-    if (entry.stage == Stage::recording) tags.push_back(entry.tag);
-  }
-  for (uint16_t tag : tags) {
-    Outstanding* entry = window_.find(tag);
-    if (entry == nullptr) continue;
-    entry->stage = Stage::sent;
-    transmit(*entry);
+  for (Outstanding& entry : window_.entries()) {
+    if (entry.stage != Stage::recording) continue;
+    entry.stage = Stage::parked;  // and leaves as the window allows: it may be smaller than when they were gathered
+    ++parked_;
   }
   pump();
 }

@@ -39,7 +39,7 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   for (std::size_t slot = 0; slot < requests.size(); ++slot) {
     const SubscribeRequest& request = requests[slot];
     const access::Subject subject{principal_, client_id_};
-    if (shard_.policy().covers(subject, request.filter) != access::Coverage::all) {
+    if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
       answer_subscribe(slot, cookie, {SubscribeStatus::denied, {}});
       continue;
     }
@@ -259,6 +259,7 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     shard_.counters().subscriptions.sub();
     if (!name.group.empty()) shard_.counters().shared_subscriptions.sub();
     shard_.silence(*removed.back());
+    if (removed.back()->group_id != 0) return_group_waiting(removed.back()->group_id);
   }
   durable_filters_.reset();
   if (!removed.empty() && !ended_) drop_unwanted();
@@ -281,6 +282,26 @@ void Session::remove_subscription(const std::string& name) {
   if (it == subscriptions_.end()) return;
   std::vector<FilterName> names{{it->second->request.group, it->second->request.filter}};
   unsubscribe(std::move(names), 0);
+}
+
+// What the group gave me and has not left yet is not mine any more.
+void Session::return_group_waiting(uint64_t group_id) {
+  std::deque<Item> kept;
+  std::vector<GroupDelivery> returned;
+  for (Item& item : waiting_) {
+    if (item.origin.group == group_id) {
+      waiting_bytes_ -= item.bytes();
+      returned.push_back(item.origin);
+    } else {
+      kept.push_back(std::move(item));
+    }
+  }
+  waiting_ = std::move(kept);
+  for (const GroupDelivery& origin : returned) {
+    shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
+    });
+  }
 }
 
 // What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].

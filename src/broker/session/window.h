@@ -34,7 +34,7 @@ struct Item {
 };
 
 enum class Stage : uint8_t {
-  parked,     // left on an earlier connection, and waits to leave again on this one
+  parked,     // may leave (again) as soon as the window allows
   recording,  // its tag is being committed; it has not left yet
   sent,
   received,   // exactly once: the receiver has it
