@@ -50,8 +50,11 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
 }
 
 // First deliveries of one publisher, topic and guarantee come in the order they were sent. A group has no order.
-void Oracle::check_order(SessionView& session, const Received& got, std::size_t index) {
+void Oracle::check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered) {
   const Published& message = messages_[index];
+  for (const Span& span : unanswered) {
+    if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
+  }
   for (const Span& span : session.spans) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
@@ -90,7 +93,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (got.guarantee == Guarantee::exactly_once && !shared && !session.lost && ++session.exactly_once[index] > 1 && !message.unsure_once) {
     fail(session.client + " received " + text(index, message) + " twice at exactly once");
   }
-  if (++session.deliveries[index] == 1) check_order(session, got, index);
+  if (++session.deliveries[index] == 1) check_order(session, got, index, unanswered);
 }
 
 void Oracle::check_end() {

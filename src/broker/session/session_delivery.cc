@@ -423,6 +423,13 @@ void Session::take_record(PartitionId partition, engine::Record& record) {
     item.guarantee = Guarantee::exactly_once;  // as it began, whatever the subscription says now
     restored_tags_.erase(restored);
   }
+  if (item.guarantee == Guarantee::at_most_once) {
+    // The subscription is just being lowered to that: nobody would ever settle it under a tag [MQTT-3.3.1-2].
+    settled(item);
+    item.stored = false;
+    enqueue_transient(std::move(item));
+    return;
+  }
   waiting_bytes_ += item.bytes();
   waiting_.push_back(std::move(item));
 }
