@@ -12,6 +12,7 @@ namespace {
 // connection and the settings may be replaced meanwhile. Handed from core to lane and back, never used by two.
 struct Verification {
   std::shared_ptr<const AuthSettings> settings;
+  std::shared_ptr<const std::shared_ptr<const AuthSettings>> current;  // read on the core alone
   std::string user;
   std::string password;
   bool good = false;
@@ -35,11 +36,26 @@ struct Verification {
     if (!good) return call(std::move(done), fail(AuthRefusal::bad_credentials));
     Principal principal;
     principal.name = std::move(user);
+    if (!still_welcome(principal, *settings, **current)) return call(std::move(done), fail(AuthRefusal::bad_credentials));
     call(std::move(done), std::move(principal));
   }
 };
 
+// From whom anonymous is taken, as a number that grows with the circle.
+int anonymous_circle(const AuthSettings& settings) {
+  if (settings.allow_anonymous) return *settings.allow_anonymous ? 2 : 0;
+  return settings.users.empty() ? 1 : 0;
+}
+
 }  // namespace
+
+bool still_welcome(const Principal& principal, const AuthSettings& before, const AuthSettings& now) {
+  if (principal.internal) return true;
+  if (principal.anonymous()) return anonymous_circle(now) >= anonymous_circle(before);
+  const std::string* old_hash = before.users.hash_of(principal.name);
+  const std::string* hash = now.users.hash_of(principal.name);
+  return hash != nullptr && old_hash != nullptr && *hash == *old_hash;
+}
 
 std::string_view to_string(AuthRefusal refusal) {
   switch (refusal) {
@@ -51,7 +67,7 @@ std::string_view to_string(AuthRefusal refusal) {
 }
 
 Authenticator::Authenticator(runtime::Loop& loop, std::shared_ptr<const AuthSettings> settings)
-    : loop_(loop), settings_(std::move(settings)) {}
+    : loop_(loop), current_(std::make_shared<std::shared_ptr<const AuthSettings>>(std::move(settings))) {}
 
 void Authenticator::authenticate(Credentials credentials, Done done) {
   if (credentials.user || credentials.password) return verify(std::move(credentials), std::move(done));
@@ -60,13 +76,14 @@ void Authenticator::authenticate(Credentials credentials, Done done) {
 }
 
 bool Authenticator::anonymous_allowed(bool peer_loopback) const {
-  if (settings_->allow_anonymous) return *settings_->allow_anonymous;
-  return peer_loopback && settings_->users.empty();
+  const int circle = anonymous_circle(settings());
+  return circle == 2 || (circle == 1 && peer_loopback);
 }
 
 void Authenticator::verify(Credentials credentials, Done done) {
   auto verification = std::make_shared<Verification>();
-  verification->settings = settings_;
+  verification->settings = *current_;
+  verification->current = current_;
   verification->user = std::move(credentials.user).value_or(std::string{});
   verification->password = std::move(credentials.password).value_or(std::string{});
   verification->done = std::move(done);

@@ -37,6 +37,10 @@ struct AuthSettings {
   std::optional<bool> allow_anonymous;
 };
 
+// Would `principal`, let in under `before`, be let in again under `now`? Not with a changed password, nor as anonymous
+// where that has become narrower.
+bool still_welcome(const Principal& principal, const AuthSettings& before, const AuthSettings& now);
+
 // One per core; called on that core.
 class Authenticator {
  public:
@@ -48,16 +52,16 @@ class Authenticator {
   // Calls `done` once, on this core: before returning when no password has to be verified, in a later turn
   // otherwise, even if this object has died meanwhile. Whoever may be gone by then must say so in `done`.
   void authenticate(Credentials credentials, Done done);
-  // Verifications already under way end by the old settings.
-  void replace(std::shared_ptr<const AuthSettings> settings) { settings_ = std::move(settings); }
-  const AuthSettings& settings() const { return *settings_; }
+  // Verifications already under way are refused when their user is gone or has another password by now.
+  void replace(std::shared_ptr<const AuthSettings> settings) { *current_ = std::move(settings); }
+  const AuthSettings& settings() const { return **current_; }
 
  private:
   bool anonymous_allowed(bool peer_loopback) const;
   void verify(Credentials credentials, Done done);
 
   runtime::Loop& loop_;
-  std::shared_ptr<const AuthSettings> settings_;
+  std::shared_ptr<std::shared_ptr<const AuthSettings>> current_;  // shared with verifications under way, on this core
 };
 
 }  // namespace arena::access

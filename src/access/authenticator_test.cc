@@ -136,16 +136,48 @@ TEST(Authenticator, RefusesUnhashedWhenTheLaneIsFull) {
   EXPECT_EQ(outcome.calls, 1u);
 }
 
-TEST(Authenticator, AnswersAfterItsDeathAndByTheSettingsItWasAskedUnder) {
+TEST(Authenticator, AnswersAfterItsDeath) {
   FakeLoop loop;
   Outcome outcome;
   {
     Authenticator authenticator(loop, settings_of(true));
     authenticator.authenticate({"ann", "right", false}, into(outcome));
-    authenticator.replace(settings_of(false));
   }
   loop.drain();
   EXPECT_TRUE(outcome.principal);
+}
+
+TEST(Authenticator, RefusesWhoseUserIsTakenAwayWhileThePasswordIsVerified) {
+  FakeLoop loop;
+  Outcome outcome;
+  Authenticator authenticator(loop, settings_of(true));
+  authenticator.authenticate({"ann", "right", false}, into(outcome));
+  authenticator.replace(settings_of(false));
+  loop.drain();
+  EXPECT_EQ(outcome.refusal, AuthRefusal::bad_credentials);
+}
+
+TEST(StillWelcome, TheSameUserWithTheSamePassword) {
+  const auto users = settings_of(true), none = settings_of(false), other_salt = settings_of(true);
+  Principal ann;
+  ann.name = "ann";
+  EXPECT_TRUE(still_welcome(ann, *users, *users));
+  EXPECT_FALSE(still_welcome(ann, *users, *none));
+  EXPECT_FALSE(still_welcome(ann, *users, *other_salt));
+}
+
+TEST(StillWelcome, AnonymousWhereTheCircleHasNotNarrowed) {
+  const auto users = settings_of(true), none = settings_of(false);
+  const auto open = settings_of(false, true), shut = settings_of(false, false);
+  const Principal anonymous;
+  EXPECT_TRUE(still_welcome(anonymous, *none, *none));
+  EXPECT_TRUE(still_welcome(anonymous, *none, *open));
+  EXPECT_FALSE(still_welcome(anonymous, *none, *users));
+  EXPECT_FALSE(still_welcome(anonymous, *open, *none));
+  EXPECT_FALSE(still_welcome(anonymous, *open, *shut));
+  Principal broker;
+  broker.internal = true;
+  EXPECT_TRUE(still_welcome(broker, *open, *shut));
 }
 
 }  // namespace

@@ -200,7 +200,8 @@ Coverage Policy::covers(const Subject& subject, std::string_view filter) const {
     take(allow_all, allow_some, "$SYS/#");
   }
   if (deny_all || !allow_some) return Coverage::none;
-  return allow_all && !deny_some ? Coverage::all : Coverage::part;
+  if (!allow_all) return Coverage::part;
+  return deny_some ? Coverage::holed : Coverage::all;
 }
 
 }  // namespace arena::access

@@ -56,9 +56,12 @@ class Decision {
   const Rule* rule_;
 };
 
-// What a subject may read of all that a filter matches. `all` and `none` are certain; `part` is said whenever
-// neither could be shown, so it may turn out to be either: then each delivery is decided on its topic.
-enum class Coverage : uint8_t { all, none, part };
+// What a subject may read of all that a filter matches. `all` and `none` are certain. `holed`: everything is allowed, but
+// deny rules take something out, so each delivery is decided on its topic. `part`: not everything is allowed, or it
+// could not be shown.
+enum class Coverage : uint8_t { all, holed, part, none };
+// May such a subscription be made at all? What deny rules take out is withheld at delivery.
+constexpr bool may_subscribe(Coverage coverage) { return coverage == Coverage::all || coverage == Coverage::holed; }
 
 // Immutable; shared by all cores. Rules are replaced as a whole by a new policy with a higher epoch. Whoever stores
 // an answer stores the epoch with it and asks again when the epoch has moved.

@@ -101,6 +101,16 @@ bool Shard::kick(std::string_view key) {
   return true;
 }
 
+std::size_t Shard::kick_all(const std::function<bool(const Principal&)>& chosen) {
+  std::vector<std::string> keys;  // sessions may end while they are kicked
+  for (const auto& [key, session] : sessions_) {
+    if (session->connected() && chosen(session->principal())) keys.push_back(key);
+  }
+  std::size_t kicked = 0;
+  for (const std::string& key : keys) kicked += kick(key) ? 1 : 0;
+  return kicked;
+}
+
 void Shard::drain(UniqueFunction<void()> done) {
   std::vector<SessionId> ids;
   for (const auto& [key, session] : sessions_) {

@@ -4,6 +4,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -53,6 +54,8 @@ class Shard {
   void publish_internal(std::unique_ptr<Message> message);
   // Takes the connection of a session away. False: no such session connected here.
   bool kick(std::string_view session_key);
+  // The same for every session here whose principal is chosen; tells how many.
+  std::size_t kick_all(const std::function<bool(const Principal&)>& chosen);
   void set_policy(std::shared_ptr<const access::Policy> policy) { policy_ = std::move(policy); }
   const access::Policy& policy() const { return *policy_; }
   // More is posted to some core than it has handled: publishers should not be read for now.

@@ -424,5 +424,23 @@ TEST_P(BrokerTest, ALiveDurableSubscriberThatOverflowsReadsTheLog) {
   }
 }
 
+TEST_P(BrokerTest, KicksThoseChosenAndNobodyElse) {
+  Peer bob(world, "bob"), durable(world, "durable"), other(world, "other");
+  bob.user = durable.user = "bob";
+  other.user = "ann";
+  ASSERT_TRUE(bob.connect() && durable.connect(true, 100) && other.connect());
+  std::size_t kicked = 0;
+  for (unsigned core = 0; core < world.cores(); ++core) {
+    kicked += world.shard(core).kick_all([](const Principal& principal) { return principal.name == "bob"; });
+  }
+  EXPECT_EQ(kicked, 2u);
+  EXPECT_EQ(bob.close_reason, EndReason::kicked);
+  EXPECT_EQ(durable.close_reason, EndReason::kicked);
+  EXPECT_FALSE(other.close_reason);
+  EXPECT_EQ(other.publish("t", "x", k1).outcome, Outcome::no_match);
+  ASSERT_TRUE(durable.connect(false, 100));
+  EXPECT_TRUE(durable.present);
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -40,7 +40,11 @@ class World {
 
   runtime::SimWorld& sim() { return *sim_; }
   engine::MemoryDisk& disk() { return disk_; }
-  Shard& home(const std::string& client) { return *shards_[shards_[0]->home_core(session_key(Principal{}, client))]; }
+  Shard& home(const std::string& client, const std::string& user = "") {
+    Principal principal;
+    principal.name = user;
+    return *shards_[shards_[0]->home_core(session_key(principal, client))];
+  }
   Shard& shard(unsigned core) { return *shards_[core]; }
   unsigned cores() const { return static_cast<unsigned>(shards_.size()); }
   bool settle(UniqueFunction<bool()> done) { return sim_->run_until(std::move(done), 20'000); }
@@ -107,13 +111,14 @@ class Peer final : public SessionSink {
   bool connect(bool clean = true, uint32_t expiry_s = 0, std::optional<Will> will = std::nullopt) {
     OpenRequest request;
     request.client_id = client_;
+    request.principal.name = user;
     request.clean_start = clean;
     request.expiry_s = expiry_s;
     request.will = std::move(will);
     request.inflight_max = window;
     open_ = false;
     refused_.reset();
-    session_ = world_.home(client_).open(request, *this);
+    session_ = world_.home(client_, user).open(request, *this);
     if (!world_.settle([&] { return open_ || refused_; })) return false;
     if (open_ && session_ != nullptr) session_->start();
     return open_;
@@ -219,11 +224,12 @@ class Peer final : public SessionSink {
   bool auto_settle = true;
   bool is_ready = true;
   std::size_t window = 10;
+  std::string user;  // empty: anonymous
 
  private:
   // As a real client would: in a later turn, if the connection still stands.
   void later(UniqueFunction<void()> act) {
-    Shard& home = world_.home(client_);
+    Shard& home = world_.home(client_, user);
     home.loop().post(home.core(), [this, alive = std::weak_ptr<int>(alive_), session = session_, act = std::move(act)]() mutable {
       if (!alive.expired() && session_ != nullptr && session_ == session) act();
     });

@@ -198,6 +198,14 @@ void Server::reload(LiveSettings live) {
     core.authenticator.replace(live.auth);
     core.door.set_options(live.mqtt);
   });
+  // Only then: nobody is let in by the old settings any more.
+  const auto unwelcome = [&](const Principal& principal) {
+    return !access::still_welcome(principal, *state_->settings.live.auth, *live.auth);
+  };
+  std::atomic<std::size_t> kicked{0};
+  state_->on_every_core([&](Core& core) { kicked += core.shard.kick_all(unwelcome); });
+  if (kicked != 0) log::info("server", "disconnected who may not connect any more", {{"connections", uint64_t{kicked}}});
+  state_->settings.live = std::move(live);
 }
 
 void Server::drain(int64_t within_ms) {

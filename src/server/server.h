@@ -46,7 +46,8 @@ class Server {
   Status start();
   // Where it listens, in the order of the settings, with real port numbers.
   std::vector<Endpoint> endpoints() const;
-  // All or nothing has been decided by whoever made `live`; every core takes it in its next turn.
+  // All or nothing has been decided by whoever made `live`; every core has taken it when this returns. Who would not
+  // be let in any more is disconnected.
   void reload(LiveSettings live);
   // Says goodbye to every client, stores what is dirty, stops. Takes at most about `within_ms`.
   void drain(int64_t within_ms);

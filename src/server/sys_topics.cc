@@ -26,7 +26,8 @@ SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<Core
               {"publish/dropped", [](const SysTopics& sys) { return sys.dropped(); }},
               {"bytes/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::bytes_received); }},
               {"bytes/sent", [](const SysTopics& sys) { return sys.sum(&MqttCounters::bytes_sent); }},
-              {"connections", [](const SysTopics& sys) { return sys.sum(&MqttCounters::connects_accepted); }}}),
+              {"connections", [](const SysTopics& sys) { return sys.sum(&MqttCounters::connects_accepted); }},
+              {"sockets", [](const SysTopics& sys) { return sys.sum(&MqttCounters::accepted); }}}),
       timer_(&SysTopics::on_timer, this) {
   publish_all();
   loop_.arm(timer_, interval_ms_);

@@ -337,7 +337,7 @@ def sub_count_ends():
 def pub_at_every_guarantee_in_both_versions():
     with opened(SHARED.port, 4, "cli-watch") as watch:
         watch.subscribe(("cli/q", 2))
-        for mqtt in ("4", "5"):
+        for mqtt in ("3.1.1", "5"):
             for qos in "012":
                 said(arena("pub", *at(), "-q", qos, "--mqtt-version", mqtt, "cli/q", f"{mqtt}-{qos}"), 0)
                 got = watch.expect(PUBLISH, payload=f"{mqtt}-{qos}".encode(), qos=int(qos))
@@ -443,6 +443,19 @@ def hang_up_reloads_users():
                 wire.send(connect(4, "zoe-probe", user="zoe", password="late"))
                 return wire.expect(CONNACK).reason == 0
         eventually(let_in, "the new user is let in")
+
+
+@test
+def a_reload_disconnects_who_may_not_connect_any_more():
+    with Broker(users={"alice": "wonder", "bob": "builder", "carol": "old"}) as broker:
+        wires = {name: opened(broker.port, 5, name, user=name, password=word) for name, word in broker.users.items()}
+        said(arena("user", "remove", "--file", broker.users_file, "bob"), 0)
+        said(arena("user", "passwd", "--file", broker.users_file, "carol", "--password-stdin", text_in="new\n"), 0)
+        broker.hang_up()
+        for name in ("bob", "carol"):
+            wires[name].expect(DISCONNECT, reason=0x98)
+            wires[name].expect_closed()
+        wires["alice"].ping()
 
 
 @test

@@ -39,7 +39,7 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   for (std::size_t slot = 0; slot < requests.size(); ++slot) {
     const SubscribeRequest& request = requests[slot];
     const access::Subject subject{principal_, client_id_};
-    if (shard_.policy().covers(subject, request.filter) != access::Coverage::all) {
+    if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
       answer_subscribe(slot, cookie, {SubscribeStatus::denied, {}});
       continue;
     }

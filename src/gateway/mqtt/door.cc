@@ -24,6 +24,7 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
     stream->abort();
     return;
   }
+  counters_.accepted.add();
   ++admission_.connections;
   ++admission_.half_open;
   add(std::move(stream));

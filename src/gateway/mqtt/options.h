@@ -46,6 +46,7 @@ struct Counters {
   broker::Counter packets_sent;
   broker::Counter bytes_received;
   broker::Counter bytes_sent;
+  broker::Counter accepted;             // connections, in all
   broker::Counter connections;          // open now
   broker::Counter connects_accepted;
   broker::Counter connects_refused;
