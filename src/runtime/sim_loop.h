@@ -62,6 +62,8 @@ class SimLoop final : public Loop {
   // For the simulated network: runs `task` in the io phase of the first turn at or after now + delay_us.
   void schedule_io(int64_t delay_us, Task task);
   SimWorld& world() { return world_; }
+  // As when its process dies: what was going to happen here does not. Timers go with their owners.
+  void drop_tasks();
 
  private:
   friend class SimWorld;
@@ -76,7 +78,6 @@ class SimLoop final : public Loop {
   void run_events(bool io, std::vector<SimEvent>& batch);
   void run_deferred();
   void run_deferred_tasks();
-  void drop_tasks();
 
   SimWorld& world_;
   const unsigned core_;

@@ -1,0 +1,360 @@
+#include "broker/group.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/shard.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+
+std::string group_key(std::string_view space, std::string_view group, std::string_view filter) {
+  std::string key(space);
+  key.push_back('\0');
+  key.append(group).push_back('\0');
+  key.append(filter);
+  return key;
+}
+
+Group::Group(Shard& shard, uint64_t id, std::string space, std::string name, std::string filter)
+    : shard_(shard),
+      id_(id),
+      space_(std::move(space)),
+      name_(std::move(name)),
+      key_(group_key(space_, name_, filter)),
+      feed_(shard, id) {
+  subscription_.group = this;
+  subscription_.request.filter = std::move(filter);
+  subscription_.request.group = name_;
+  subscription_.request.granted = Guarantee::exactly_once;
+  shard_.counters().groups.add();
+}
+
+Group::~Group() = default;
+
+Group::Member* Group::find(SessionId session) {
+  const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.session == session; });
+  return it == members_.end() ? nullptr : &*it;
+}
+
+bool Group::anyone_online() const {
+  return std::any_of(members_.begin(), members_.end(), [](const Member& member) { return member.online; });
+}
+
+void Group::join(Member member, UniqueFunction<void(bool)> done) {
+  const bool online = member.online;
+  const SessionId session = member.session;
+  const bool durable = member.persistent && member.granted != Guarantee::at_most_once;
+  if (Member* known = find(session)) {
+    member.held = known->held;
+    *known = member;
+  } else {
+    members_.push_back(std::move(member));
+  }
+  const bool becomes_durable = durable && !subscription_.durable;
+  if (becomes_durable) {
+    subscription_.durable = true;
+    shard_.register_reader(id_, *this);
+  }
+  waiting_joins_.push_back(std::move(done));
+  if (known_ && !becomes_durable) {
+    on_interest_known();
+  } else if (becomes_durable || waiting_joins_.size() == 1) {
+    known_ = false;
+    shard_.add_interest(subscription_, subscription_.durable ? id_ : 0, feed_.floors(), false,
+                        [shard = &shard_, id = id_](const std::vector<MessageRef>&) {
+                          if (Group* group = shard->find_group(id)) group->on_interest_known();
+                        });
+  }
+  if (online) set_online(session, true);
+}
+
+void Group::on_interest_known() {
+  known_ = true;
+  std::vector<UniqueFunction<void(bool)>> joins = std::move(waiting_joins_);
+  waiting_joins_.clear();
+  if (!subscription_.durable) {
+    for (auto& done : joins) done(true);
+    return;
+  }
+  write([shard = &shard_, id = id_, joins = std::move(joins)](engine::CommitStatus status) mutable {
+    const bool stored = status == engine::CommitStatus::committed;
+    Group* group = shard->find_group(id);
+    if (!stored && group != nullptr) group->dirty_ = true;
+    for (auto& done : joins) done(stored);
+  });
+}
+
+void Group::set_online(SessionId session, bool online) {
+  Member* member = find(session);
+  if (member == nullptr) return;
+  member->online = online;
+  if (!online) {
+    stop_if_alone();
+    return;
+  }
+  if (!reading_) {
+    reading_ = true;
+    feed_.start();
+  }
+  pump();
+}
+
+void Group::leave(SessionId session) {
+  std::erase_if(members_, [&](const Member& member) { return member.session == session; });
+  if (members_.empty()) {
+    end();
+  } else {
+    stop_if_alone();
+  }
+}
+
+// Nobody to hand anything to: what the log has is read again later, the rest is dropped and counted.
+void Group::stop_if_alone() {
+  if (anyone_online() || !reading_) return;
+  reading_ = false;
+  for (const Item& item : waiting_) {
+    if (item.stored) {
+      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake_from(item.offset);
+    } else {
+      shard_.counters().drop(Drop::no_member);
+    }
+  }
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  feed_.stop();
+}
+
+void Group::end() {
+  if (ended_) return;
+  ended_ = true;
+  shard_.silence(subscription_);
+  shard_.forget_subscription(subscription_, id_, true);
+  if (subscription_.durable) {
+    shard_.unregister_reader(id_);
+    std::vector<engine::Operation> operations(1);
+    operations[0] = {engine::Operation::Kind::erase, engine::Space::groups, key_, {}};
+    shard_.submit(key_, std::move(operations), {});
+  }
+  shard_.counters().groups.sub();
+  shard_.remove_group(*this);
+}
+
+// ---- handing out ----
+
+void Group::offer(const Routed& routed) {
+  if (ended_) return;
+  const Guarantee guarantee = routed.message->guarantee;
+  if (subscription_.durable && routed.stored) {
+    if (!feed_.admits(routed.partition, routed.offset)) return;
+    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+      feed_.fall_behind(routed.partition);
+      return;
+    }
+    if (!feed_.find(routed.partition)->take(routed.offset)) return;
+    enqueue(Item{routed.message, guarantee, false, true, routed.partition, routed.offset});
+    return;
+  }
+  if (!anyone_online()) {
+    shard_.counters().drop(Drop::no_member);
+  } else if (guarantee == Guarantee::at_most_once) {
+    if (Member* member = next_member()) {
+      hand_out(Item{routed.message, guarantee}, *member);
+    } else {
+      shard_.counters().drop(Drop::no_member);
+    }
+  } else if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    shard_.counters().drop(Drop::queue_full);
+  } else {
+    enqueue(Item{routed.message, guarantee});
+  }
+}
+
+void Group::enqueue(Item item) {
+  waiting_bytes_ += item.bytes();
+  waiting_.push_back(std::move(item));
+  pump();
+}
+
+// In turn, among those online with room.
+Group::Member* Group::next_member() {
+  for (std::size_t tried = 0; tried < members_.size(); ++tried) {
+    turn_ = (turn_ + 1) % members_.size();
+    Member& member = members_[turn_];
+    if (member.online && member.held < member.window) return &member;
+  }
+  return nullptr;
+}
+
+void Group::pump() {
+  while (!waiting_.empty()) {
+    if (waiting_.front().message->expired(shard_.loop().wall_ms())) {
+      shard_.counters().drop(Drop::expired);
+      settled(waiting_.front());
+    } else if (Member* member = next_member()) {
+      Item item = std::move(waiting_.front());
+      waiting_bytes_ -= item.bytes();
+      waiting_.pop_front();
+      hand_out(std::move(item), *member);
+      continue;
+    } else {
+      return;
+    }
+    waiting_bytes_ -= waiting_.front().bytes();
+    waiting_.pop_front();
+  }
+  read_if_room();
+}
+
+void Group::hand_out(Item item, Member& member) {
+  item.guarantee = std::min(item.guarantee, member.granted);
+  item.retained = member.keep_retained_flag && item.message->retain;
+  item.ids.clear();
+  if (member.subscription_id != 0) item.ids.push_back(member.subscription_id);
+  if (item.guarantee != Guarantee::at_most_once) {
+    hold(std::move(item), member);
+    return;
+  }
+  settled(item);
+  item.origin = {id_, 0};
+  item.stored = false;
+  post(std::move(item), member.session);
+}
+
+void Group::hold(Item item, Member& member) {
+  const uint64_t number = next_number_++;
+  item.origin = {id_, number};
+  ++member.held;
+  held_[number] = Held{item, member.session};
+  post(std::move(item), member.session);
+}
+
+void Group::post(Item item, SessionId session) {
+  shard_.call(core_of(session), [item = std::move(item), session, home = shard_.core()](Shard& there) mutable {
+    if (Session* member = there.find_session(session)) {
+      member->take_from_group(std::move(item));
+      return;
+    }
+    there.call(home, [origin = item.origin, session](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->refuse(session, origin.number);
+    });
+  });
+}
+
+void Group::settle(uint64_t number) {
+  const auto it = held_.find(number);
+  if (it == held_.end()) return;
+  const Held held = std::move(it->second);
+  held_.erase(it);
+  if (Member* member = find(held.session)) --member->held;
+  settled(held.item);
+  pump();
+}
+
+// Comes back in the order it was first handed out, before everything that was not.
+void Group::give_back(uint64_t number) {
+  const auto it = held_.find(number);
+  if (it == held_.end()) return;
+  Held held = std::move(it->second);
+  held_.erase(it);
+  if (Member* member = find(held.session)) --member->held;
+  if (ended_) return;
+  held.item.guarantee = held.item.message->guarantee;
+  const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const Item& item) {
+    return item.origin.number == 0 || item.origin.number > number;
+  });
+  waiting_bytes_ += held.item.bytes();
+  waiting_.insert(place, std::move(held.item));
+  if (!anyone_online()) {
+    reading_ = true;  // so that stop_if_alone lets go of it
+    stop_if_alone();
+  } else {
+    pump();
+  }
+}
+
+void Group::refuse(SessionId session, uint64_t number) {
+  if (Member* member = find(session)) member->online = false;
+  if (number != 0) give_back(number);
+  stop_if_alone();
+}
+
+void Group::settled(const Item& item) {
+  if (!item.stored) return;
+  if (Cursor* cursor = feed_.find(item.partition)) cursor->settle(item.offset);
+  dirty_ = true;
+  shard_.want_tick();
+}
+
+// ---- the log ----
+
+Filters Group::filters() {
+  if (!filters_) {
+    filters_ = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{subscription_.request.filter});
+  }
+  return filters_;
+}
+
+void Group::read_if_room() {
+  if (!reading_ || ended_ || !feed_.behind()) return;
+  if (waiting_bytes_ < shard_.options().queued_bytes_per_session_max / 4) feed_.read_more(filters());
+}
+
+// In the turn the owner's answer arrives: what it routes from now on is mine.
+void Group::join_log(const Places& ends) {
+  for (const auto& [partition, end] : ends) feed_.join(partition, end, reading_);
+}
+
+void Group::on_read(ReadAnswer answer) {
+  if (!feed_.accept(answer)) return;
+  Cursor* cursor = feed_.find(answer.partition);
+  for (engine::Record& record : answer.records) {
+    if (record.offset < cursor->next() || !subscription_.is_born(answer.partition, record.offset)) continue;
+    if (!cursor->take(record.offset)) continue;
+    const Guarantee guarantee = record.message->guarantee;
+    Item item{std::move(record.message), guarantee, false, true, answer.partition, record.offset};
+    waiting_bytes_ += item.bytes();
+    waiting_.push_back(std::move(item));
+  }
+  feed_.finish(answer);
+  pump();
+}
+
+void Group::on_end(PartitionId partition, uint64_t end) {
+  Cursor* cursor = feed_.find(partition);
+  if (cursor != nullptr && cursor->seam == Cursor::Seam::live) cursor->advance(end);
+}
+
+void Group::on_tick() {
+  feed_.report_floors();
+  if (dirty_) write({});
+}
+
+engine::Operation Group::record_operation() const {
+  GroupRecord record{space_, name_, subscription_.request.filter, subscription_.born, feed_.records()};
+  engine::Operation operation;
+  operation.space = engine::Space::groups;
+  operation.key = key_;
+  operation.value = encode(record);
+  return operation;
+}
+
+void Group::write(UniqueFunction<void(engine::CommitStatus)> done) {
+  dirty_ = false;
+  if (ended_) {
+    if (done) done(engine::CommitStatus::committed);
+    return;
+  }
+  std::vector<engine::Operation> operations;
+  operations.push_back(record_operation());
+  shard_.submit(key_, std::move(operations), std::move(done));
+}
+
+void Group::restore(const GroupRecord& record) {
+  subscription_.born = record.born;
+  subscription_.durable = true;
+  for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
+  shard_.register_reader(id_, *this);
+}
+
+}  // namespace arena::broker

@@ -1,0 +1,110 @@
+// A shared group: members share one subscription's messages, each message going to one of them. It stands in the log
+// as a session does (CURSORS.md 12). Lives on the core that owns hash(group, filter).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/mail.h"
+#include "broker/session/feed.h"
+#include "broker/session/subscription.h"
+#include "broker/session/window.h"
+
+namespace arena::broker {
+
+// GroupIds have the top bit set, so that they differ from SessionIds; the core is below it.
+inline constexpr uint64_t kGroupBit = uint64_t{1} << 63;
+inline unsigned group_core(uint64_t id) { return static_cast<unsigned>((id & ~kGroupBit) >> 48); }
+
+std::string group_key(std::string_view space, std::string_view group, std::string_view filter);
+
+class Group final : public Reader {
+ public:
+  struct Member {
+    SessionId session = 0;
+    Guarantee granted = Guarantee::at_most_once;
+    bool keep_retained_flag = false;
+    uint32_t subscription_id = 0;
+    bool persistent = false;
+    bool online = false;
+    std::size_t window = 16;       // deliveries it may hold unsettled
+    std::size_t held = 0;
+  };
+
+  Group(Shard& shard, uint64_t id, std::string space, std::string name, std::string filter);
+  ~Group() override;
+
+  uint64_t id() const { return id_; }
+  const std::string& key() const { return key_; }
+
+  // Adds or updates; done when the group's interest is known everywhere and, if it is durable, stored. False: the
+  // store refused.
+  void join(Member member, UniqueFunction<void(bool)> done);
+  void leave(SessionId session);        // unsubscribed, or its session ended
+  void set_online(SessionId session, bool online);
+  // The member is done with the delivery.
+  void settle(uint64_t number);
+  // The member gives it back: it left before it was settled.
+  void give_back(uint64_t number);
+  // The member is not there to take it: it gets nothing more until it says that it is online.
+  void refuse(SessionId session, uint64_t number);
+
+  void offer(const Routed& routed);
+  void join_log(const Places& ends);
+  void on_read(ReadAnswer answer) override;
+  void on_end(PartitionId partition, uint64_t end) override;
+  void on_tick() override;
+  void restore(const GroupRecord& record);
+  // After recovery: a group whose members did not come back has ended.
+  void end_if_empty() {
+    if (members_.empty()) end();
+  }
+
+ private:
+  struct Held {
+    Item item;
+    SessionId session = 0;
+  };
+
+  Member* find(SessionId session);
+  Member* next_member();
+  bool anyone_online() const;
+  void enqueue(Item item);
+  void pump();
+  void hand_out(Item item, Member& member);
+  void read_if_room();
+  void stop_if_alone();
+  void hold(Item item, Member& member);
+  void post(Item item, SessionId session);
+  void settled(const Item& item);
+  void write(UniqueFunction<void(engine::CommitStatus)> done);
+  engine::Operation record_operation() const;
+  void on_interest_known();
+  Filters filters();
+  void end();
+
+  Shard& shard_;
+  uint64_t id_;
+  std::string space_;
+  std::string name_;
+  std::string key_;
+  Subscription subscription_;
+  bool known_ = false;             // its interest, everywhere
+  bool reading_ = false;           // someone is online
+  bool ended_ = false;
+  bool dirty_ = false;
+  std::vector<UniqueFunction<void(bool)>> waiting_joins_;
+  std::vector<Member> members_;
+  std::size_t turn_ = 0;
+  Feed feed_;
+  std::deque<Item> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::map<uint64_t, Held> held_;  // by delivery number, so in the order they were first handed out
+  uint64_t next_number_ = 1;
+  Filters filters_;
+};
+
+}  // namespace arena::broker

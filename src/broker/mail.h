@@ -1,0 +1,69 @@
+// What cores tell each other. One outbox per destination, in order, posted once per turn.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/unique_function.h"
+#include "broker/types.h"
+
+namespace arena::broker {
+
+class Shard;
+
+// Where a receipt goes back to.
+struct Origin {
+  SessionId session = 0;         // 0: nobody waits
+  uint32_t attachment = 0;       // which connection of that session
+  uint16_t tag = 0;              // exactly-once handshake; 0: none
+  bool counted = false;          // the session counts it as owner-bound
+  uint64_t cookie = 0;           // the gateway's; 0: no receipt wanted
+  uint64_t incarnation = 0;
+  std::string session_key;       // with a tag only: stored with the handshake
+};
+
+// A message as it is routed: with its place in the log if it has one.
+struct Routed {
+  MessageRef message;
+  bool stored = false;
+  PartitionId partition = 0;
+  uint64_t offset = 0;
+};
+
+struct PublishMail {
+  MessageRef message;
+  Origin origin;
+};
+
+struct ReceiptMail {
+  Origin origin;
+  PartitionId partition = 0;
+  Receipt receipt;
+};
+
+// Everything that is not on the message path.
+using CallMail = UniqueFunction<void(Shard&)>;
+
+using Mail = std::variant<Routed, PublishMail, ReceiptMail, CallMail>;
+
+using Places = std::vector<std::pair<PartitionId, uint64_t>>;
+
+// Asked of the cores that own topics a filter can match.
+struct InterestRequest {
+  std::string filter;
+  unsigned from = 0;             // core
+  bool announce = false;         // first entry for this filter on that core: route to it from now on
+  uint64_t reader = 0;           // != 0: durable interest of this session or group
+  bool retained = false;         // snapshot the last values that match
+  Places floors;                 // where the reader stands already: nothing above may be trimmed
+};
+
+struct InterestAnswer {
+  Places ends;  // of the logs of this core's partitions it can reach
+  std::vector<MessageRef> retained;
+};
+
+}  // namespace arena::broker

@@ -1,0 +1,225 @@
+// Goal: the index answers exactly what comparing the topic with every filter would, through any history of adds
+// and removes, and gives its memory back.
+#include "broker/routing/filter_index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+
+#include "broker/routing/value_list.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+namespace {
+
+using Values = std::vector<FilterIndex::Value>;
+
+Values matches(const FilterIndex& index, std::string_view topic) {
+  Values out;
+  index.match(topic, out);
+  std::sort(out.begin(), out.end());
+  EXPECT_EQ(index.any(topic), !out.empty()) << topic;
+  return out;
+}
+
+class Naive {
+ public:
+  bool add(const std::string& filter, FilterIndex::Value value) {
+    return entries_.emplace(filter, value).second;
+  }
+  bool remove(const std::string& filter, FilterIndex::Value value) {
+    return entries_.erase({filter, value}) > 0;
+  }
+  Values match(const std::string& topic) const {
+    Values out;
+    for (const auto& [filter, value] : entries_) {
+      if (filter_matches(filter, topic)) out.push_back(value);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+  const auto& entries() const { return entries_; }
+
+ private:
+  std::set<std::pair<std::string, FilterIndex::Value>> entries_;
+};
+
+// Short texts over few levels, so that everything meets everything: empty levels, '$' topics, both wildcards.
+class RandomNames {
+ public:
+  explicit RandomNames(uint64_t seed) : random_(seed) {}
+
+  std::size_t below(std::size_t bound) { return random_() % bound; }
+
+  std::string topic() {
+    static const std::vector<std::string> levels = {"a", "b", "", "$s", "a-level-longer-than-fifteen-bytes"};
+    std::string out = join(levels);
+    return out.empty() ? "a" : out;
+  }
+
+  std::string filter() {
+    static const std::vector<std::string> levels = {"a", "b", "", "$s", "+", "+",
+                                                    "a-level-longer-than-fifteen-bytes"};
+    std::string out = join(levels);
+    if (below(3) == 0) out = below(4) == 0 ? "#" : out + "/#";
+    return out.empty() ? "+" : out;
+  }
+
+ private:
+  std::string join(const std::vector<std::string>& levels) {
+    std::string out;
+    const std::size_t depth = 1 + below(4);
+    for (std::size_t i = 0; i < depth; ++i) {
+      if (i > 0) out += '/';
+      out += levels[below(levels.size())];
+    }
+    return out;
+  }
+
+  std::mt19937_64 random_;
+};
+
+TEST(FilterIndex, MatchesLiteralPlusAndHash) {
+  FilterIndex index;
+  EXPECT_TRUE(index.add("sport/tennis", 1));
+  EXPECT_TRUE(index.add("sport/+", 2));
+  EXPECT_TRUE(index.add("sport/#", 3));
+  EXPECT_TRUE(index.add("#", 4));
+  EXPECT_TRUE(index.add("+/tennis", 5));
+  EXPECT_TRUE(index.add("+/+/#", 6));
+  EXPECT_EQ(matches(index, "sport/tennis"), (Values{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(matches(index, "sport"), (Values{3, 4}));
+  EXPECT_EQ(matches(index, "sport/"), (Values{2, 3, 4, 6}));
+  EXPECT_EQ(matches(index, "/tennis"), (Values{4, 5, 6}));
+  EXPECT_EQ(matches(index, "sport/tennis/final"), (Values{3, 4, 6}));
+}
+
+TEST(FilterIndex, WildcardsInFrontDoNotSeeDollarTopics) {
+  FilterIndex index;
+  index.add("#", 1);
+  index.add("+/up", 2);
+  index.add("$SYS/#", 3);
+  index.add("$SYS/+", 4);
+  index.add("+/$SYS", 5);
+  EXPECT_EQ(matches(index, "$SYS/up"), (Values{3, 4}));
+  EXPECT_EQ(matches(index, "$SYS"), (Values{3}));
+  EXPECT_EQ(matches(index, "a/$SYS"), (Values{1, 5}));
+}
+
+TEST(FilterIndex, SameEntryOnlyOnceAndRemovedOnlyWhenThere) {
+  FilterIndex index;
+  for (const char* filter : {"a/b", "a/+", "a/#", "#"}) {
+    EXPECT_TRUE(index.add(filter, 7)) << filter;
+    EXPECT_FALSE(index.add(filter, 7)) << filter;
+    EXPECT_FALSE(index.remove(filter, 8)) << filter;
+  }
+  EXPECT_EQ(index.entries(), 4u);
+  EXPECT_EQ(matches(index, "a/b"), (Values{7, 7, 7, 7}));
+  EXPECT_FALSE(index.remove("a/b/+", 7));
+  EXPECT_FALSE(index.remove("a", 7));
+  for (const char* filter : {"a/b", "a/+", "a/#", "#"}) EXPECT_TRUE(index.remove(filter, 7)) << filter;
+  EXPECT_EQ(index.entries(), 0u);
+  EXPECT_EQ(matches(index, "a/b"), Values{});
+}
+
+TEST(FilterIndex, AgreesWithComparingEveryFilter) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    RandomNames names(seed);
+    FilterIndex index;
+    Naive naive;
+    for (int step = 0; step < 1500; ++step) {
+      const std::string filter = names.filter();
+      ASSERT_EQ(check_filter(filter), std::nullopt) << filter;
+      // Phases of growth and of shrinking; in the latter entries that exist are removed.
+      if ((step / 250) % 2 == 0) {
+        const FilterIndex::Value value = names.below(40);
+        ASSERT_EQ(index.add(filter, value), naive.add(filter, value)) << seed << ' ' << filter;
+      } else if (names.below(2) == 0 && !naive.entries().empty()) {
+        const auto at = std::next(naive.entries().begin(), static_cast<long>(names.below(naive.entries().size())));
+        const auto [there, value] = *at;
+        ASSERT_TRUE(index.remove(there, value)) << seed << ' ' << there;
+        naive.remove(there, value);
+      } else {
+        const FilterIndex::Value value = names.below(40);
+        ASSERT_EQ(index.remove(filter, value), naive.remove(filter, value)) << seed << ' ' << filter;
+      }
+      ASSERT_EQ(index.entries(), naive.entries().size());
+      const std::string topic = names.topic();
+      ASSERT_EQ(matches(index, topic), naive.match(topic)) << seed << ' ' << topic;
+    }
+  }
+}
+
+TEST(FilterIndex, DeepFiltersAndTopics) {
+  std::string literal = "l", plus = "+", topic = "l";
+  for (int level = 1; level < 128; ++level) {
+    literal += "/l";
+    plus += level % 2 == 0 ? "/+" : "/l";
+    topic += "/l";
+  }
+  FilterIndex index;
+  index.add(literal, 1);
+  index.add(plus, 2);
+  index.add(literal.substr(0, literal.size() - 1) + "#", 3);
+  EXPECT_EQ(matches(index, topic), (Values{1, 2, 3}));
+  EXPECT_EQ(matches(index, topic + "/l"), (Values{3}));
+  EXPECT_EQ(matches(index, std::string(60'000, '/')), Values{});
+  EXPECT_TRUE(index.remove(plus, 2));
+  EXPECT_EQ(matches(index, topic), (Values{1, 3}));
+}
+
+TEST(FilterIndex, ManyValuesUnderOneFilter) {
+  constexpr FilterIndex::Value kValues = 100'000;
+  for (const char* filter : {"crowd", "crowd/#"}) {
+    FilterIndex index;
+    for (FilterIndex::Value v = 0; v < kValues; ++v) ASSERT_TRUE(index.add(filter, v));
+    EXPECT_FALSE(index.add(filter, kValues / 2));
+    // In the order of adding: the worst for a list that is searched or moved from one end.
+    for (FilterIndex::Value v = 0; v < kValues - 3; ++v) ASSERT_TRUE(index.remove(filter, v));
+    EXPECT_EQ(matches(index, "crowd"), (Values{kValues - 3, kValues - 2, kValues - 1}));
+  }
+}
+
+TEST(FilterIndex, GivesMemoryBack) {
+  FilterIndex index;
+  const std::size_t empty = index.bytes();
+  const auto filter = [](int i) {
+    const std::string name = "a-device-with-a-long-name-" + std::to_string(i);
+    return i % 2 == 0 ? name + "/state" : name + "/+/state";
+  };
+  for (int i = 0; i < 20'000; ++i) index.add(filter(i), static_cast<uint64_t>(i));
+  EXPECT_GT(index.bytes(), 20'000u * 40);
+  for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(index.remove(filter(i), static_cast<uint64_t>(i)));
+  EXPECT_LT(index.bytes(), empty + 100'000);
+}
+
+TEST(ValueList, IsASetAtEverySize) {
+  std::mt19937_64 random(5);
+  ValueList list;
+  std::set<uint64_t> naive;
+  for (int step = 0; step < 20'000; ++step) {
+    const uint64_t value = random() % 60;
+    // Leans to growth, then to shrinking, so that every threshold is crossed both ways.
+    if (random() % 10 < ((step / 200) % 2 == 0 ? 8u : 2u)) {
+      ASSERT_EQ(list.add(value), naive.insert(value).second);
+    } else {
+      ASSERT_EQ(list.remove(value), naive.erase(value) > 0);
+    }
+    Values got;
+    list.append_to(got);
+    std::sort(got.begin(), got.end());
+    ASSERT_EQ(got, Values(naive.begin(), naive.end()));
+    ASSERT_EQ(list.size(), naive.size());
+    if (step % 50 == 0) {
+      ValueList moved(std::move(list));
+      list = std::move(moved);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace arena::broker

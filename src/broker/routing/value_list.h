@@ -1,0 +1,44 @@
+// The values under one filter: none and one cost no allocation, many are contiguous, and removal stays cheap
+// however many there are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace arena::broker {
+
+// A set of values in no particular order; 16 bytes. One core only.
+class ValueList {
+ public:
+  using Value = uint64_t;
+
+  ValueList() = default;
+  ~ValueList() { clear(); }
+  ValueList(ValueList&& other) noexcept;
+  ValueList& operator=(ValueList&& other) noexcept;
+  ValueList(const ValueList&) = delete;
+  ValueList& operator=(const ValueList&) = delete;
+
+  // False if the value is already there.
+  bool add(Value value);
+  // False if it is not there. Constant time: above a small size an index says where each value sits.
+  bool remove(Value value);
+  void append_to(std::vector<Value>& out) const;
+
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
+  std::size_t heap_bytes() const;
+
+ private:
+  struct Many;
+  void clear();
+
+  union {
+    Value one_ = 0;  // size_ == 1
+    Many* many_;     // size_ > 1; owned
+  };
+  uint32_t size_ = 0;
+};
+
+}  // namespace arena::broker

@@ -1,0 +1,61 @@
+// A reader's place in one (log, partition): a session's or a shared group's. CURSORS.md 2, 6, 7.
+#pragma once
+
+#include <cstdint>
+#include <set>
+
+#include "engine/store.h"
+
+namespace arena::broker {
+
+// Below floor() everything is settled or not mine. One core only; no I/O.
+class Cursor {
+ public:
+  // detached: nobody reads. behind: read the log from next(). live: take what is routed.
+  enum class Seam : uint8_t { detached, behind, live };
+
+  explicit Cursor(uint64_t next) : next_(next) {}
+
+  uint64_t next() const { return next_; }
+  uint64_t floor() const { return unsettled_.empty() ? next_ : *unsettled_.begin(); }
+  const std::set<uint64_t>& settled_above() const { return settled_; }
+  std::size_t unsettled() const { return unsettled_.size(); }
+
+  // The record at `offset` (>= next) is mine and goes out. False: it was settled before a restart; leave it.
+  bool take(uint64_t offset) {
+    next_ = offset + 1;
+    if (settled_.contains(offset)) return prune(), false;
+    unsettled_.insert(offset);
+    return true;
+  }
+  // Nothing of mine lies below `offset` that was not taken.
+  void advance(uint64_t offset) {
+    if (offset > next_) next_ = offset;
+    prune();
+  }
+  void settle(uint64_t offset) {
+    if (unsettled_.erase(offset) == 0) return;
+    settled_.insert(offset);
+    prune();
+  }
+  // Gives back what was taken from `offset` on and never left: it will be read again.
+  void untake_from(uint64_t offset) {
+    unsettled_.erase(unsettled_.lower_bound(offset), unsettled_.end());
+    if (offset < next_) next_ = offset;
+  }
+  // After a restart: known to be settled although above the floor.
+  void restore_settled(uint64_t offset) { settled_.insert(offset); }
+
+  Seam seam = Seam::detached;
+  bool reading = false;         // a read is under way
+  uint32_t generation = 0;      // answers to reads of an older generation are ignored
+
+ private:
+  void prune() { settled_.erase(settled_.begin(), settled_.lower_bound(floor())); }
+
+  uint64_t next_;                 // first offset not yet looked at
+  std::set<uint64_t> unsettled_;  // taken and not settled
+  std::set<uint64_t> settled_;    // settled, at or above the floor
+};
+
+}  // namespace arena::broker

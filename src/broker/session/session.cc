@@ -1,0 +1,309 @@
+// The life of a session: connections that come and go, wills, publishing, the end.
+#include "broker/session/session.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/wire.h"
+#include "broker/shard.h"
+
+namespace arena::broker {
+
+std::string subscription_name(std::string_view group, std::string_view filter) {
+  if (group.empty()) return std::string(filter);
+  std::string name = "$share/";
+  name.append(group).push_back('/');
+  name.append(filter);
+  return name;
+}
+
+Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
+    : shard_(shard),
+      id_(id),
+      key_(session_key(request.principal, request.client_id)),
+      identity_(hash64(key_)),
+      incarnation_(shard.loop().random()),
+      principal_(request.principal),
+      client_id_(request.client_id),
+      feed_(shard, id) {
+  shard_.counters().sessions.add();
+}
+
+Session::~Session() = default;
+
+void Session::attach(const OpenRequest& request, SessionSink& sink, bool present) {
+  sink_ = &sink;
+  started_ = false;
+  ++attachment_;
+  ++epoch_;
+  expiry_s_ = std::min(request.expiry_s, shard_.options().session_expiry_max_s);
+  will_ = request.will;
+  inflight_max_ = std::min(request.inflight_max, shard_.options().inflight_per_session_max);
+  set_due(0);
+  expires_at_ms_ = 0;
+  shard_.counters().sessions_opened.add();
+  shard_.counters().sessions_connected.add();
+  if (!persistent() && !will_ && !has_record_) {
+    sink_->opened(*this, present);
+    return;
+  }
+  has_record_ = true;
+  write([shard = &shard_, id = id_, attachment = attachment_, present](engine::CommitStatus status) {
+    if (Session* session = shard->find_session(id)) session->on_attached(attachment, present, status);
+  });
+}
+
+void Session::on_attached(uint32_t attachment, bool present, engine::CommitStatus status) {
+  if (attachment != attachment_ || sink_ == nullptr) return;
+  if (status == engine::CommitStatus::committed || (present && status == engine::CommitStatus::full)) {
+    sink_->opened(*this, present);
+    return;
+  }
+  SessionSink* sink = sink_;
+  will_.reset();
+  release_sink(DetachKind::clean, 0);
+  sink->open_refused(status == engine::CommitStatus::full ? Outcome::quota : Outcome::failed);
+}
+
+void Session::start() {
+  started_ = true;
+  feed_.start();
+  tell_groups();
+  resend_window();
+  pump_transient();
+  pump();
+}
+
+void Session::evict(EndReason reason, DetachKind kind) {
+  if (sink_ == nullptr) return;
+  SessionSink* sink = sink_;
+  release_sink(kind, std::nullopt);
+  sink->closed(reason);
+}
+
+void Session::detach(DetachKind kind, std::optional<uint32_t> expiry_s) { release_sink(kind, expiry_s); }
+
+void Session::release_sink(DetachKind kind, std::optional<uint32_t> expiry_s) {
+  if (sink_ == nullptr) return;
+  sink_ = nullptr;
+  started_ = false;
+  ++attachment_;
+  answers_.clear();
+  shard_.counters().sessions_connected.sub();
+  if (expiry_s) expiry_s_ = std::min(*expiry_s, shard_.options().session_expiry_max_s);
+  tell_groups();
+  return_group_window();
+  drop_waiting();
+  feed_.stop();
+  if (kind == DetachKind::clean) will_.reset();
+  if (!persistent()) {
+    end();
+    return;
+  }
+  if (will_ && will_->delay_s == 0) fire_will();
+  schedule_after_detach();
+  write({});
+}
+
+void Session::schedule_after_detach() {
+  const int64_t now = shard_.loop().now_ms();
+  expires_at_ms_ = expiry_s_ == kNever ? 0 : now + int64_t{expiry_s_} * 1000;
+  int64_t due = expires_at_ms_;
+  if (will_) {
+    const int64_t will_at = now + int64_t{will_->delay_s} * 1000;
+    due = due == 0 ? will_at : std::min(due, will_at);
+  }
+  set_due(due);
+}
+
+void Session::on_due() {
+  due_ms_ = 0;
+  if (sink_ != nullptr) return;
+  const int64_t now = shard_.loop().now_ms();
+  if (will_) fire_will();
+  if (expires_at_ms_ != 0 && now >= expires_at_ms_) {
+    shard_.counters().sessions_expired.add();
+    end();
+    return;
+  }
+  set_due(expires_at_ms_);
+  write({});
+}
+
+void Session::set_due(int64_t deadline_ms) {
+  shard_.set_due(*this, due_ms_, deadline_ms);
+  due_ms_ = deadline_ms;
+}
+
+void Session::end() {
+  if (ended_) return;
+  ended_ = true;
+  if (sink_ != nullptr) {
+    sink_ = nullptr;
+    ++attachment_;
+    shard_.counters().sessions_connected.sub();
+  }
+  set_due(0);
+  if (will_) fire_will();
+  return_group_window();
+  for (const Outstanding& entry : window_.entries()) {
+    settled(entry.item);
+    shard_.counters().drop(Drop::session_ended);
+  }
+  drop_waiting();
+  std::vector<FilterName> names;
+  for (const auto& [name, subscription] : subscriptions_) {
+    names.push_back({subscription->request.group, subscription->request.filter});
+  }
+  unsubscribe(std::move(names), 0);
+  for (const auto& [tag, inbound] : inbound_) {
+    if (inbound.stored) shard_.call_owner(inbound.partition, erase_handshake(inbound.partition, incarnation_, tag, {}));
+  }
+  if (has_record_) {
+    std::vector<engine::Operation> operations(1);
+    operations[0].kind = engine::Operation::Kind::erase;
+    operations[0].space = engine::Space::sessions;
+    operations[0].key = key_;
+    if (!due_key_.empty()) stale_due_keys_.insert(due_key_);
+    for (const std::string& key : stale_due_keys_) {
+      operations.push_back({engine::Operation::Kind::erase, engine::Space::due, key, {}});
+    }
+    shard_.submit(key_, std::move(operations), {});
+  }
+  if (is_reader_) shard_.unregister_reader(id_);
+  shard_.counters().sessions.sub();
+  shard_.remove_session(*this);
+}
+
+// ---- publishing ----
+
+bool Session::may_publish(std::string_view topic) const {
+  const access::Subject subject{principal_, client_id_};
+  return shard_.policy().decide(subject, access::Action::publish, topic).allowed();
+}
+
+void Session::stamp(Message& message) const {
+  message.id = shard_.next_message_id();
+  message.principal = principal_.name;
+  message.publisher = identity_;
+  message.published_ms = shard_.loop().wall_ms();
+}
+
+void Session::fire_will() {
+  Will will = std::move(*will_);
+  will_.reset();
+  mark_dirty();
+  if (!may_publish(will.message->topic)) {
+    shard_.counters().drop(Drop::denied_publish);
+    return;
+  }
+  auto message = std::make_unique<Message>();
+  message->topic = will.message->topic;
+  message->payload = will.message->payload;
+  message->guarantee = will.message->guarantee;
+  message->retain = will.message->retain;
+  if (will.message->extras) message->extras = std::make_unique<const Extras>(*will.message->extras);
+  stamp(*message);
+  if (will.lifetime_s != 0) message->expires_ms = message->published_ms + int64_t{will.lifetime_s} * 1000;
+  shard_.counters().wills_sent.add();
+  shard_.publish(MessageRef(message.release()), Origin{}, false);
+}
+
+void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie) {
+  if (tag != 0) {
+    const auto [it, fresh] = inbound_.try_emplace(tag);
+    if (!fresh && it->second.done) {
+      sink_->published(cookie, Receipt{Outcome::ok, Level::memory, true, std::nullopt});
+      return;
+    }
+    it->second.waiters.emplace_back(attachment_, cookie);
+    if (!fresh) return;  // the first one's receipt answers this one too
+  }
+  Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}};
+  if (tag != 0) origin.session_key = key_;
+  if (!may_publish(message->topic)) {
+    shard_.counters().drop(Drop::denied_publish);
+    on_receipt(origin, 0, Receipt{Outcome::denied, Level::memory, false, std::nullopt});
+    return;
+  }
+  stamp(*message);
+  shard_.counters().published.add();
+  shard_.counters().published_bytes.add(message->payload.size());
+  const PartitionId partition = shard_.placement().partition_of(message->topic);
+  bool through_owner = message->guarantee != Guarantee::at_most_once || message->retain;
+  if (message->guarantee == Guarantee::at_most_once) {
+    // While an earlier one waits with the owner, this one must not overtake it.
+    through_owner = through_owner || (!owner_bound_.empty() && owner_bound_.contains(partition));
+    if (through_owner) {
+      ++owner_bound_[partition];
+      origin.counted = true;
+    }
+  }
+  shard_.publish(MessageRef(message.release()), std::move(origin), through_owner);
+}
+
+void Session::on_receipt(const Origin& origin, PartitionId partition, const Receipt& receipt) {
+  if (origin.counted) {
+    const auto it = owner_bound_.find(partition);
+    if (it != owner_bound_.end() && --it->second == 0) owner_bound_.erase(it);
+  }
+  if (origin.tag == 0) {
+    if (origin.cookie != 0 && sink_ != nullptr && origin.attachment == attachment_) sink_->published(origin.cookie, receipt);
+    return;
+  }
+  const auto it = inbound_.find(origin.tag);
+  if (it == inbound_.end() || origin.incarnation != incarnation_) return;
+  Inbound inbound = std::move(it->second);
+  if (receipt.outcome == Outcome::ok || receipt.outcome == Outcome::no_match) {
+    it->second = Inbound{true, receipt.position.has_value(), partition, {}};
+  } else {
+    inbound_.erase(it);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
+  }
+  reply_inbound(inbound, receipt);
+}
+
+void Session::reply_inbound(Inbound& inbound, const Receipt& receipt) {
+  for (const auto& [attachment, cookie] : inbound.waiters) {
+    if (sink_ != nullptr && attachment == attachment_) sink_->published(cookie, receipt);
+  }
+}
+
+CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t tag, CallMail then) {
+  return [partition, incarnation, tag, then = std::move(then)](Shard& owner) mutable {
+    std::vector<engine::Operation> operations(1);
+    operations[0].kind = engine::Operation::Kind::erase;
+    operations[0].space = engine::Space::handshakes;
+    put_be(operations[0].key, incarnation);
+    put_be(operations[0].key, tag);
+    owner.partition(partition).submit(std::move(operations),
+                                      [shard = &owner, then = std::move(then)](engine::CommitStatus) mutable {
+                                        if (then) then(*shard);
+                                      });
+  };
+}
+
+void Session::release(uint16_t tag, uint64_t cookie) {
+  const auto it = inbound_.find(tag);
+  if (it == inbound_.end()) {
+    sink_->released(cookie, false);
+    return;
+  }
+  const Inbound inbound = std::move(it->second);
+  inbound_.erase(it);
+  if (!inbound.stored) {
+    sink_->released(cookie, true);
+    return;
+  }
+  // The stored handshake is deleted before the release is answered; the answer comes back by mail.
+  auto answer = [id = id_, attachment = attachment_, cookie, home = shard_.core()](Shard& owner) {
+    owner.call(home, [id, attachment, cookie](Shard& shard) {
+      Session* session = shard.find_session(id);
+      if (session != nullptr && session->sink_ != nullptr && session->attachment_ == attachment) {
+        session->sink_->released(cookie, true);
+      }
+    });
+  };
+  shard_.call_owner(inbound.partition, erase_handshake(inbound.partition, incarnation_, tag, std::move(answer)));
+}
+
+}  // namespace arena::broker

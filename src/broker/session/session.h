@@ -1,0 +1,244 @@
+// A subscriber and publisher as the broker knows it, with or without a connection: its subscriptions, what waits
+// for it, what is on its way to it, and where it stands in the log. CURSORS.md.
+//
+// Lives on its home core: the owner of the partition its key hashes to. All calls there.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/mail.h"
+#include "broker/session/feed.h"
+#include "broker/session/subscription.h"
+#include "broker/session/window.h"
+#include "broker/types.h"
+
+namespace arena::broker {
+
+// What the subscriptions of one session that match a message come to.
+struct Merged {
+  Guarantee guarantee = Guarantee::at_most_once;
+  bool retained = false;
+  bool durable = false;           // through a durable subscription: the cursor decides
+  std::vector<uint32_t> ids;
+};
+
+class Session final : public Reader {
+ public:
+  Session(Shard& shard, SessionId id, const OpenRequest& request);
+  ~Session() override;
+
+  // ---- for the gateway ----
+  // After opened(), once the gateway has told its peer: sends what is outstanding, then what waits.
+  void start();
+  // `message` has topic, payload, extras, expires_ms, guarantee, retain set; the rest is stamped here. tag: the
+  // exactly-once handshake, 0 for other guarantees. cookie 0: no receipt wanted. The receipt may come from inside.
+  void publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie);
+  // Ends the inbound exactly-once handshake; answered by SessionSink::released.
+  void release(uint16_t tag, uint64_t cookie);
+  // Filters are treated one after the other; one answer for all.
+  void subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie);
+  struct FilterName {
+    std::string group;
+    std::string filter;
+  };
+  void unsubscribe(std::vector<FilterName> names, uint64_t cookie);
+  // The delivery under `tag`; null: there is none. Valid until the next call.
+  const Outstanding* outstanding(uint16_t tag) { return window_.find(tag); }
+  // The delivery `tag` is done with. False: there is none.
+  bool settle(uint16_t tag);
+  // The receiver has the exactly-once delivery `tag`; the sink's release() follows. False: there is none.
+  bool received(uint16_t tag);
+  // The sink is ready again.
+  void resume();
+  // The connection is gone; the session may end in here: do not touch it afterwards. expiry_s: a new one.
+  void detach(DetachKind kind, std::optional<uint32_t> expiry_s);
+
+  SessionId id() const { return id_; }
+  const std::string& client_id() const { return client_id_; }
+  const Principal& principal() const { return principal_; }
+  uint32_t expiry_s() const { return expiry_s_; }
+
+  // ---- for the broker ----
+  const std::string& key() const { return key_; }
+  uint64_t identity() const { return identity_; }
+  uint64_t incarnation() const { return incarnation_; }
+  bool connected() const { return sink_ != nullptr; }
+  bool persistent() const { return expiry_s_ != 0; }
+  // A connection takes the session. Commits the record when it needs one, then calls opened().
+  void attach(const OpenRequest& request, SessionSink& sink, bool present);
+  // Takes the connection away; closed(reason) is called on the sink.
+  void evict(EndReason reason, DetachKind kind);
+  // Everything ends: interest, will, stored state. The object is destroyed later this turn.
+  void end();
+  void fire_will();
+  void on_due();
+  void on_receipt(const Origin& origin, PartitionId partition, const Receipt& receipt);
+  // A routed message and what my subscriptions say about it.
+  void take(const Routed& routed, const Merged& merged);
+  // From a shared group.
+  void take_from_group(Item item);
+  // Is `subscription` allowed to read the topic now? The one check of every delivery.
+  bool may_read(Subscription& subscription, std::string_view topic);
+  // Owners' answers: these logs concern me, and end here.
+  void join_log(const Places& ends);
+  void on_read(ReadAnswer answer) override;
+  void on_end(PartitionId partition, uint64_t end) override;
+  void on_tick() override;
+  bool dirty() const { return dirty_settled_ > 0 || dirty_; }
+  // The put of my record; clears dirty.
+  engine::Operation record_operation();
+  bool has_record() const { return has_record_; }
+
+  // Recovery.
+  // due: what the store said about wills and expiry; wall clock ms, 0: nothing.
+  void restore(SessionRecord record);
+  void restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key);
+  // After restore and restore_due: a session that was connected when all stopped begins to expire now.
+  void settle_restored(bool was_connected);
+  void restore_inbound(uint16_t tag, PartitionId partition);
+  void announce(UniqueFunction<void()> done);
+
+  // Scratch for the router: which match this session was last seen in.
+  uint64_t route_mark = 0;
+  std::size_t route_slot = 0;
+
+ private:
+  struct Inbound {
+    bool done = false;
+    bool stored = false;
+    PartitionId partition = 0;
+    std::vector<std::pair<uint32_t, uint64_t>> waiters;  // attachment, cookie
+  };
+  // A subscribe under way: answered, and last values sent, when every filter is done.
+  struct PendingAnswer {
+    uint32_t attachment = 0;
+    std::size_t open = 0;
+    std::vector<SubscribeOutcome> outcomes;
+    std::vector<std::pair<std::string, std::vector<MessageRef>>> retained;  // by subscription name
+  };
+
+  // lifecycle
+  void on_attached(uint32_t attachment, bool present, engine::CommitStatus status);
+  void release_sink(DetachKind kind, std::optional<uint32_t> expiry_s);
+  void schedule_after_detach();
+  void set_due(int64_t deadline_ms);
+  void write(UniqueFunction<void(engine::CommitStatus)> done);
+  void mark_dirty() { dirty_ = true; }
+  void write_later();
+  void stamp(Message& message) const;
+  bool may_publish(std::string_view topic) const;
+  void tell_groups();
+  void tell_group(uint64_t group_id);
+  void reply_inbound(Inbound& inbound, const Receipt& receipt);
+
+  // delivery
+  bool open_for_sending() const { return sink_ != nullptr && started_; }
+  bool has_room() const { return window_.size() - parked_ < inflight_max_; }
+  bool must_record_tag(const Item& item) const;
+  void enqueue(Item item);
+  void enqueue_transient(Item item);
+  void pump();
+  void pump_transient();
+  void send(Item item);
+  void transmit(Outstanding& entry);
+  void send_transient(const Item& item);
+  void record_then_send();
+  void write_recording();
+  void on_recorded(uint32_t attachment, engine::CommitStatus status);
+  void write_releases();
+  void on_releases_recorded(uint32_t attachment, const std::vector<uint16_t>& tags, engine::CommitStatus status);
+  void read_if_room();
+  bool drop_if_expired(const Item& item);
+  void settled(const Item& item);
+  void resend_window();
+  void resend_parked();
+  Outstanding take_out(uint16_t tag);
+  void give_back(const GroupDelivery& origin);
+  void drop_waiting();
+  void return_group_window();
+  std::optional<Merged> merge_own(const Message& message, PartitionId partition, uint64_t offset);
+  void release_unread(PartitionId partition, uint64_t next);
+  void release_tag(uint16_t tag);
+  void take_record(PartitionId partition, engine::Record& record);
+
+  // subscriptions
+  Filters durable_filters();
+  void subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
+  void subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
+  void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
+                         std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);
+  void undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before);
+  bool wants_durable(const SubscribeRequest& request) const;
+  void settle_durable(Subscription& subscription);
+  void on_group_joined(const std::string& name, uint64_t group_id, bool stored, std::optional<SubscribeRequest> before,
+                       std::size_t slot, uint64_t cookie);
+  void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
+  void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome);
+  void send_retained(const std::string& name, const std::vector<MessageRef>& messages);
+  void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
+  void remove_subscription(const std::string& name);
+  void drop_unwanted();
+  void return_group_waiting(uint64_t group_id);
+  bool has_durable() const;
+  void become_reader();
+
+  Shard& shard_;
+  SessionId id_;
+  std::string key_;
+  uint64_t identity_;
+  uint64_t incarnation_;
+  uint32_t epoch_ = 0;
+  Principal principal_;
+  std::string client_id_;
+  uint32_t expiry_s_ = 0;
+  std::optional<Will> will_;
+  SessionSink* sink_ = nullptr;
+  uint32_t attachment_ = 0;      // counts connections, so that late answers of an old one are ignored
+  bool started_ = false;
+  bool ended_ = false;
+  bool has_record_ = false;
+  bool is_reader_ = false;
+  bool recording_ = false;       // exactly-once tags are being committed
+  bool recording_failed_ = false;
+  bool releases_scheduled_ = false;
+  bool releases_failed_ = false;
+  bool pumping_ = false;
+  std::size_t inflight_max_ = 0;
+
+  std::map<std::string, std::unique_ptr<Subscription>> subscriptions_;  // by subscription_name()
+  Filters durable_filters_;
+  Feed feed_;
+  Window window_;
+  std::size_t parked_ = 0;              // entries of window_ in that stage
+  std::deque<Item> waiting_;            // at least once and above, in order
+  std::deque<Item> waiting_transient_;  // at most once
+  std::size_t waiting_bytes_ = 0;
+  std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags_;
+
+  std::unordered_map<uint16_t, Inbound> inbound_;
+  std::map<PartitionId, std::size_t> owner_bound_;  // unanswered at-most-once publishes with an owner
+  std::map<uint64_t, PendingAnswer> answers_;       // by cookie
+
+  std::size_t dirty_settled_ = 0;
+  bool dirty_ = false;
+  int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
+  int64_t expires_at_ms_ = 0;           // monotonic; 0: never
+  std::string due_key_;                 // in the store
+  std::set<std::string> stale_due_keys_;  // still in the store until a write succeeds
+};
+
+// Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).
+CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t tag, CallMail then);
+
+// "$share/<group>/<filter>" or the filter: how a subscription is named inside its session.
+std::string subscription_name(std::string_view group, std::string_view filter);
+
+}  // namespace arena::broker

@@ -1,0 +1,483 @@
+// How messages leave a session: the queue, the window, the seam with the log. CURSORS.md 5-8, 11.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "broker/session/session.h"
+#include "broker/shard.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+
+bool Session::may_read(Subscription& subscription, std::string_view topic) {
+  const access::Policy& policy = shard_.policy();
+  if (subscription.covered_epoch == policy.epoch()) return true;
+  const access::Subject subject{principal_, client_id_};
+  if (policy.covers(subject, subscription.request.filter) == access::Coverage::all) {
+    subscription.covered_epoch = policy.epoch();
+    return true;
+  }
+  return policy.decide(subject, access::Action::subscribe, topic).allowed();
+}
+
+void Session::take(const Routed& routed, const Merged& merged) {
+  if (ended_) return;
+  if (merged.durable && routed.stored) {
+    if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
+    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+      feed_.fall_behind(routed.partition);
+      return;
+    }
+    if (!feed_.find(routed.partition)->take(routed.offset)) return;
+    Item item{routed.message, merged.guarantee, merged.retained, true, routed.partition, routed.offset};
+    item.ids = merged.ids;
+    enqueue(std::move(item));
+    return;
+  }
+  if (sink_ == nullptr) {
+    shard_.counters().drop(Drop::offline);
+    return;
+  }
+  Item item{routed.message, merged.guarantee, merged.retained};
+  item.ids = merged.ids;
+  if (merged.guarantee == Guarantee::at_most_once) {
+    enqueue_transient(std::move(item));
+  } else if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    evict(EndReason::queue_full, DetachKind::abrupt);  // there is no log to fall back to, and no silent drop
+  } else {
+    enqueue(std::move(item));
+  }
+}
+
+void Session::give_back(const GroupDelivery& origin) {
+  if (origin.number == 0) return;
+  shard_.call(group_core(origin.group), [origin](Shard& shard) {
+    if (Group* group = shard.find_group(origin.group)) group->give_back(origin.number);
+  });
+}
+
+void Session::take_from_group(Item item) {
+  const auto it = std::find_if(subscriptions_.begin(), subscriptions_.end(),
+                               [&](const auto& entry) { return entry.second->group_id == item.origin.group; });
+  if (ended_ || sink_ == nullptr || it == subscriptions_.end()) {
+    shard_.call(group_core(item.origin.group), [origin = item.origin, id = id_](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
+    });
+    return;
+  }
+  if (!may_read(*it->second, item.message->topic)) {
+    shard_.counters().drop(Drop::denied_delivery);
+    settled(item);
+    return;
+  }
+  if (item.guarantee == Guarantee::at_most_once) {
+    enqueue_transient(std::move(item));
+  } else {
+    enqueue(std::move(item));
+  }
+}
+
+// A tag of an exactly-once delivery must outlive a restart even when its message does not: the receiver remembers it,
+// and would take the next message under it for a repetition.
+bool Session::must_record_tag(const Item& item) const {
+  return persistent() && item.guarantee == Guarantee::exactly_once && item.restored_tag == 0;
+}
+
+void Session::enqueue(Item item) {
+  const bool must_record = must_record_tag(item);
+  if (waiting_.empty() && open_for_sending() && !recording_ && parked_ == 0 && has_room() && !must_record && sink_->ready() &&
+      !drop_if_expired(item)) {
+    send(std::move(item));
+    return;
+  }
+  waiting_bytes_ += item.bytes();
+  waiting_.push_back(std::move(item));
+  pump();
+}
+
+void Session::enqueue_transient(Item item) {
+  if (waiting_transient_.empty() && open_for_sending() && sink_->ready()) {
+    if (!drop_if_expired(item)) send_transient(item);
+    return;
+  }
+  waiting_bytes_ += item.bytes();
+  waiting_transient_.push_back(std::move(item));
+  while (waiting_bytes_ > shard_.options().queued_bytes_per_session_max && !waiting_transient_.empty()) {
+    waiting_bytes_ -= waiting_transient_.front().bytes();
+    waiting_transient_.pop_front();
+    shard_.counters().drop(Drop::queue_full);
+  }
+}
+
+bool Session::drop_if_expired(const Item& item) {
+  if (!item.message->expired(shard_.loop().wall_ms())) return false;
+  // What was sent before under a tag is finished whatever its age [MQTT-4.3.3-7].
+  if (item.restored_tag != 0) return false;
+  shard_.counters().drop(Drop::expired);
+  settled(item);
+  return true;
+}
+
+void Session::resume() {
+  pump_transient();
+  pump();
+}
+
+void Session::pump_transient() {
+  while (open_for_sending() && !waiting_transient_.empty() && sink_->ready()) {
+    Item item = std::move(waiting_transient_.front());
+    waiting_transient_.pop_front();
+    waiting_bytes_ -= item.bytes();
+    if (!drop_if_expired(item)) send_transient(item);
+  }
+}
+
+void Session::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  if (parked_ != 0 && open_for_sending()) resend_parked();
+  while (parked_ == 0 && open_for_sending() && !waiting_.empty() && !recording_ && has_room() && sink_->ready()) {
+    const Item& front = waiting_.front();
+    if (must_record_tag(front)) {
+      record_then_send();
+      break;
+    }
+    Item item = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting_bytes_ -= item.bytes();
+    if (!drop_if_expired(item)) send(std::move(item));
+  }
+  pumping_ = false;
+  read_if_room();
+}
+
+void Session::send_transient(const Item& item) {
+  const Delivery delivery{item.message, Guarantee::at_most_once, 0, false, item.retained, item.ids};
+  if (sink_->deliver(delivery) == DeliverResult::unfit) {
+    shard_.counters().drop(Drop::unfit);
+    return;
+  }
+  shard_.counters().delivered.add();
+  shard_.counters().delivered_bytes.add(item.message->payload.size());
+}
+
+void Session::send(Item item) {
+  const uint16_t restored = item.restored_tag;
+  Outstanding& entry = window_.add(std::move(item), Stage::sent, restored);
+  entry.ever_sent = restored != 0;
+  transmit(entry);
+}
+
+Outstanding Session::take_out(uint16_t tag) {
+  Outstanding out = window_.remove(tag);
+  if (out.stage == Stage::parked) --parked_;
+  return out;
+}
+
+// May remove the entry: one that can never be taken is settled.
+void Session::transmit(Outstanding& entry) {
+  const Item& item = entry.item;
+  const Delivery delivery{item.message, item.guarantee, entry.tag, entry.ever_sent, item.retained, item.ids};
+  if (sink_->deliver(delivery) == DeliverResult::unfit) {
+    shard_.counters().drop(Drop::unfit);
+    const Outstanding gone = take_out(entry.tag);
+    settled(gone.item);
+    return;
+  }
+  if (entry.ever_sent) shard_.counters().redelivered.add();
+  entry.ever_sent = true;
+  shard_.counters().delivered.add();
+  shard_.counters().delivered_bytes.add(item.message->payload.size());
+}
+
+// Exactly once: {tag -> offset} is committed before the message leaves, one commit for all that fit the window.
+void Session::record_then_send() {
+  recording_ = true;
+  while (!waiting_.empty() && has_room()) {
+    Item item = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting_bytes_ -= item.bytes();
+    if (drop_if_expired(item)) continue;
+    const uint16_t restored = item.restored_tag;
+    window_.add(std::move(item), Stage::recording, restored).ever_sent = restored != 0;
+  }
+  write_recording();
+}
+
+void Session::write_recording() {
+  recording_failed_ = false;
+  write([shard = &shard_, id = id_, attachment = attachment_](engine::CommitStatus status) {
+    if (Session* session = shard->find_session(id)) session->on_recorded(attachment, status);
+  });
+}
+
+void Session::on_recorded(uint32_t attachment, engine::CommitStatus status) {
+  if (attachment != attachment_ || sink_ == nullptr || !recording_) return;
+  if (status != engine::CommitStatus::committed) {
+    recording_failed_ = true;  // the tick tries again
+    return;
+  }
+  recording_ = false;
+  for (Outstanding& entry : window_.entries()) {
+    if (entry.stage != Stage::recording) continue;
+    entry.stage = Stage::parked;  // and leaves as the window allows: it may be smaller than when they were gathered
+    ++parked_;
+  }
+  pump();
+}
+
+bool Session::settle(uint16_t tag) {
+  Outstanding* entry = window_.find(tag);
+  if (entry == nullptr) return false;
+  const Outstanding gone = take_out(tag);
+  settled(gone.item);
+  pump();
+  return true;
+}
+
+bool Session::received(uint16_t tag) {
+  Outstanding* entry = window_.find(tag);
+  if (entry == nullptr || entry->item.guarantee != Guarantee::exactly_once) return false;
+  if (entry->stage == Stage::received || !persistent()) {
+    const bool again = entry->stage == Stage::received;
+    entry->stage = Stage::received;
+    sink_->release(tag, again);
+    return true;
+  }
+  entry->stage = Stage::releasing;
+  if (!releases_scheduled_) {
+    releases_scheduled_ = true;
+    shard_.loop().defer([shard = &shard_, id = id_] {
+      if (Session* session = shard->find_session(id)) session->write_releases();
+    });
+  }
+  return true;
+}
+
+void Session::write_releases() {
+  releases_scheduled_ = false;
+  releases_failed_ = false;
+  std::vector<uint16_t> tags;
+  for (const Outstanding& entry : window_.entries()) {
+    if (entry.stage == Stage::releasing) tags.push_back(entry.tag);
+  }
+  if (tags.empty() || sink_ == nullptr) return;
+  write([shard = &shard_, id = id_, attachment = attachment_, tags = std::move(tags)](engine::CommitStatus status) {
+    if (Session* session = shard->find_session(id)) session->on_releases_recorded(attachment, tags, status);
+  });
+}
+
+void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16_t>& tags, engine::CommitStatus status) {
+  if (attachment != attachment_ || sink_ == nullptr) return;
+  if (status != engine::CommitStatus::committed) {
+    releases_failed_ = true;  // the tick tries again
+    return;
+  }
+  for (uint16_t tag : tags) {
+    Outstanding* entry = window_.find(tag);
+    if (entry == nullptr || entry->stage != Stage::releasing) continue;
+    entry->stage = Stage::received;
+    sink_->release(tag, false);
+  }
+}
+
+void Session::settled(const Item& item) {
+  if (item.origin.number != 0) {
+    shard_.call(group_core(item.origin.group), [origin = item.origin](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->settle(origin.number);
+    });
+  }
+  if (item.stored && item.origin.number == 0) {
+    if (Cursor* cursor = feed_.find(item.partition)) cursor->settle(item.offset);
+  }
+  if (!item.stored || ended_) return;
+  ++dirty_settled_;
+  if (dirty_settled_ == shard_.options().cursor_flush_settled) {
+    write({});
+  } else {
+    shard_.want_tick();
+  }
+}
+
+// A new connection: what left before leaves again, in its first order, with the same tags, as the window allows.
+void Session::resend_window() {
+  recording_ = false;
+  parked_ = 0;
+  std::vector<uint16_t> releases;
+  bool unrecorded = false;
+  for (Outstanding& entry : window_.entries()) {
+    if (entry.stage == Stage::received) {
+      releases.push_back(entry.tag);
+    } else if (entry.stage == Stage::recording && !entry.ever_sent) {
+      unrecorded = true;
+    } else {
+      // `releasing` too: that note was not written when the connection ended, so the message goes out again.
+      entry.stage = Stage::parked;
+      ++parked_;
+    }
+  }
+  for (uint16_t tag : releases) sink_->release(tag, true);
+  resend_parked();
+  if (unrecorded) {
+    recording_ = true;
+    write_recording();
+  }
+}
+
+void Session::resend_parked() {
+  std::vector<uint16_t> tags;
+  std::size_t room = inflight_max_ - std::min(inflight_max_, window_.size() - parked_);
+  for (const Outstanding& entry : window_.entries()) {
+    if (entry.stage == Stage::parked && tags.size() < room) tags.push_back(entry.tag);
+  }
+  for (uint16_t tag : tags) {
+    Outstanding* entry = window_.find(tag);
+    if (entry == nullptr || entry->stage != Stage::parked) continue;
+    entry->stage = Stage::sent;
+    --parked_;
+    transmit(*entry);
+  }
+}
+
+// Without a connection nothing waits in memory that the log still has.
+void Session::drop_waiting() {
+  for (const Item& item : waiting_transient_) {
+    waiting_bytes_ -= item.bytes();
+    shard_.counters().drop(Drop::offline);
+  }
+  waiting_transient_.clear();
+  std::deque<Item> kept;
+  for (Item& item : waiting_) {
+    if (item.origin.number != 0) {
+      waiting_bytes_ -= item.bytes();
+      give_back(item.origin);
+    } else if (item.stored) {
+      waiting_bytes_ -= item.bytes();
+      if (item.restored_tag != 0) {
+        restored_tags_[{item.partition, item.offset}] = item.restored_tag;
+        window_.reserve(item.restored_tag);
+      }
+      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake_from(item.offset);
+    } else if (persistent() && !ended_) {
+      kept.push_back(std::move(item));
+    } else {
+      waiting_bytes_ -= item.bytes();
+      shard_.counters().drop(Drop::session_ended);
+    }
+  }
+  waiting_ = std::move(kept);
+}
+
+// A leaver gives back its unsettled at-least-once messages; exactly-once ones stay with it [MQTT-4.8.2-4/5].
+void Session::return_group_window() {
+  std::vector<uint16_t> tags;
+  for (const Outstanding& entry : window_.entries()) {
+    const bool never_left = entry.stage == Stage::recording && !entry.ever_sent;
+    if (entry.item.origin.number == 0) continue;
+    if (entry.item.guarantee == Guarantee::at_least_once || never_left) tags.push_back(entry.tag);
+  }
+  for (uint16_t tag : tags) {
+    const Outstanding gone = take_out(tag);
+    give_back(gone.item.origin);
+  }
+}
+
+// ---- the log ----
+
+void Session::read_if_room() {
+  if (!open_for_sending() || waiting_bytes_ >= shard_.options().queued_bytes_per_session_max / 4) return;
+  if (!waiting_.empty() && !has_room()) return;
+  if (feed_.behind()) feed_.read_more(durable_filters());
+}
+
+std::optional<Merged> Session::merge_own(const Message& message, PartitionId partition, uint64_t offset) {
+  Merged merged;
+  bool mine = false;
+  for (auto& [name, subscription] : subscriptions_) {
+    if (!subscription->durable || !subscription->is_born(partition, offset)) continue;
+    if (!filter_matches(subscription->request.filter, message.topic)) continue;
+    if (subscription->request.no_local && message.publisher == identity_) continue;
+    if (!may_read(*subscription, message.topic)) {
+      shard_.counters().drop(Drop::denied_delivery);
+      continue;
+    }
+    mine = true;
+    merged.guarantee = std::max(merged.guarantee, std::min(message.guarantee, subscription->request.granted));
+    merged.retained = merged.retained || (subscription->request.keep_retained_flag && message.retain);
+    if (subscription->request.id != 0) merged.ids.push_back(subscription->request.id);
+  }
+  if (!mine) return std::nullopt;
+  return merged;
+}
+
+void Session::take_record(PartitionId partition, engine::Record& record) {
+  Cursor* cursor = feed_.find(partition);
+  if (record.offset < cursor->next()) return;
+  std::optional<Merged> merged = merge_own(*record.message, partition, record.offset);
+  if (!merged || !cursor->take(record.offset)) return;
+  Item item{std::move(record.message), merged->guarantee, merged->retained, true, partition, record.offset};
+  item.ids = std::move(merged->ids);
+  const auto restored = restored_tags_.find({partition, record.offset});
+  if (restored != restored_tags_.end()) {
+    item.restored_tag = restored->second;
+    item.guarantee = Guarantee::exactly_once;  // as it began, whatever the subscription says now
+    restored_tags_.erase(restored);
+  }
+  if (item.guarantee == Guarantee::at_most_once) {
+    // The subscription is just being lowered to that: nobody would ever settle it under a tag [MQTT-3.3.1-2].
+    settled(item);
+    item.stored = false;
+    enqueue_transient(std::move(item));
+    return;
+  }
+  waiting_bytes_ += item.bytes();
+  waiting_.push_back(std::move(item));
+}
+
+// Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
+// may still hold them open, so they are released.
+void Session::release_unread(PartitionId partition, uint64_t next) {
+  std::vector<uint16_t> tags;
+  for (auto it = restored_tags_.begin(); it != restored_tags_.end();) {
+    if (it->first.first != partition || it->first.second >= next) {
+      ++it;
+      continue;
+    }
+    tags.push_back(it->second);
+    it = restored_tags_.erase(it);
+  }
+  for (uint16_t tag : tags) release_tag(tag);
+}
+
+void Session::release_tag(uint16_t tag) {
+  Item item;
+  item.guarantee = Guarantee::exactly_once;
+  window_.add(std::move(item), Stage::received, tag).ever_sent = true;
+  if (open_for_sending()) sink_->release(tag, true);
+}
+
+void Session::on_read(ReadAnswer answer) {
+  if (!feed_.accept(answer)) return;
+  for (engine::Record& record : answer.records) take_record(answer.partition, record);
+  feed_.finish(answer);
+  release_unread(answer.partition, answer.next);
+  pump();
+}
+
+void Session::on_end(PartitionId partition, uint64_t end) {
+  Cursor* cursor = feed_.find(partition);
+  if (cursor != nullptr && cursor->seam == Cursor::Seam::live) cursor->advance(end);
+}
+
+void Session::on_tick() {
+  feed_.report_floors();
+  if (releases_failed_) write_releases();
+  if (recording_ && recording_failed_) {
+    write_recording();
+  } else if (dirty()) {
+    write({});
+  }
+  if (dirty()) shard_.want_tick();
+}
+
+}  // namespace arena::broker

@@ -1,0 +1,344 @@
+// Subscribing and unsubscribing: CURSORS.md 4 and 5.
+#include <algorithm>
+#include <utility>
+
+#include "broker/session/session.h"
+#include "broker/shard.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+
+bool Session::has_durable() const {
+  return std::any_of(subscriptions_.begin(), subscriptions_.end(), [](const auto& entry) { return entry.second->durable; });
+}
+
+Filters Session::durable_filters() {
+  if (!durable_filters_) {
+    auto filters = std::make_shared<std::vector<std::string>>();
+    for (const auto& [name, subscription] : subscriptions_) {
+      if (subscription->durable) filters->push_back(subscription->request.filter);
+    }
+    durable_filters_ = std::move(filters);
+  }
+  return durable_filters_;
+}
+
+void Session::become_reader() {
+  durable_filters_.reset();
+  if (is_reader_) return;
+  is_reader_ = true;
+  shard_.register_reader(id_, *this);
+}
+
+void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie) {
+  PendingAnswer& answer = answers_[cookie];
+  answer.attachment = attachment_;
+  answer.open = requests.size();
+  answer.outcomes.resize(requests.size());
+  answer.retained.resize(requests.size());
+  for (std::size_t slot = 0; slot < requests.size(); ++slot) {
+    const SubscribeRequest& request = requests[slot];
+    const access::Subject subject{principal_, client_id_};
+    if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
+      answer_subscribe(slot, cookie, {SubscribeStatus::denied, {}});
+      continue;
+    }
+    const std::string name = subscription_name(request.group, request.filter);
+    if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
+      answer_subscribe(slot, cookie, {SubscribeStatus::quota, {}});
+    } else if (request.group.empty()) {
+      subscribe_plain(request, slot, cookie);
+    } else {
+      subscribe_group(request, slot, cookie);
+    }
+  }
+}
+
+void Session::subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
+  const std::string name = subscription_name({}, request.filter);
+  std::unique_ptr<Subscription>& subscription = subscriptions_[name];
+  const bool fresh = subscription == nullptr;
+  if (fresh) {
+    subscription = std::make_unique<Subscription>();
+    subscription->session = this;
+    shard_.counters().subscriptions.add();
+  }
+  // Until the change is committed it is durable if it was or will be: a refusal must leave it as it was.
+  auto before = fresh ? std::nullopt : std::optional<SubscribeRequest>(subscription->request);
+  subscription->request = request;
+  subscription->durable = subscription->durable || wants_durable(request);
+  if (subscription->durable) become_reader();
+  const bool retained =
+      request.retained == RetainedOnSubscribe::always || (request.retained == RetainedOnSubscribe::if_new && fresh);
+  auto done = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](std::vector<MessageRef> messages) mutable {
+    Session* session = shard->find_session(id);
+    if (session != nullptr) session->on_interest_known(name, slot, cookie, std::move(before), std::move(messages));
+  };
+  shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), retained, std::move(done));
+}
+
+bool Session::wants_durable(const SubscribeRequest& request) const {
+  return persistent() && request.granted != Guarantee::at_most_once;
+}
+
+// The subscription's request stands: records are kept for it exactly if it wants that.
+void Session::settle_durable(Subscription& subscription) {
+  if (!subscription.durable || wants_durable(subscription.request)) return;
+  subscription.durable = false;
+  subscription.born.clear();
+  durable_filters_.reset();
+  shard_.withdraw_durable(subscription, id_, !has_durable());
+}
+
+void Session::on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
+                                std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
+  const auto it = subscriptions_.find(name);
+  if (it == subscriptions_.end()) {  // unsubscribed meanwhile
+    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    return;
+  }
+  if (!has_record_ || !persistent()) {
+    finish_subscribe(name, slot, cookie, std::move(retained));
+    return;
+  }
+  write([shard = &shard_, id = id_, name, slot, cookie, before = std::move(before),
+         retained = std::move(retained)](engine::CommitStatus status) mutable {
+    Session* session = shard->find_session(id);
+    if (session == nullptr) return;
+    if (status == engine::CommitStatus::committed) {
+      session->finish_subscribe(name, slot, cookie, std::move(retained));
+    } else {
+      session->undo_subscribe(name, std::move(before));
+      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+    }
+  });
+}
+
+void Session::undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before) {
+  const auto it = subscriptions_.find(name);
+  if (it == subscriptions_.end()) return;
+  if (!before) {
+    remove_subscription(name);
+    return;
+  }
+  it->second->request = std::move(*before);
+  settle_durable(*it->second);
+}
+
+// In the turn the owner's answer arrives: what it routes from now on is mine.
+void Session::join_log(const Places& ends) {
+  for (const auto& [partition, end] : ends) feed_.join(partition, end, open_for_sending());
+}
+
+void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
+  const std::string name = subscription_name(request.group, request.filter);
+  std::unique_ptr<Subscription>& subscription = subscriptions_[name];
+  std::optional<SubscribeRequest> before;
+  if (subscription == nullptr) {
+    subscription = std::make_unique<Subscription>();
+    subscription->session = this;
+    shard_.counters().subscriptions.add();
+    shard_.counters().shared_subscriptions.add();
+  } else {
+    before = subscription->request;
+  }
+  subscription->request = request;
+  join_group(*subscription, [shard = &shard_, id = id_, name, slot, cookie, before](uint64_t group, bool stored) {
+    Session* session = shard->find_session(id);
+    if (session != nullptr) session->on_group_joined(name, group, stored, before, slot, cookie);
+  });
+}
+
+void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done) {
+  const SubscribeRequest& request = subscription.request;
+  Group::Member member;
+  member.session = id_;
+  member.granted = request.granted;
+  member.keep_retained_flag = request.keep_retained_flag;
+  member.subscription_id = request.id;
+  member.persistent = persistent();
+  member.online = open_for_sending();
+  member.window = std::max<std::size_t>(1, std::min<std::size_t>(inflight_max_, 64));
+  const unsigned owner = shard_.placement().core_of_name(group_key(principal_.space, request.group, request.filter));
+  shard_.call(owner, [space = principal_.space, group = request.group, filter = request.filter,
+                      member = std::move(member), home = shard_.core(), done = std::move(done)](Shard& there) mutable {
+    Group& joined = there.group_for(space, group, filter);
+    const uint64_t group_id = joined.id();
+    joined.join(std::move(member), [&there, home, group_id, done = std::move(done)](bool stored) mutable {
+      there.call(home, [group_id, stored, done = std::move(done)](Shard&) mutable { done(group_id, stored); });
+    });
+  });
+}
+
+void Session::on_group_joined(const std::string& name, uint64_t group_id, bool stored,
+                              std::optional<SubscribeRequest> before, std::size_t slot, uint64_t cookie) {
+  const auto it = subscriptions_.find(name);
+  if (it == subscriptions_.end()) {  // unsubscribed meanwhile
+    shard_.call(group_core(group_id), [group_id, id = id_](Shard& shard) {
+      if (Group* group = shard.find_group(group_id)) group->leave(id);
+    });
+    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    return;
+  }
+  it->second->group_id = group_id;
+  tell_group(group_id);
+  auto finish = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](engine::CommitStatus status) mutable {
+    Session* session = shard->find_session(id);
+    if (session == nullptr) return;
+    if (status == engine::CommitStatus::committed) {
+      session->finish_subscribe(name, slot, cookie, {});
+    } else {
+      session->undo_subscribe(name, std::move(before));
+      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+    }
+  };
+  if (!stored) {
+    finish(engine::CommitStatus::full);
+  } else if (!has_record_ || !persistent()) {
+    finish(engine::CommitStatus::committed);
+  } else {
+    write(std::move(finish));
+  }
+}
+
+void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
+                               std::vector<MessageRef> retained) {
+  const auto subscription = subscriptions_.find(name);
+  if (subscription != subscriptions_.end()) settle_durable(*subscription->second);
+  const auto it = answers_.find(cookie);
+  if (it == answers_.end() || it->second.attachment != attachment_) return;
+  if (subscription == subscriptions_.end()) {
+    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    return;
+  }
+  it->second.retained[slot] = {name, std::move(retained)};
+  answer_subscribe(slot, cookie, {SubscribeStatus::granted, subscription->second->request.granted});
+}
+
+void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome) {
+  const auto it = answers_.find(cookie);
+  if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
+  it->second.outcomes[slot] = outcome;
+  if (--it->second.open != 0) return;
+  const PendingAnswer answer = std::move(it->second);
+  answers_.erase(it);
+  sink_->subscribed(cookie, answer.outcomes);
+  for (const auto& [name, messages] : answer.retained) send_retained(name, messages);
+}
+
+void Session::send_retained(const std::string& name, const std::vector<MessageRef>& messages) {
+  for (const MessageRef& message : messages) {
+    const auto it = subscriptions_.find(name);
+    if (it == subscriptions_.end() || sink_ == nullptr) return;
+    Subscription& subscription = *it->second;
+    if (subscription.request.no_local && message->publisher == identity_) continue;
+    if (message->expired(shard_.loop().wall_ms())) continue;
+    if (!may_read(subscription, message->topic)) {
+      shard_.counters().drop(Drop::denied_delivery);
+      continue;
+    }
+    Item item{message, std::min(message->guarantee, subscription.request.granted), true};
+    if (subscription.request.id != 0) item.ids.push_back(subscription.request.id);
+    if (item.guarantee == Guarantee::at_most_once) {
+      enqueue_transient(std::move(item));
+    } else {
+      enqueue(std::move(item));
+    }
+  }
+}
+
+void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
+  std::vector<char> existed;
+  std::vector<std::shared_ptr<Subscription>> removed;
+  for (const FilterName& name : names) {
+    const auto it = subscriptions_.find(subscription_name(name.group, name.filter));
+    existed.push_back(it != subscriptions_.end());
+    if (it == subscriptions_.end()) continue;
+    removed.push_back(std::move(it->second));
+    subscriptions_.erase(it);
+    shard_.counters().subscriptions.sub();
+    if (!name.group.empty()) shard_.counters().shared_subscriptions.sub();
+    shard_.silence(*removed.back());
+    if (removed.back()->group_id != 0) return_group_waiting(removed.back()->group_id);
+  }
+  durable_filters_.reset();
+  if (!removed.empty() && !ended_) drop_unwanted();
+  auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
+                 removed = std::move(removed), last = !has_durable()](engine::CommitStatus) {
+    for (const auto& subscription : removed) shard->forget_subscription(*subscription, id, last);
+    Session* session = shard->find_session(id);
+    if (session == nullptr || session->sink_ == nullptr || session->attachment_ != attachment || cookie == 0) return;
+    session->sink_->unsubscribed(cookie, std::span<const bool>(reinterpret_cast<const bool*>(existed.data()), existed.size()));
+  };
+  if (!has_record_ || !persistent() || ended_) {
+    finish(engine::CommitStatus::committed);
+  } else {
+    write(std::move(finish));  // the removal is committed before the interest goes
+  }
+}
+
+void Session::remove_subscription(const std::string& name) {
+  const auto it = subscriptions_.find(name);
+  if (it == subscriptions_.end()) return;
+  std::vector<FilterName> names{{it->second->request.group, it->second->request.filter}};
+  unsubscribe(std::move(names), 0);
+}
+
+// What the group gave me and has not left yet is not mine any more.
+void Session::return_group_waiting(uint64_t group_id) {
+  std::deque<Item> kept;
+  std::vector<GroupDelivery> returned;
+  for (Item& item : waiting_) {
+    if (item.origin.group == group_id) {
+      waiting_bytes_ -= item.bytes();
+      returned.push_back(item.origin);
+    } else {
+      kept.push_back(std::move(item));
+    }
+  }
+  waiting_ = std::move(kept);
+  for (const GroupDelivery& origin : returned) {
+    shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
+      if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
+    });
+  }
+}
+
+// What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
+void Session::drop_unwanted() {
+  const auto unwanted = [this](const Item& item) {
+    if (item.origin.number != 0) return false;  // the group decides
+    for (const auto& [name, subscription] : subscriptions_) {
+      if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
+    }
+    return true;
+  };
+  for (std::deque<Item>* queue : {&waiting_, &waiting_transient_}) {
+    std::deque<Item> kept;
+    for (Item& item : *queue) {
+      if (!unwanted(item)) {
+        kept.push_back(std::move(item));
+        continue;
+      }
+      waiting_bytes_ -= item.bytes();
+      settled(item);
+      if (item.restored_tag != 0) release_tag(item.restored_tag);
+    }
+    *queue = std::move(kept);
+  }
+}
+
+void Session::tell_groups() {
+  for (const auto& [name, subscription] : subscriptions_) {
+    if (subscription->group_id != 0) tell_group(subscription->group_id);
+  }
+}
+
+// Whether I am there to take what the group has.
+void Session::tell_group(uint64_t group_id) {
+  shard_.call(group_core(group_id), [group_id, id = id_, online = open_for_sending()](Shard& shard) {
+    if (Group* group = shard.find_group(group_id)) group->set_online(id, online);
+  });
+}
+
+}  // namespace arena::broker

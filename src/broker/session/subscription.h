@@ -1,0 +1,38 @@
+// One filter of one session or group, as the router sees it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "broker/types.h"
+
+namespace arena::broker {
+
+class Session;
+class Group;
+
+// Lives on its owner's core. Exactly one of session and group is set.
+struct Subscription {
+  Session* session = nullptr;
+  Group* group = nullptr;
+  SubscribeRequest request;
+  bool durable = false;            // records are kept for it in the log
+  std::vector<std::pair<PartitionId, uint64_t>> born;
+  // Cores whose answer is outstanding: what they route is in their snapshot, or published before we were there.
+  uint64_t waiting_cores = 0;
+  uint64_t operation = 0;          // the interest operation under way; 0: none
+  uint32_t covered_epoch = 0;      // policy epoch under which every topic of the filter may be read; 0: none
+  uint64_t group_id = 0;           // a member's side of a shared subscription
+
+  // Is the record of its log at `offset` mine through this subscription?
+  bool is_born(PartitionId partition, uint64_t offset) const {
+    for (const auto& [born_partition, end] : born) {
+      if (born_partition == partition) return offset >= end;
+    }
+    return false;
+  }
+};
+
+}  // namespace arena::broker

@@ -1,0 +1,105 @@
+// What is on its way to one subscriber and not settled yet, in the order it was first sent.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "broker/types.h"
+#include "message/message.h"
+
+namespace arena::broker {
+
+// A shared group and a delivery of its; number 0: not from a group.
+struct GroupDelivery {
+  uint64_t group = 0;   // GroupId
+  uint64_t number = 0;
+};
+
+// One message for one subscriber, with what its subscriptions say about it.
+struct Item {
+  MessageRef message;
+  Guarantee guarantee = Guarantee::at_most_once;
+  bool retained = false;
+  bool stored = false;            // has a place in the log: partition, offset
+  PartitionId partition = 0;
+  uint64_t offset = 0;
+  uint16_t restored_tag = 0;      // was sent under this tag before a restart
+  GroupDelivery origin;
+  std::vector<uint32_t> ids;      // subscription ids; usually empty or one
+
+  std::size_t bytes() const { return message->accounted_bytes() + sizeof(Item); }
+};
+
+enum class Stage : uint8_t {
+  parked,     // may leave (again) as soon as the window allows
+  recording,  // its tag is being committed; it has not left yet
+  sent,
+  received,   // exactly once: the receiver has it
+  releasing,  // that is being committed; the release has not left yet
+};
+
+struct Outstanding {
+  uint16_t tag = 0;
+  Stage stage = Stage::sent;
+  bool ever_sent = false;
+  Item item;
+};
+
+// Tags are unique among the outstanding. One core only.
+class Window {
+ public:
+  std::size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+
+  // Precondition: size() < 65535. tag 0: take the next free one.
+  Outstanding& add(Item item, Stage stage, uint16_t tag = 0) {
+    if (tag == 0) {
+      do {
+        next_tag_ = next_tag_ == 65535 ? uint16_t{1} : static_cast<uint16_t>(next_tag_ + 1);
+      } while (sparse_ && (reserved_.contains(next_tag_) || find(next_tag_) != nullptr));
+      tag = next_tag_;
+      if (tag == 65535) sparse_ = true;  // from the first wrap on, tags may collide
+    } else {
+      reserved_.erase(tag);
+      sparse_ = true;
+    }
+    entries_.push_back(Outstanding{tag, stage, false, std::move(item)});
+    return entries_.back();
+  }
+  // The tag will be used by add() with it: a delivery of before a restart.
+  void reserve(uint16_t tag) {
+    reserved_.insert(tag);
+    sparse_ = true;
+  }
+  void unreserve(uint16_t tag) { reserved_.erase(tag); }
+  // Settlements come mostly in order, so the search ends at the first entry.
+  Outstanding* find(uint16_t tag) {
+    for (Outstanding& entry : entries_) {
+      if (entry.tag == tag) return &entry;
+    }
+    return nullptr;
+  }
+  // Removes and returns it; precondition: it is there.
+  Outstanding remove(uint16_t tag) {
+    for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+      if (it->tag != tag) continue;
+      Outstanding out = std::move(*it);
+      entries_.erase(it);
+      return out;
+    }
+    return {};
+  }
+  std::deque<Outstanding>& entries() { return entries_; }
+  const std::deque<Outstanding>& entries() const { return entries_; }
+
+ private:
+  std::deque<Outstanding> entries_;
+  std::set<uint16_t> reserved_;
+  uint16_t next_tag_ = 0;
+  bool sparse_ = false;
+};
+
+}  // namespace arena::broker

@@ -1,0 +1,280 @@
+#include "broker/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+
+Shard::Shard(runtime::Loop& loop, engine::Store& store, std::shared_ptr<const Placement> placement, Options options,
+             std::shared_ptr<const access::Policy> policy, Counters& counters)
+    : loop_(loop),
+      store_(store),
+      placement_(std::move(placement)),
+      options_(options),
+      policy_(std::move(policy)),
+      counters_(counters),
+      outbox_(loop.cores()),
+      outbox_bytes_(loop.cores()),
+      posted_bytes_(loop.cores()),
+      message_serial_(loop.random()),
+      tick_(&Shard::on_tick, this),
+      due_timer_(&Shard::on_due, this) {
+  for (unsigned sender = 0; sender < loop.cores(); ++sender) {
+    handled_bytes_.push_back(std::make_unique<std::atomic<uint64_t>>(0));
+  }
+  for (PartitionId id = 0; id < placement_->partitions(); ++id) {
+    if (placement_->core_of(id) == core()) partitions_[id] = std::make_unique<Partition>(*this, id);
+  }
+}
+
+Shard::~Shard() = default;
+
+// ---- sessions ----
+
+Session* Shard::find_session(SessionId id) {
+  const auto it = sessions_by_id_.find(id);
+  return it == sessions_by_id_.end() ? nullptr : it->second;
+}
+
+Session* Shard::find_session(std::string_view key) {
+  const auto it = sessions_.find(key);
+  return it == sessions_.end() ? nullptr : it->second.get();
+}
+
+Session* Shard::open(const OpenRequest& request, SessionSink& sink) {
+  const access::Subject subject{request.principal, request.client_id};
+  if (request.will && !policy_->decide(subject, access::Action::publish, request.will->message->topic).allowed()) {
+    sink.open_refused(Outcome::denied);
+    return nullptr;
+  }
+  Session* session = find_session(session_key(request.principal, request.client_id));
+  if (session != nullptr && session->connected()) {
+    counters_.takeovers.add();
+    // A will without delay goes out now; one with a delay only if the session ends with this.
+    session->evict(EndReason::taken_over, DetachKind::abrupt);
+    session = find_session(session_key(request.principal, request.client_id));
+  }
+  if (session != nullptr && request.clean_start) {
+    session->end();
+    session = nullptr;
+  }
+  const bool present = session != nullptr;
+  if (!present) session = &add_session(request);
+  session->attach(request, sink, present);
+  return session;
+}
+
+Session& Shard::add_session(const OpenRequest& request) {
+  const SessionId id = (SessionId{core()} << 48) | next_serial_++;
+  auto session = std::make_unique<Session>(*this, id, request);
+  Session& added = *session;
+  sessions_by_id_[id] = &added;
+  sessions_[added.key()] = std::move(session);
+  return added;
+}
+
+void Shard::remove_session(Session& session) {
+  sessions_by_id_.erase(session.id());
+  const auto it = sessions_.find(session.key());
+  if (it == sessions_.end()) return;
+  dead_sessions_.push_back(std::move(it->second));
+  sessions_.erase(it);
+  bury();
+}
+
+// Those who ended this turn may still be on the stack; they go when the turn does.
+void Shard::bury() {
+  if (dead_sessions_.size() + dead_groups_.size() != 1) return;
+  loop_.defer([this] {
+    dead_sessions_.clear();
+    dead_groups_.clear();
+  });
+}
+
+bool Shard::kick(std::string_view key) {
+  Session* session = find_session(key);
+  if (session == nullptr || !session->connected()) return false;
+  session->evict(EndReason::kicked, DetachKind::abrupt);
+  return true;
+}
+
+std::size_t Shard::kick_all(const std::function<bool(const Principal&)>& chosen) {
+  std::vector<std::string> keys;  // sessions may end while they are kicked
+  for (const auto& [key, session] : sessions_) {
+    if (session->connected() && chosen(session->principal())) keys.push_back(key);
+  }
+  std::size_t kicked = 0;
+  for (const std::string& key : keys) kicked += kick(key) ? 1 : 0;
+  return kicked;
+}
+
+void Shard::drain(UniqueFunction<void()> done) {
+  std::vector<SessionId> ids;
+  for (const auto& [key, session] : sessions_) {
+    if (session->connected()) ids.push_back(session->id());
+  }
+  for (SessionId id : ids) {
+    if (Session* session = find_session(id)) session->evict(EndReason::shutting_down, DetachKind::clean);
+  }
+  for (const auto& [id, reader] : readers_) reader->on_tick();
+  auto open = std::make_shared<std::size_t>(partitions_.size() + 1);
+  auto one_done = std::make_shared<UniqueFunction<void()>>([open, done = std::move(done)]() mutable {
+    if (--*open == 0) done();
+  });
+  for (const auto& [id, partition] : partitions_) {
+    partition->submit({}, [one_done](engine::CommitStatus) { (*one_done)(); });
+  }
+  (*one_done)();
+}
+
+void Shard::set_due(Session& session, int64_t old_ms, int64_t deadline_ms) {
+  if (old_ms != 0) due_.erase({old_ms, session.id()});
+  if (deadline_ms != 0) due_.insert({deadline_ms, session.id()});
+  arm_due();
+}
+
+void Shard::arm_due() {
+  if (due_.empty()) {
+    due_timer_.disarm();
+  } else if (!due_timer_.armed() || due_timer_.deadline_ms() != std::get<0>(*due_.begin())) {
+    loop_.arm(due_timer_, std::get<0>(*due_.begin()) - loop_.now_ms());
+  }
+}
+
+void Shard::on_due(void* self) {
+  Shard& shard = *static_cast<Shard*>(self);
+  while (!shard.due_.empty() && std::get<0>(*shard.due_.begin()) <= shard.loop_.now_ms()) {
+    const SessionId id = std::get<1>(*shard.due_.begin());
+    shard.due_.erase(shard.due_.begin());
+    if (Session* session = shard.find_session(id)) session->on_due();
+  }
+  shard.arm_due();
+}
+
+// ---- groups ----
+
+Group* Shard::find_group(uint64_t id) {
+  const auto it = groups_by_id_.find(id);
+  return it == groups_by_id_.end() ? nullptr : it->second;
+}
+
+Group& Shard::group_for(std::string_view space, std::string_view group, std::string_view filter) {
+  const std::string key = group_key(space, group, filter);
+  std::unique_ptr<Group>& slot = groups_[key];
+  if (slot == nullptr) {
+    const uint64_t id = kGroupBit | (uint64_t{core()} << 48) | next_serial_++;
+    slot = std::make_unique<Group>(*this, id, std::string(space), std::string(group), std::string(filter));
+    groups_by_id_[id] = slot.get();
+  }
+  return *slot;
+}
+
+void Shard::remove_group(Group& group) {
+  groups_by_id_.erase(group.id());
+  const auto it = groups_.find(group.key());
+  if (it == groups_.end()) return;
+  dead_groups_.push_back(std::move(it->second));
+  groups_.erase(it);
+  bury();
+}
+
+// ---- publishing ----
+
+MessageId Shard::next_message_id() {
+  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), message_serial_++};
+}
+
+void Shard::publish_internal(std::unique_ptr<Message> message) {
+  message->id = next_message_id();
+  message->published_ms = loop_.wall_ms();
+  publish(MessageRef(message.release()), Origin{}, false);
+}
+
+void Shard::publish(MessageRef message, Origin origin, bool through_owner) {
+  if (!through_owner && !message->retain && message->guarantee == Guarantee::at_most_once) {
+    const bool matched = route(Routed{std::move(message)});
+    answer(origin, 0, Receipt{matched ? Outcome::ok : Outcome::no_match, Level::memory, false, std::nullopt});
+    return;
+  }
+  const PartitionId id = placement_->partition_of(message->topic);
+  const unsigned owner = placement_->core_of(id);
+  if (owner == core()) {
+    partition(id).publish(std::move(message), origin);
+  } else {
+    post(owner, PublishMail{std::move(message), std::move(origin)});
+  }
+}
+
+void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& receipt) {
+  if (origin.session == 0 || (origin.cookie == 0 && origin.tag == 0 && !origin.counted)) return;
+  const unsigned home = core_of(origin.session);
+  if (home != core()) {
+    post(home, ReceiptMail{origin, partition, receipt});
+  } else if (Session* session = find_session(origin.session)) {
+    session->on_receipt(origin, partition, receipt);
+  }
+}
+
+bool Shard::retained_has_room(const Message& message) const {
+  if (retained_.find(message.topic)) return true;  // replaces
+  return retained_.size() < options_.retained_messages_max && retained_.bytes() < options_.retained_bytes_max;
+}
+
+void Shard::set_retained(const MessageRef& message) {
+  if (message->payload.empty()) {
+    retained_.erase(message->topic);
+  } else {
+    retained_.set(message);
+  }
+  counters_.retained.set(retained_.size());
+  counters_.retained_bytes.set(retained_.bytes());
+}
+
+void Shard::on_store_failed() {
+  log::error("broker", "the store failed: nothing more is acknowledged");
+  if (store_failed_hook_) store_failed_hook_();
+}
+
+// ---- ticking ----
+
+void Shard::want_tick() {
+  if (!tick_.armed()) loop_.arm(tick_, options_.cursor_flush_ms);
+}
+
+void Shard::on_tick(void* self) {
+  Shard& shard = *static_cast<Shard*>(self);
+  if (!shard.running_) {
+    shard.want_tick();
+    return;
+  }
+  for (const auto& [id, reader] : shard.readers_) reader->on_tick();
+  uint64_t inbox = 0;
+  for (const auto& [id, partition] : shard.partitions_) {
+    partition->tick();
+    inbox += shard.store_.bounds(id, engine::LogId::inbox).bytes;
+  }
+  shard.counters_.inbox_bytes.set(inbox);
+}
+
+void Shard::tell_end(PartitionId partition, uint64_t end) {
+  for (unsigned to = 0; to < shards_.size(); ++to) {
+    call(to, [partition, end](Shard& there) {
+      for (const auto& [id, reader] : there.readers_) reader->on_end(partition, end);
+      if (!there.readers_.empty()) there.want_tick();
+    });
+  }
+}
+
+void Shard::register_reader(uint64_t id, Reader& reader) { readers_[id] = &reader; }
+
+void Shard::unregister_reader(uint64_t id) { readers_.erase(id); }
+
+void Shard::submit(std::string_view key, std::vector<engine::Operation> operations,
+                   UniqueFunction<void(engine::CommitStatus)> done) {
+  partition(placement_->partition_of(key)).submit(std::move(operations), std::move(done));
+}
+
+}  // namespace arena::broker

@@ -1,0 +1,213 @@
+// One core's broker: the sessions, groups and partitions that live here, and the post to the other cores'.
+// Gateways of this core call it directly; other cores reach it by mail only.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "access/policy.h"
+#include "base/hash.h"
+#include "broker/counters.h"
+#include "broker/group.h"
+#include "broker/mail.h"
+#include "broker/partition.h"
+#include "broker/placement.h"
+#include "broker/retained/topic_tree.h"
+#include "broker/routing/filter_index.h"
+#include "broker/session/session.h"
+#include "engine/store.h"
+#include "runtime/loop.h"
+
+namespace arena::broker {
+
+class Shard {
+ public:
+  // All references outlive the shard. The shard must be destroyed only after its loop has stopped running its
+  // tasks.
+  Shard(runtime::Loop& loop, engine::Store& store, std::shared_ptr<const Placement> placement, Options options,
+        std::shared_ptr<const access::Policy> policy, Counters& counters);
+  ~Shard();
+
+  // Every core's shard, by core. Called once, before any loop runs.
+  void connect(std::vector<Shard*> shards) { shards_ = std::move(shards); }
+  // Recovery, step 1 on every core: loads sessions, groups and last values of this core's partitions.
+  Status load();
+  // Step 2, after step 1 on all: makes their interest known. done is called when every core knows; then listen.
+  void announce(UniqueFunction<void()> done);
+  // Step 3, after step 2 on all: sessions that were connected begin to expire, and the log may be trimmed.
+  void start();
+
+  // ---- for gateways ----
+  unsigned core() const { return loop_.core(); }
+  unsigned home_core(std::string_view session_key) const { return placement_->core_of_name(session_key); }
+  // On the session's home core. The sink hears opened() or open_refused(), perhaps from inside. The session stays
+  // the sink's until closed() or detach(); null when refused.
+  Session* open(const OpenRequest& request, SessionSink& sink);
+  // As the broker itself ($SYS, wills): not subject to the policy.
+  void publish_internal(std::unique_ptr<Message> message);
+  // Takes the connection of a session away. False: no such session connected here.
+  bool kick(std::string_view session_key);
+  // The same for every session here whose principal is chosen; tells how many.
+  std::size_t kick_all(const std::function<bool(const Principal&)>& chosen);
+  void set_policy(std::shared_ptr<const access::Policy> policy) { policy_ = std::move(policy); }
+  const access::Policy& policy() const { return *policy_; }
+  // More is posted to some core than it has handled: publishers should not be read for now.
+  bool congested() const;
+  // Ends all connections with `reason` and writes what is dirty; done when that is stored.
+  void drain(UniqueFunction<void()> done);
+  void set_on_store_failed(UniqueFunction<void()> hook) { store_failed_hook_ = std::move(hook); }
+
+  // ---- for the broker's own ----
+  runtime::Loop& loop() { return loop_; }
+  engine::Store& store() { return store_; }
+  const Options& options() const { return options_; }
+  Level options_level() const { return Level::memory; }
+  Counters& counters() { return counters_; }
+  const Placement& placement() const { return *placement_; }
+  MessageId next_message_id();
+
+  // Publishes by way of the owner where the promises ask for it.
+  void publish(MessageRef message, Origin origin, bool through_owner);
+  // Delivers here and posts to every core with interest. False: the server knows that nobody matched.
+  bool route(const Routed& routed);
+  void answer(const Origin& origin, PartitionId partition, const Receipt& receipt);
+  // Is there a durable subscription for the topic? Asked of the topic's owner.
+  bool wanted_durably(std::string_view topic) const { return durable_.any(topic); }
+  bool retained_has_room(const Message& message) const;
+  void set_retained(const MessageRef& message);
+  void tell_end(PartitionId partition, uint64_t end);
+  void on_store_failed();
+
+  // Makes a subscription's interest known where it matters and collects the answers. The subscription is in the
+  // index from now on. done gets the last values that match (if wanted); not called when it is withdrawn first.
+  using InterestDone = UniqueFunction<void(std::vector<MessageRef> retained)>;
+  void add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained, InterestDone done);
+  // Delivers nothing through it any more; operations under way are forgotten.
+  void silence(Subscription& subscription);
+  // After silence(), and when its removal is committed: tells the other cores, or its group.
+  void forget_subscription(const Subscription& subscription, uint64_t reader, bool last_durable);
+  // It stays, but records are no longer kept for it.
+  void withdraw_durable(const Subscription& subscription, uint64_t reader, bool last_durable);
+
+  void order_read(ReadOrder order);
+  void report_floor(PartitionId partition, uint64_t reader, uint64_t floor);
+  void register_reader(uint64_t id, Reader& reader);
+  void unregister_reader(uint64_t id);
+
+  // Commits operations in the partition of `key`, which lives here.
+  void submit(std::string_view key, std::vector<engine::Operation> operations,
+              UniqueFunction<void(engine::CommitStatus)> done);
+  // In order after everything this core has posted to that core; at once when it is this one.
+  void call(unsigned core, CallMail call);
+  void call_owner(PartitionId partition, CallMail call) { this->call(placement_->core_of(partition), std::move(call)); }
+  Partition& partition(PartitionId id) { return *partitions_.at(id); }
+
+  Session* find_session(SessionId id);
+  Session* find_session(std::string_view key);
+  Group* find_group(uint64_t id);
+  Group& group_for(std::string_view space, std::string_view group, std::string_view filter);
+  void remove_group(Group& group);
+  Session& add_session(const OpenRequest& request);
+  void remove_session(Session& session);
+  // At most one deadline per session; deadline 0 cancels. Monotonic.
+  void set_due(Session& session, int64_t old_ms, int64_t deadline_ms);
+  // Something is dirty: the tick will see to it.
+  void want_tick();
+
+ private:
+  struct LocalFilter {
+    std::size_t count = 0;
+    bool announced = false;
+  };
+  struct InterestOperation {
+    Subscription* subscription = nullptr;
+    bool announces = false;
+    std::size_t open = 0;
+    std::vector<MessageRef> retained;
+    InterestDone done;
+  };
+  struct Candidate {
+    Session* session = nullptr;
+    Merged merged;
+  };
+
+  void post(unsigned core, Mail mail);
+  void flush_outbox();
+  void handle_batch(unsigned from, std::vector<Mail>& batch);
+  bool deliver_here(const Routed& routed, unsigned from);
+  bool match_here(const Routed& routed, unsigned from);
+  void add_candidate(Subscription& subscription, const Routed& routed);
+  bool post_to_interested(const Routed& routed);
+  std::vector<unsigned> owners_of(std::string_view filter) const;
+  InterestAnswer serve_interest(const InterestRequest& request);
+  void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);
+  void serve_read(const ReadOrder& order);
+  void finish_read(const ReadOrder& order, engine::ReadResult result);
+  void withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable);
+  void withdraw_here(const std::string& filter, unsigned from, bool unannounce, uint64_t reader, bool last_durable);
+  static void on_tick(void* self);
+  static void on_due(void* self);
+  void arm_due();
+  void bury();
+  Status load_partition(PartitionId id);
+  Status load_sessions(PartitionId id);
+  void announce_handshakes(PartitionId id);
+
+  runtime::Loop& loop_;
+  engine::Store& store_;
+  std::shared_ptr<const Placement> placement_;
+  Options options_;
+  std::shared_ptr<const access::Policy> policy_;
+  Counters& counters_;
+  std::vector<Shard*> shards_;
+
+  std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
+  boost::unordered_flat_map<std::string, std::unique_ptr<Session>, StringHash, std::equal_to<>> sessions_;
+  boost::unordered_flat_map<SessionId, Session*> sessions_by_id_;
+  std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
+  std::map<uint64_t, Group*> groups_by_id_;
+  std::map<uint64_t, Reader*> readers_;
+  std::vector<std::unique_ptr<Session>> dead_sessions_;
+  std::vector<std::unique_ptr<Group>> dead_groups_;
+  uint64_t next_serial_ = 1;
+
+  FilterIndex index_;                // Subscription* of this core
+  FilterIndex remote_;               // cores with interest
+  FilterIndex durable_;              // readers, for topics owned here
+  TopicTree retained_;               // last values of topics owned here
+  boost::unordered_flat_map<std::string, LocalFilter, StringHash, std::equal_to<>> local_filters_;
+  std::map<uint64_t, InterestOperation> operations_;
+  uint64_t next_operation_ = 1;
+
+  std::vector<std::vector<Mail>> outbox_;          // by core
+  std::vector<std::size_t> outbox_bytes_;
+  bool outbox_scheduled_ = false;
+  std::vector<std::unique_ptr<std::atomic<uint64_t>>> handled_bytes_;  // by sender; written here, read by the sender
+  std::vector<uint64_t> posted_bytes_;             // by destination
+
+  std::vector<FilterIndex::Value> matches_;        // scratch of deliver_here
+  std::vector<Candidate> candidates_;
+  std::size_t candidates_used_ = 0;
+  std::vector<FilterIndex::Value> remote_matches_;
+  uint64_t route_mark_ = 0;
+  bool routing_ = false;
+  std::vector<std::pair<Routed, unsigned>> postponed_;  // routed from inside a delivery
+  std::vector<Group*> groups_hit_;
+  bool running_ = false;
+  std::vector<std::pair<SessionId, bool>> restored_;  // and whether they were connected
+
+  uint64_t message_serial_;
+  runtime::Timer tick_;
+  runtime::Timer due_timer_;
+  std::set<std::tuple<int64_t, SessionId>> due_;
+  UniqueFunction<void()> store_failed_hook_;
+};
+
+}  // namespace arena::broker

@@ -1,0 +1,189 @@
+// Who wants what, made known: interest between cores, durable interest and last values at the topics' owners, and
+// reads of their logs. CURSORS.md 4-6; DESIGN.md 6.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "broker/shard.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+
+std::vector<unsigned> Shard::owners_of(std::string_view filter) const {
+  if (!has_wildcard(filter)) return {placement_->core_of_name(filter)};
+  std::vector<unsigned> owners;
+  for (PartitionId id = 0; id < placement_->partitions(); ++id) {
+    const unsigned owner = placement_->core_of(id);
+    if (std::find(owners.begin(), owners.end(), owner) == owners.end()) owners.push_back(owner);
+  }
+  return owners;
+}
+
+void Shard::add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained,
+                         InterestDone done) {
+  const std::string& filter = subscription.request.filter;
+  LocalFilter& local = local_filters_[filter];
+  if (index_.add(filter, reinterpret_cast<uint64_t>(&subscription))) ++local.count;
+  const bool announce = !local.announced && shards_.size() > 1;
+  std::vector<unsigned> targets;
+  if (announce) {
+    for (unsigned to = 0; to < shards_.size(); ++to) targets.push_back(to);
+  } else if (reader != 0 || want_retained) {
+    targets = owners_of(filter);
+  }
+  if (targets.empty()) {
+    done({});
+    return;
+  }
+  const uint64_t operation = next_operation_++;
+  operations_[operation] = InterestOperation{&subscription, announce, targets.size(), {}, std::move(done)};
+  for (unsigned to : targets) {
+    if (to != core()) subscription.waiting_cores |= uint64_t{1} << to;
+  }
+  const InterestRequest request{filter, core(), announce, reader, want_retained, std::move(floors)};
+  for (unsigned to : targets) {
+    call(to, [request, operation](Shard& there) {
+      there.call(request.from, [operation, from = there.core(), answer = there.serve_interest(request)](Shard& home) mutable {
+        home.take_interest_answer(operation, from, std::move(answer));
+      });
+    });
+  }
+}
+
+// At the owner, in one turn: what is routed to the asker after this answer is what the answer does not hold.
+InterestAnswer Shard::serve_interest(const InterestRequest& request) {
+  InterestAnswer answer;
+  if (request.announce && request.from != core()) remote_.add(request.filter, request.from);
+  if (request.reader != 0) {
+    durable_.add(request.filter, request.reader);
+    const bool wildcard = has_wildcard(request.filter);
+    const PartitionId only = placement_->partition_of(request.filter);
+    for (const auto& [id, partition] : partitions_) {
+      if (!wildcard && id != only) continue;
+      uint64_t floor = partition->end();
+      for (const auto& [known, at] : request.floors) {
+        if (known == id) floor = std::min(floor, at);
+      }
+      partition->set_reader(request.reader, floor);
+      answer.ends.emplace_back(id, partition->end());
+    }
+  }
+  if (request.retained) {
+    retained_.match(request.filter, [&](const MessageRef& message) { answer.retained.push_back(message); });
+  }
+  return answer;
+}
+
+void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer) {
+  const auto it = operations_.find(operation);
+  if (it == operations_.end()) return;
+  InterestOperation& waiting = it->second;
+  Subscription& subscription = *waiting.subscription;
+  subscription.waiting_cores &= ~(uint64_t{1} << from);
+  for (const auto& [partition, end] : answer.ends) {
+    const bool known = std::any_of(subscription.born.begin(), subscription.born.end(),
+                                   [p = partition](const auto& place) { return place.first == p; });
+    if (!known) subscription.born.emplace_back(partition, end);
+  }
+  if (subscription.session != nullptr) subscription.session->join_log(answer.ends);
+  if (subscription.group != nullptr) subscription.group->join_log(answer.ends);
+  std::move(answer.retained.begin(), answer.retained.end(), std::back_inserter(waiting.retained));
+  if (--waiting.open != 0) return;
+  InterestOperation finished = std::move(waiting);
+  operations_.erase(it);
+  if (finished.announces) local_filters_[subscription.request.filter].announced = true;
+  finished.done(std::move(finished.retained));
+}
+
+void Shard::silence(Subscription& subscription) {
+  const std::string& filter = subscription.request.filter;
+  if (subscription.session != nullptr && !subscription.request.group.empty()) return;  // the group is in the index
+  if (index_.remove(filter, reinterpret_cast<uint64_t>(&subscription))) --local_filters_[filter].count;
+  std::vector<InterestDone> cancelled;
+  for (auto it = operations_.begin(); it != operations_.end();) {
+    if (it->second.subscription != &subscription) {
+      ++it;
+      continue;
+    }
+    cancelled.push_back(std::move(it->second.done));
+    it = operations_.erase(it);
+  }
+  for (InterestDone& done : cancelled) done({});
+}
+
+void Shard::forget_subscription(const Subscription& subscription, uint64_t reader, bool last_durable) {
+  if (subscription.session != nullptr && !subscription.request.group.empty()) {
+    if (subscription.group_id == 0) return;
+    call(group_core(subscription.group_id), [group_id = subscription.group_id, reader](Shard& there) {
+      if (Group* group = there.find_group(group_id)) group->leave(reader);
+    });
+    return;
+  }
+  const std::string& filter = subscription.request.filter;
+  const auto local = local_filters_.find(filter);
+  const bool unannounce = local != local_filters_.end() && local->second.count == 0;
+  if (unannounce) local_filters_.erase(local);
+  withdraw_everywhere(filter, unannounce, subscription.durable ? reader : 0, last_durable);
+}
+
+void Shard::withdraw_durable(const Subscription& subscription, uint64_t reader, bool last_durable) {
+  withdraw_everywhere(subscription.request.filter, false, reader, last_durable);
+}
+
+void Shard::withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable) {
+  if (!unannounce && reader == 0) return;
+  for (unsigned to = 0; to < shards_.size(); ++to) {
+    call(to, [filter, from = core(), unannounce, reader, last_durable](Shard& there) {
+      there.withdraw_here(filter, from, unannounce, reader, last_durable);
+    });
+  }
+}
+
+void Shard::withdraw_here(const std::string& filter, unsigned from, bool unannounce, uint64_t reader, bool last_durable) {
+  if (unannounce && from != core()) remote_.remove(filter, from);
+  if (reader == 0) return;
+  durable_.remove(filter, reader);
+  if (!last_durable) return;
+  for (const auto& [id, partition] : partitions_) partition->drop_reader(reader);
+}
+
+// ---- reading ----
+
+void Shard::order_read(ReadOrder order) {
+  call(placement_->core_of(order.partition), [order = std::move(order)](Shard& owner) { owner.serve_read(order); });
+}
+
+void Shard::serve_read(const ReadOrder& order) {
+  counters_.log_reads.add();
+  engine::ReadRequest request;
+  request.partition = order.partition;
+  request.from = order.from;
+  if (order.filters->size() == 1 && !has_wildcard(order.filters->front())) {
+    request.topic = order.filters->front();
+  } else {
+    request.wanted = [filters = order.filters](std::string_view topic) {
+      return std::any_of(filters->begin(), filters->end(), [&](const std::string& f) { return filter_matches(f, topic); });
+    };
+  }
+  store_.read(std::move(request), [this, order](engine::ReadResult result) { finish_read(order, std::move(result)); });
+}
+
+void Shard::finish_read(const ReadOrder& order, engine::ReadResult result) {
+  if (!result.status) {
+    log::error("broker", "a part of the log cannot be read",
+               {{"partition", unsigned{order.partition}}, {"offset", result.next}, {"reason", result.status.error().reason}});
+    if (result.records.empty() && result.next <= order.from) return;  // the reader stays before the damage
+  }
+  ReadAnswer answer{order.partition, order.generation, std::move(result.records), result.next,
+                    result.next >= partition(order.partition).end()};
+  call(order.core, [reader = order.reader, answer = std::move(answer)](Shard& there) mutable {
+    const auto it = there.readers_.find(reader);
+    if (it != there.readers_.end()) it->second->on_read(std::move(answer));
+  });
+}
+
+void Shard::report_floor(PartitionId id, uint64_t reader, uint64_t floor) {
+  call_owner(id, [id, reader, floor](Shard& owner) { owner.partition(id).set_floor(reader, floor); });
+}
+
+}  // namespace arena::broker

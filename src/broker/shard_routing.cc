@@ -1,0 +1,159 @@
+// Routing: who gets a message on this core, and which cores must hear of it.
+#include <algorithm>
+#include <utility>
+
+#include "broker/shard.h"
+
+namespace arena::broker {
+
+bool Shard::route(const Routed& routed) {
+  const bool here = deliver_here(routed, core());
+  return post_to_interested(routed) || here;
+}
+
+bool Shard::post_to_interested(const Routed& routed) {
+  if (shards_.size() == 1) return false;
+  remote_matches_.clear();
+  remote_.match(routed.message->topic, remote_matches_);
+  uint64_t seen = 0;
+  for (FilterIndex::Value to : remote_matches_) {
+    if ((seen & (uint64_t{1} << to)) != 0) continue;
+    seen |= uint64_t{1} << to;
+    post(static_cast<unsigned>(to), routed);
+  }
+  return seen != 0;
+}
+
+// A delivery may end a session, whose will is routed from inside: it waits until this one is through.
+bool Shard::deliver_here(const Routed& routed, unsigned from) {
+  if (routing_) {
+    postponed_.emplace_back(routed, from);
+    return true;
+  }
+  routing_ = true;
+  const bool matched = match_here(routed, from);
+  for (std::size_t i = 0; i < candidates_used_; ++i) candidates_[i].session->take(routed, candidates_[i].merged);
+  for (std::size_t i = 0; i < groups_hit_.size(); ++i) groups_hit_[i]->offer(routed);
+  routing_ = false;
+  while (!postponed_.empty() && !routing_) {
+    std::vector<std::pair<Routed, unsigned>> postponed = std::move(postponed_);
+    postponed_.clear();
+    for (const auto& [later, sender] : postponed) deliver_here(later, sender);
+  }
+  return matched;
+}
+
+// Fills candidates_ and groups_hit_; nothing is delivered in here, so the index stands still.
+bool Shard::match_here(const Routed& routed, unsigned from) {
+  candidates_used_ = 0;
+  groups_hit_.clear();
+  matches_.clear();
+  index_.match(routed.message->topic, matches_);
+  ++route_mark_;
+  const uint64_t from_bit = uint64_t{1} << from;
+  for (FilterIndex::Value value : matches_) {
+    Subscription& subscription = *reinterpret_cast<Subscription*>(value);
+    if ((subscription.waiting_cores & from_bit) != 0) continue;
+    if (subscription.group != nullptr) {
+      groups_hit_.push_back(subscription.group);
+    } else {
+      add_candidate(subscription, routed);
+    }
+  }
+  return !matches_.empty();
+}
+
+// Overlapping subscriptions of one session come to one delivery, at the highest guarantee [MQTT-3.3.4-2].
+void Shard::add_candidate(Subscription& subscription, const Routed& routed) {
+  const Message& message = *routed.message;
+  Session& session = *subscription.session;
+  const SubscribeRequest& request = subscription.request;
+  if (request.no_local && message.publisher == session.identity()) return;
+  if (!session.may_read(subscription, message.topic)) {
+    counters_.drop(Drop::denied_delivery);
+    return;
+  }
+  if (session.route_mark != route_mark_) {
+    session.route_mark = route_mark_;
+    session.route_slot = candidates_used_++;
+    if (candidates_.size() < candidates_used_) candidates_.emplace_back();
+    Candidate& fresh = candidates_[session.route_slot];
+    fresh.session = &session;
+    fresh.merged.guarantee = Guarantee::at_most_once;
+    fresh.merged.retained = false;
+    fresh.merged.durable = false;
+    fresh.merged.ids.clear();
+  }
+  Merged& merged = candidates_[session.route_slot].merged;
+  const Guarantee guarantee = std::min(message.guarantee, request.granted);
+  merged.guarantee = std::max(merged.guarantee, guarantee);
+  merged.retained = merged.retained || (request.keep_retained_flag && message.retain);
+  merged.durable = merged.durable || (subscription.durable && guarantee != Guarantee::at_most_once);
+  if (request.id != 0) merged.ids.push_back(request.id);
+}
+
+// ---- between cores ----
+
+namespace {
+std::size_t mail_bytes(const Mail& mail) {
+  if (const auto* routed = std::get_if<Routed>(&mail)) return routed->message->accounted_bytes();
+  if (const auto* publish = std::get_if<PublishMail>(&mail)) return publish->message->accounted_bytes();
+  return 0;  // receipts and calls are bounded by what asked for them, and must always pass
+}
+}  // namespace
+
+void Shard::post(unsigned to, Mail mail) {
+  outbox_bytes_[to] += mail_bytes(mail);
+  outbox_[to].push_back(std::move(mail));
+  if (outbox_scheduled_) return;
+  outbox_scheduled_ = true;
+  loop_.defer([this] { flush_outbox(); });
+}
+
+void Shard::flush_outbox() {
+  outbox_scheduled_ = false;
+  for (unsigned to = 0; to < outbox_.size(); ++to) {
+    if (outbox_[to].empty()) continue;
+    posted_bytes_[to] += outbox_bytes_[to];
+    loop_.post(to, [there = shards_[to], from = core(), bytes = outbox_bytes_[to], batch = std::move(outbox_[to])]() mutable {
+      there->handle_batch(from, batch);
+      there->handled_bytes_[from]->fetch_add(bytes, std::memory_order_relaxed);
+    });
+    outbox_[to].clear();
+    outbox_bytes_[to] = 0;
+  }
+}
+
+bool Shard::congested() const {
+  for (unsigned to = 0; to < shards_.size(); ++to) {
+    if (to == core()) continue;
+    const uint64_t handled = shards_[to]->handled_bytes_[core()]->load(std::memory_order_relaxed);
+    if (posted_bytes_[to] + outbox_bytes_[to] - handled > options_.cross_core_bytes_max) return true;
+  }
+  return false;
+}
+
+void Shard::handle_batch(unsigned from, std::vector<Mail>& batch) {
+  for (Mail& mail : batch) {
+    if (auto* routed = std::get_if<Routed>(&mail)) {
+      deliver_here(*routed, from);
+    } else if (auto* publish = std::get_if<PublishMail>(&mail)) {
+      const PartitionId id = placement_->partition_of(publish->message->topic);
+      partition(id).publish(std::move(publish->message), publish->origin);
+    } else if (auto* receipt = std::get_if<ReceiptMail>(&mail)) {
+      answer(receipt->origin, receipt->partition, receipt->receipt);
+    } else {
+      std::get<CallMail>(mail)(*this);
+    }
+  }
+}
+
+void Shard::call(unsigned to, CallMail call) {
+  if (to == core()) {
+    call(*this);
+  } else {
+    post(to, std::move(call));
+  }
+}
+
+}  // namespace arena::broker

@@ -1,0 +1,250 @@
+// For tests: a whole broker on simulated cores over the memory engine, and subscribers that write down what they get.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/shard.h"
+#include "engine/memory/memory_store.h"
+#include "runtime/sim_loop.h"
+
+namespace arena::broker::test {
+
+inline std::shared_ptr<const access::Policy> allow_all() {
+  access::Policy::Options options;
+  options.default_allow = true;
+  return access::Policy::make({}, options).value();
+}
+
+class World {
+ public:
+  explicit World(unsigned cores = 1, uint64_t seed = 1, Options options = {}) : options_(options), disk_(options.partitions) {
+    runtime::SimOptions sim;
+    sim.cores = cores;
+    sim_ = std::make_unique<runtime::SimWorld>(seed, sim);
+    boot();
+  }
+  ~World() { halt(); }
+
+  // Everything in memory is gone; what was committed comes back.
+  void crash() {
+    halt();
+    boot();
+  }
+
+  runtime::SimWorld& sim() { return *sim_; }
+  engine::MemoryDisk& disk() { return disk_; }
+  Shard& home(const std::string& client, const std::string& user = "") {
+    Principal principal;
+    principal.name = user;
+    return *shards_[shards_[0]->home_core(session_key(principal, client))];
+  }
+  Shard& shard(unsigned core) { return *shards_[core]; }
+  unsigned cores() const { return static_cast<unsigned>(shards_.size()); }
+  bool settle(UniqueFunction<bool()> done) { return sim_->run_until(std::move(done), 20'000); }
+  void run_ms(int64_t ms) { sim_->run_for(ms); }
+  uint64_t dropped(Drop reason) {
+    uint64_t n = 0;
+    for (const auto& counters : counters_) n += counters->drops[static_cast<std::size_t>(reason)].get();
+    return n;
+  }
+  uint64_t sum(Counter Counters::*counter) {
+    uint64_t n = 0;
+    for (const auto& counters : counters_) n += (counters.get()->*counter).get();
+    return n;
+  }
+
+ private:
+  void boot() {
+    auto placement = std::make_shared<const Placement>(options_.partitions, sim_->cores());
+    std::vector<Shard*> all;
+    for (unsigned core = 0; core < sim_->cores(); ++core) {
+      stores_.push_back(std::make_unique<engine::MemoryStore>(sim_->loop(core), disk_));
+      counters_.push_back(std::make_unique<Counters>());
+      shards_.push_back(std::make_unique<Shard>(sim_->loop(core), *stores_[core], placement, options_, allow_all(), *counters_[core]));
+      all.push_back(shards_.back().get());
+    }
+    for (auto& shard : shards_) shard->connect(all);
+    for (auto& shard : shards_) ASSERT_TRUE(shard->load().ok());
+    std::size_t announced = 0;
+    for (auto& shard : shards_) shard->announce([&announced] { ++announced; });
+    ASSERT_TRUE(sim_->run_until([&] { return announced == shards_.size(); }, 10'000));
+    for (auto& shard : shards_) shard->start();
+  }
+  void halt() {
+    for (unsigned core = 0; core < sim_->cores(); ++core) sim_->loop(core).drop_tasks();
+    shards_.clear();
+    stores_.clear();
+    counters_.clear();
+  }
+
+  Options options_;
+  engine::MemoryDisk disk_;
+  std::unique_ptr<runtime::SimWorld> sim_;
+  std::vector<std::unique_ptr<engine::MemoryStore>> stores_;
+  std::vector<std::unique_ptr<Counters>> counters_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+struct Got {
+  std::string topic;
+  std::string payload;
+  Guarantee guarantee;
+  uint16_t tag;
+  bool redelivered;
+  bool retained;
+  std::vector<uint32_t> ids;
+};
+
+// A client without a protocol. Acknowledges at once unless told otherwise.
+class Peer final : public SessionSink {
+ public:
+  Peer(World& world, std::string client) : world_(world), client_(std::move(client)) {}
+  ~Peer() override { drop(); }
+
+  bool connect(bool clean = true, uint32_t expiry_s = 0, std::optional<Will> will = std::nullopt) {
+    OpenRequest request;
+    request.client_id = client_;
+    request.principal.name = user;
+    request.clean_start = clean;
+    request.expiry_s = expiry_s;
+    request.will = std::move(will);
+    request.inflight_max = window;
+    open_ = false;
+    refused_.reset();
+    session_ = world_.home(client_, user).open(request, *this);
+    if (!world_.settle([&] { return open_ || refused_; })) return false;
+    if (open_ && session_ != nullptr) session_->start();
+    return open_;
+  }
+  void drop(DetachKind kind = DetachKind::abrupt) {
+    if (session_ == nullptr) return;
+    std::exchange(session_, nullptr)->detach(kind, std::nullopt);
+  }
+  // The process has crashed under it.
+  void forget() { session_ = nullptr; }
+
+  std::vector<SubscribeOutcome> subscribe(const std::string& filter, Guarantee granted, const std::string& group = "",
+                                          uint32_t id = 0, RetainedOnSubscribe retained = RetainedOnSubscribe::always) {
+    SubscribeRequest request;
+    request.filter = filter;
+    request.group = group;
+    request.granted = granted;
+    request.id = id;
+    request.retained = retained;
+    const uint64_t cookie = ++cookie_;
+    session_->subscribe({request}, cookie);
+    EXPECT_TRUE(world_.settle([&] { return subscribed_.contains(cookie); })) << "no answer to subscribe " << filter;
+    return subscribed_[cookie];
+  }
+  bool unsubscribe(const std::string& filter, const std::string& group = "") {
+    const uint64_t cookie = ++cookie_;
+    session_->unsubscribe({{group, filter}}, cookie);
+    EXPECT_TRUE(world_.settle([&] { return unsubscribed_.contains(cookie); }));
+    return unsubscribed_[cookie];
+  }
+  uint64_t send(const std::string& topic, const std::string& payload, Guarantee guarantee, bool retain = false, uint16_t tag = 0) {
+    auto message = std::make_unique<Message>();
+    message->topic = topic;
+    message->payload = payload;
+    message->guarantee = guarantee;
+    message->retain = retain;
+    const uint64_t cookie = ++cookie_;
+    session_->publish(std::move(message), tag, cookie);
+    return cookie;
+  }
+  Receipt publish(const std::string& topic, const std::string& payload, Guarantee guarantee, bool retain = false, uint16_t tag = 0) {
+    const uint64_t cookie = send(topic, payload, guarantee, retain, tag);
+    EXPECT_TRUE(world_.settle([&] { return receipts.contains(cookie); })) << "no receipt for " << topic;
+    return receipts[cookie];
+  }
+  bool release_inbound(uint16_t tag) {
+    const uint64_t cookie = ++cookie_;
+    session_->release(tag, cookie);
+    EXPECT_TRUE(world_.settle([&] { return released_.contains(cookie); }));
+    return released_[cookie];
+  }
+  std::vector<std::string> payloads() const {
+    std::vector<std::string> out;
+    for (const Got& got : received) out.push_back(got.payload);
+    return out;
+  }
+  bool wait_for(std::size_t n) { return world_.settle([&] { return received.size() >= n; }); }
+
+  void opened(Session&, bool is_present) override {
+    open_ = true;
+    present = is_present;
+  }
+  void open_refused(Outcome reason) override {
+    refused_ = reason;
+    session_ = nullptr;
+  }
+  DeliverResult deliver(const Delivery& delivery) override {
+    received.push_back({delivery.message->topic, delivery.message->payload, delivery.guarantee, delivery.tag,
+                        delivery.redelivered, delivery.retained,
+                        {delivery.subscription_ids.begin(), delivery.subscription_ids.end()}});
+    if (delivery.tag == 0 || !auto_settle) return DeliverResult::sent;
+    later([this, tag = delivery.tag, guarantee = delivery.guarantee] {
+      if (guarantee == Guarantee::at_least_once) {
+        session_->settle(tag);
+      } else {
+        session_->received(tag);
+      }
+    });
+    return DeliverResult::sent;
+  }
+  bool ready() const override { return is_ready; }
+  void release(uint16_t tag, bool) override {
+    releases.push_back(tag);
+    if (auto_settle) later([this, tag] { session_->settle(tag); });
+  }
+  void published(uint64_t cookie, const Receipt& receipt) override { receipts[cookie] = receipt; }
+  void released(uint64_t cookie, bool known) override { released_[cookie] = known; }
+  void subscribed(uint64_t cookie, std::span<const SubscribeOutcome> outcomes) override {
+    subscribed_[cookie] = {outcomes.begin(), outcomes.end()};
+  }
+  void unsubscribed(uint64_t cookie, std::span<const bool> existed) override { unsubscribed_[cookie] = existed[0]; }
+  void closed(EndReason reason) override {
+    close_reason = reason;
+    session_ = nullptr;
+  }
+
+  Session* session() { return session_; }
+  std::vector<Got> received;
+  std::vector<uint16_t> releases;
+  std::map<uint64_t, Receipt> receipts;
+  std::optional<EndReason> close_reason;
+  bool present = false;
+  bool auto_settle = true;
+  bool is_ready = true;
+  std::size_t window = 10;
+  std::string user;  // empty: anonymous
+
+ private:
+  // As a real client would: in a later turn, if the connection still stands.
+  void later(UniqueFunction<void()> act) {
+    Shard& home = world_.home(client_, user);
+    home.loop().post(home.core(), [this, alive = std::weak_ptr<int>(alive_), session = session_, act = std::move(act)]() mutable {
+      if (!alive.expired() && session_ != nullptr && session_ == session) act();
+    });
+  }
+
+  World& world_;
+  std::string client_;
+  Session* session_ = nullptr;
+  bool open_ = false;
+  std::optional<Outcome> refused_;
+  uint64_t cookie_ = 0;
+  std::map<uint64_t, std::vector<SubscribeOutcome>> subscribed_;
+  std::map<uint64_t, bool> unsubscribed_;
+  std::map<uint64_t, bool> released_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace arena::broker::test

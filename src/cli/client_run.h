@@ -1,0 +1,71 @@
+// What `pub` and `sub` have in common: flags about the server, one client on one loop, and how it ends.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "client/client.h"
+#include "runtime/runtime.h"
+
+namespace CLI {
+class App;
+}
+
+namespace arena::cli {
+
+struct Target {
+  std::string host = "127.0.0.1";
+  uint16_t port = 1883;
+  std::optional<std::string> user;
+  std::optional<std::string> password;
+  std::string client_id;
+  std::string version = "5";
+  uint16_t keep_alive_s = 60;
+};
+
+// Adds -h -p -u -P -i --mqtt-version --keep-alive. `-h` is the host, as in mosquitto's commands; help is --help.
+void add_target_flags(CLI::App& command, Target& target);
+client::ClientOptions client_options(const Target& target);
+
+// "1500ms", "5s", "2m", "1h"; a bare number is seconds.
+Result<int64_t> parse_duration_ms(std::string_view text);
+
+// One client from connecting to closing. Runs on the calling thread.
+class ClientRun : protected client::ClientHandler {
+ public:
+  ClientRun(const Target& target, client::ClientOptions options);
+  ~ClientRun() override;
+
+  // Returns the exit code. `timeout_ms` 0: as long as it takes.
+  int run(int64_t timeout_ms);
+
+ protected:
+  virtual void on_ready() = 0;  // the server has said yes
+  // Ends with this code, after a goodbye; the first code counts.
+  void finish(int exit_code);
+  bool finished() const { return exit_code_.has_value(); }
+  client::Client& client() { return client_; }
+  runtime::EpollLoop& loop() { return runtime_.loop(0); }
+  // kRefused for reasons that concern credentials or permissions, else kFailed.
+  static int exit_code_of(mqtt::Reason reason);
+
+ private:
+  void on_connack(const mqtt::Connack& connack) final;
+  void on_closed(const client::Ending& ending) final;
+  void on_connected(Result<std::unique_ptr<net::Stream>> stream);
+  int complain_of_refusal(const client::Ending& ending);
+  static void on_timeout(void* self);
+
+  const Target target_;
+  runtime::Runtime runtime_;
+  client::ClientSession session_;
+  client::Client client_;
+  runtime::Timer timeout_;
+  std::optional<int> exit_code_;
+  bool closed_ = false;
+};
+
+}  // namespace arena::cli

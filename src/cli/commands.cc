@@ -1,0 +1,81 @@
+#include "cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <vector>
+
+#include "base/hash.h"
+#include "server/seed.h"
+#include "server/settings.h"
+
+namespace arena::cli {
+
+namespace {
+
+constexpr std::string_view kFooter =
+    "Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 3 refused (credentials, permissions),\n"
+    "124 timed out.";
+
+// The parser itself would only say that a command is missing.
+bool is_known(const CLI::App& app, std::string_view word) {
+  if (word.empty() || word.front() == '-') return true;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (const std::string_view name : known) {
+    if (name == word) return true;
+  }
+  const std::string_view best = server::nearest(word, known);
+  complain(kUsage, fmt::format("there is no command \"{}\"", word),
+           best.empty() ? "arena --help" : fmt::format("arena {}", best));
+  return false;
+}
+
+}  // namespace
+
+void add_commands(CLI::App& app, int& exit_code) {
+  add_bench_command(app, exit_code);
+  add_config_command(app, exit_code);
+  add_dev_command(app, exit_code);
+  add_pub_command(app, exit_code);
+  add_server_command(app, exit_code);
+  add_sub_command(app, exit_code);
+  add_user_command(app, exit_code);
+  add_version_command(app, exit_code);
+}
+
+void print(std::string_view data) { std::fwrite(data.data(), 1, data.size(), stdout); }
+
+void say(std::string_view line) { fmt::print(stderr, "{}\n", line); }
+
+int complain(int exit_code, std::string_view what, std::string_view next) {
+  fmt::print(stderr, "arena: {}\n", what);
+  if (!next.empty()) fmt::print(stderr, "  next: {}\n", next);
+  return exit_code;
+}
+
+int run(int argc, const char* const* argv) {
+  StringHash::seed = server::process_seed();  // before the first table is made: all are read with the same seed
+  CLI::App app("Arena: one broker, every real-time protocol, one message", "arena");
+  app.footer(std::string(kFooter));
+  app.require_subcommand(1);
+  int exit_code = kOk;
+  try {
+    add_commands(app, exit_code);
+    if (argc > 1 && !is_known(app, argv[1])) return kUsage;
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  } catch (const std::exception& error) {
+    exit_code = complain(kFailed, error.what());
+  }
+  // What was printed must have arrived: a full disk is not success.
+  if (std::fflush(stdout) != 0 && exit_code == kOk) exit_code = complain(kFailed, "cannot write the output");
+  return exit_code;
+}
+
+}  // namespace arena::cli

@@ -1,0 +1,43 @@
+// The commands of `arena`. Each adds itself to the parser and, when it is the one chosen, does its work from the
+// parser's callback and tells how it ended. A new command: one file, one line here, one in commands.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace CLI {
+class App;
+}
+
+namespace arena::cli {
+
+// The process's exit code; documented, and stable for scripts.
+inline constexpr int kOk = 0;
+inline constexpr int kFailed = 1;      // it was tried and did not work
+inline constexpr int kUsage = 2;       // wrong arguments or configuration; nothing was tried
+inline constexpr int kRefused = 3;     // the credentials or permissions do not suffice
+inline constexpr int kTimedOut = 124;  // as timeout(1) says it
+
+void add_bench_command(CLI::App& app, int& exit_code);
+void add_config_command(CLI::App& app, int& exit_code);
+void add_dev_command(CLI::App& app, int& exit_code);
+void add_pub_command(CLI::App& app, int& exit_code);
+void add_server_command(CLI::App& app, int& exit_code);
+void add_sub_command(CLI::App& app, int& exit_code);
+void add_user_command(CLI::App& app, int& exit_code);
+void add_version_command(CLI::App& app, int& exit_code);
+
+// Adds all of the above.
+void add_commands(CLI::App& app, int& exit_code);
+
+// Data goes to stdout, talk to stderr. An error says what and why and, where there is one, what to do next.
+void print(std::string_view data);
+void say(std::string_view line);
+// Returns `exit_code`.
+int complain(int exit_code, std::string_view what, std::string_view next = {});
+
+// Parses, runs one command, returns the exit code. The whole of main().
+int run(int argc, const char* const* argv);
+
+}  // namespace arena::cli

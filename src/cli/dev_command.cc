@@ -1,0 +1,65 @@
+// `arena dev`: a broker on loopback without any configuration.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/run_server.h"
+
+namespace arena::cli {
+namespace {
+
+struct DevOptions {
+  uint16_t mqtt_port = 1883;
+  std::string data_dir;
+  unsigned threads = 0;
+  bool verbose = false;
+};
+
+server::Settings dev_settings(const DevOptions& options) {
+  server::Settings settings;
+  settings.threads = options.threads;
+  settings.mqtt_endpoints = {server::Endpoint{"127.0.0.1", options.mqtt_port}};
+  access::Policy::Options policy;
+  policy.default_allow = true;
+  settings.live.policy = access::Policy::make({}, policy).value();
+  settings.live.auth = std::make_shared<const access::AuthSettings>();
+  settings.live.mqtt = std::make_shared<const gateway::mqtt::Options>();
+  return settings;
+}
+
+void print_ready(const server::Server& server) {
+  const unsigned port = server.endpoints().front().port;
+  log::flush();
+  std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, kept in memory)\n\n", port);
+  std::printf("  subscribe:  arena sub -p %u 'demo/#'\n", port);
+  std::printf("  publish:    arena pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", port);
+  std::printf("Or with any MQTT client:  mosquitto_sub -p %u -t 'demo/#' -v\n", port);
+  std::fflush(stdout);
+}
+
+int run_dev(const DevOptions& options) {
+  block_server_signals();
+  log::configure(options.verbose ? log::Level::debug : log::Level::info, log::Format::automatic);
+  log::warn("server", "anonymous clients are let in: there is no user, and only loopback is listened on");
+  if (!options.data_dir.empty()) {
+    log::warn("server", "--data is not used yet: everything is kept in memory", {{"data", options.data_dir}});
+  }
+  return run_server(dev_settings(options), print_ready, [] { return nullptr; });
+}
+
+}  // namespace
+
+void add_dev_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<DevOptions>();
+  CLI::App* command = app.add_subcommand("dev", "Run a broker on loopback without any configuration");
+  command->add_option("--mqtt", options->mqtt_port, "MQTT port; 0: a free one")->capture_default_str();
+  command->add_option("--data", options->data_dir, "Directory for what is stored");
+  command->add_option("--threads", options->threads, "Worker threads; 0: one per core")->capture_default_str();
+  command->add_flag("--verbose", options->verbose, "Log what is refused, and why");
+  command->callback([options, &exit_code] { exit_code = run_dev(*options); });
+}
+
+}  // namespace arena::cli

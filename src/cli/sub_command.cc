@@ -1,0 +1,143 @@
+// arena sub FILTER...
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/client_run.h"
+#include "cli/commands.h"
+#include "cli/message_text.h"
+#include "message/topic.h"
+
+namespace arena::cli {
+
+namespace {
+
+struct SubArguments {
+  Target target;
+  std::vector<std::string> filters;
+  int qos = 0;
+  std::string format;
+  bool json = false;
+  bool raw = false;
+  bool verbose = false;
+  bool keep = false;
+  uint32_t expiry_s = client::kNeverExpires;
+  uint64_t count = 0;
+  std::string timeout;
+};
+
+// Prints what comes. Messages of QoS 1 and 2 are acknowledged once they are printed.
+class SubRun final : public ClientRun {
+ public:
+  SubRun(const SubArguments& arguments, client::ClientOptions options)
+      : ClientRun(arguments.target, std::move(options)), arguments_(arguments) {}
+
+ private:
+  void on_ready() override {
+    mqtt::Subscribe packet;
+    for (const std::string& filter : arguments_.filters) {
+      packet.subscriptions.push_back({filter, static_cast<Guarantee>(arguments_.qos)});
+    }
+    if (!client().subscribe(std::move(packet))) finish(complain(kFailed, "the filters are too long for one packet"));
+  }
+
+  void on_suback(const mqtt::Suback& suback) override {
+    for (std::size_t i = 0; i < suback.reasons.size() && i < arguments_.filters.size(); ++i) {
+      const mqtt::Reason reason = suback.reasons[i];
+      if (!is_error(reason)) continue;
+      // MQTT 3.1.1 gives no reasons; permissions are by far the usual one.
+      const bool unsaid = arguments_.target.version != "5";
+      const int code = unsaid ? kRefused : exit_code_of(reason);
+      complain(code, fmt::format("the server refused the filter \"{}\"{}{}", arguments_.filters[i], unsaid ? "" : ": ",
+                                 unsaid ? "" : to_string(reason)),
+               code != kRefused ? "" : "may this user read it? Ask whoever runs the server");
+      finish(code);
+    }
+  }
+
+  void on_message(const mqtt::Publish& message) override {
+    text_.clear();
+    if (arguments_.json) {
+      append_json(text_, message);
+    } else if (arguments_.raw) {
+      text_ = message.payload;
+    } else {
+      append_formatted(text_, format(), message);
+      text_.push_back('\n');
+    }
+    print(text_);
+    client().acknowledge(message.packet_id, message.qos);
+    if (++seen_ == arguments_.count) finish(kOk);
+  }
+
+  std::string_view format() const {
+    if (!arguments_.format.empty()) return arguments_.format;
+    return arguments_.verbose ? "%t %p" : "%p";
+  }
+
+  const SubArguments& arguments_;
+  std::string text_;
+  uint64_t seen_ = 0;
+};
+
+Status check(const SubArguments& arguments) {
+  for (const std::string& filter : arguments.filters) {
+    TopicFault fault{};
+    if (!parse_filter(filter, fault)) {
+      return fail_with(fmt::format("\"{}\" is not a filter: {}", filter, to_string(fault)));
+    }
+  }
+  if (arguments.keep && arguments.target.client_id.empty()) {
+    return fail("--keep needs a client id: the server finds the session by it; add -i NAME");
+  }
+  return check_format(arguments.format);
+}
+
+int run_sub(const SubArguments& arguments) {
+  if (const Status status = check(arguments); !status) {
+    return complain(kUsage, status.error().reason, "arena sub --help");
+  }
+  int64_t timeout_ms = 0;
+  if (!arguments.timeout.empty()) {
+    const auto parsed = parse_duration_ms(arguments.timeout);
+    if (!parsed) return complain(kUsage, parsed.error().reason);
+    timeout_ms = std::max<int64_t>(*parsed, 1);
+  }
+  client::ClientOptions options = client_options(arguments.target);
+  options.manual_acks = true;
+  options.topic_alias_maximum = 64;
+  if (arguments.keep) {
+    options.clean_start = false;
+    options.session_expiry_s = arguments.expiry_s;
+  }
+  return SubRun(arguments, std::move(options)).run(timeout_ms);
+}
+
+}  // namespace
+
+void add_sub_command(CLI::App& app, int& exit_code) {
+  const auto a = std::make_shared<SubArguments>();
+  CLI::App* command = app.add_subcommand("sub", "Subscribe and print what comes");
+  add_target_flags(*command, a->target);
+  command->add_option("filters,-t,--topic", a->filters, "Topic filters; several are one subscription request")->required();
+  command->add_option("-q,--qos", a->qos, "The most that messages come with")->check(CLI::Range(0, 2))->capture_default_str();
+  CLI::Option* format = command->add_option(
+      "--format", a->format, "%t topic, %p payload, %c publisher, %q QoS, %r retained, %l bytes (default: %p)");
+  CLI::Option* json = command->add_flag("--json", a->json, "A JSON object a line, with headers and all")->excludes(format);
+  command->add_flag("--raw", a->raw, "Payloads only, without line ends")->excludes(format)->excludes(json);
+  command->add_flag("-v,--verbose", a->verbose, "The same as --format '%t %p'");
+  command->add_option("-C,--count", a->count, "End after so many messages");
+  command->add_option("-W,--timeout", a->timeout, "End with exit code 124 after so long, such as 5s");
+  command->add_flag("--keep", a->keep, "Keep the session at the server: what comes meanwhile waits there");
+  command->add_option("--session-expiry", a->expiry_s, "With --keep: seconds until it is forgotten (default: never)");
+  command->callback([a, &exit_code] { exit_code = run_sub(*a); });
+}
+
+}  // namespace arena::cli

@@ -1,0 +1,140 @@
+// Many clients on one loop that load a server and check what it delivers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "client/client.h"
+#include "client/load/latencies.h"
+#include "client/load/options.h"
+#include "client/load/sequence.h"
+#include "runtime/epoll_loop.h"
+
+namespace arena::client {
+
+class Load;
+
+// One client of the load: connects, subscribes if it has a filter, and is then ready.
+class LoadClient : protected ClientHandler {
+ public:
+  LoadClient(Load& load, unsigned number, std::string filter);
+  ~LoadClient() override;
+  void start(std::unique_ptr<net::Stream> stream) { client_.start(std::move(stream)); }
+  void abort() { client_.abort(); }
+
+ protected:
+  void on_connack(const mqtt::Connack& connack) override;
+  void on_suback(const mqtt::Suback& suback) override;
+  void on_closed(const Ending& ending) override;
+
+  Load& load_;
+  const unsigned number_;
+  const std::string filter_;
+  ClientSession session_;
+  Client client_;
+};
+
+class LoadPublisher final : public LoadClient {
+ public:
+  LoadPublisher(Load& load, unsigned number, unsigned index, std::string topic);
+  // As much as the window permits.
+  void fill();
+  void send_one();
+  void on_delivered() {
+    ++delivered_;
+    ask_to_fill();
+  }
+  uint64_t sent() const { return sent_; }
+  bool settled() const;  // everything is delivered and acknowledged
+
+ private:
+  void on_published(uint16_t packet_id, mqtt::Reason reason) override;
+  void ask_to_fill();
+  uint64_t credit() const;
+
+  const unsigned index_;
+  const std::string topic_;
+  std::string payload_;
+  std::string frame_;  // QoS 0: encoded once; the payload at its end is patched
+  uint64_t sent_ = 0;
+  uint64_t delivered_ = 0;  // to all subscribers together
+  uint64_t acknowledged_ = 0;
+  bool asked_ = false;
+};
+
+class LoadSubscriber final : public LoadClient {
+ public:
+  // Expects publishers `first` to first + count - 1.
+  LoadSubscriber(Load& load, unsigned number, std::string filter, unsigned first, unsigned count);
+  void add_to(LoadReport& report) const;
+
+ private:
+  void on_message(const mqtt::Publish& message) override;
+
+  const unsigned first_;
+  std::vector<SequenceCheck> checks_;  // per publisher
+  uint64_t foreign_ = 0;
+};
+
+// One run. Drives the loop itself, on the calling thread.
+class Load {
+ public:
+  Load(runtime::EpollLoop& loop, const LoadOptions& options);
+  ~Load();
+  // A reason when a client could not connect, was refused or lost its connection.
+  Result<LoadReport> run();
+
+ private:
+  friend class LoadClient;
+  friend class LoadPublisher;
+  friend class LoadSubscriber;
+  struct Mark {  // counters at one moment
+    int64_t at_ns = 0;
+    uint64_t delivered = 0;
+    uint64_t published = 0;
+    double own_cpu_us = 0;
+    std::optional<double> server_cpu_us;
+  };
+
+  void make_clients();
+  Status connect_clients();
+  void connect_next();
+  void on_ready();
+  void fail_once(std::string reason);
+  void ask_to_fill(LoadPublisher& publisher);
+  void fill_those_that_asked();
+  static void on_pace(void* self);
+  void pace();
+  bool may_send(uint64_t sent) const;
+  Status measure(LoadReport& report);
+  Status turn_until(int64_t deadline_ms, bool settle);
+  bool settled() const;
+  Mark mark() const;
+  void fill_in(LoadReport& report, const Mark& begin, const Mark& end) const;
+
+  runtime::EpollLoop& loop_;
+  const LoadOptions options_;
+  const uint32_t run_;  // tells this run's topics and clients apart
+  std::vector<std::unique_ptr<LoadClient>> clients_;
+  std::vector<LoadPublisher*> publishers_;
+  std::vector<LoadSubscriber*> subscribers_;
+  std::vector<LoadPublisher*> to_fill_;
+  bool fill_due_ = false;
+  std::size_t next_ = 0;        // the first client not yet told to connect
+  std::size_t connecting_ = 0;
+  std::size_t ready_ = 0;
+  bool sending_ = false;
+  int64_t pace_began_ns_ = 0;
+  uint64_t paced_ = 0;  // messages of all publishers
+  uint64_t delivered_ = 0;
+  uint64_t published_ = 0;
+  Latencies latencies_;
+  std::string failure_;
+  runtime::Timer pace_timer_;
+};
+
+}  // namespace arena::client

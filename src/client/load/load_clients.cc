@@ -1,0 +1,161 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "client/load/load.h"
+#include "codec/mqtt/encoder.h"
+#include "runtime/clock.h"
+
+namespace arena::client {
+
+namespace {
+
+constexpr uint64_t kLatencySample = 16;  // every so many; at a fixed rate every one
+
+struct Stamp {
+  uint32_t publisher;
+  uint64_t sequence;
+  int64_t at_ns;
+};
+
+void write_stamp(char* to, const Stamp& stamp) {
+  std::memcpy(to, &stamp.publisher, 4);
+  std::memcpy(to + 4, &stamp.sequence, 8);
+  std::memcpy(to + 12, &stamp.at_ns, 8);
+}
+
+Stamp read_stamp(const char* from) {
+  Stamp stamp{};
+  std::memcpy(&stamp.publisher, from, 4);
+  std::memcpy(&stamp.sequence, from + 4, 8);
+  std::memcpy(&stamp.at_ns, from + 12, 8);
+  return stamp;
+}
+
+ClientOptions options_for(const LoadOptions& load, uint32_t run, unsigned number) {
+  ClientOptions options;
+  options.version = load.version;
+  options.client_id = fmt::format("load-{:08x}-{}", run, number);
+  options.user_name = load.user_name;
+  options.password = load.password;
+  options.keep_alive_s = 600;
+  return options;
+}
+
+}  // namespace
+
+LoadClient::LoadClient(Load& load, unsigned number, std::string filter)
+    : load_(load),
+      number_(number),
+      filter_(std::move(filter)),
+      client_(load.loop_, options_for(load.options_, load.run_, number), session_, *this) {}
+
+LoadClient::~LoadClient() { client_.abort(); }
+
+void LoadClient::on_connack(const mqtt::Connack& connack) {
+  if (is_error(connack.reason)) return;  // on_closed tells
+  if (filter_.empty()) return load_.on_ready();
+  mqtt::Subscribe packet;
+  packet.subscriptions.push_back({filter_, load_.options_.qos});
+  client_.subscribe(std::move(packet));
+}
+
+void LoadClient::on_suback(const mqtt::Suback& suback) {
+  const mqtt::Reason reason = suback.reasons.empty() ? mqtt::Reason::unspecified_error : suback.reasons.front();
+  if (is_error(reason)) return load_.fail_once(fmt::format("a subscription was refused: {}", to_string(reason)));
+  if (static_cast<uint8_t>(reason) < static_cast<uint8_t>(load_.options_.qos)) {
+    return load_.fail_once(fmt::format("the server grants QoS {} only", static_cast<int>(reason)));
+  }
+  load_.on_ready();
+}
+
+void LoadClient::on_closed(const Ending& ending) { load_.fail_once("a client lost its connection: " + ending.text); }
+
+LoadPublisher::LoadPublisher(Load& load, unsigned number, unsigned index, std::string topic)
+    : LoadClient(load, number, {}), index_(index), topic_(std::move(topic)) {
+  payload_.assign(std::max(load.options_.payload_bytes, kLoadPayloadMin), 'x');
+  mqtt::Publish packet;
+  packet.topic = topic_;
+  packet.payload = payload_;
+  mqtt::encode(frame_, packet, load.options_.version);
+}
+
+uint64_t LoadPublisher::credit() const {
+  const uint64_t fan = load_.options_.scenario == Scenario::pairs ? 1 : load_.subscribers_.size();
+  const uint64_t undelivered = (sent_ * fan - delivered_ + fan - 1) / fan;
+  const uint64_t unacknowledged = load_.options_.qos == Guarantee::at_most_once ? 0 : sent_ - acknowledged_;
+  const uint64_t used = std::max(undelivered, unacknowledged);
+  return used < load_.options_.window ? load_.options_.window - used : 0;
+}
+
+bool LoadPublisher::settled() const {
+  const uint64_t fan = load_.options_.scenario == Scenario::pairs ? 1 : load_.subscribers_.size();
+  return delivered_ >= sent_ * fan && (load_.options_.qos == Guarantee::at_most_once || acknowledged_ == sent_);
+}
+
+void LoadPublisher::fill() {
+  asked_ = false;
+  for (uint64_t left = credit(); left > 0 && load_.may_send(sent_); --left) send_one();
+}
+
+void LoadPublisher::send_one() {
+  const bool sampled = load_.options_.rate > 0 || sent_ % kLatencySample == 0;
+  const Stamp stamp{index_, sent_, sampled ? runtime::monotonic_ns() : 0};
+  ++sent_;
+  ++load_.published_;
+  if (load_.options_.qos == Guarantee::at_most_once) {
+    write_stamp(frame_.data() + frame_.size() - payload_.size(), stamp);
+    client_.stream()->write(frame_);
+    return;
+  }
+  write_stamp(payload_.data(), stamp);
+  mqtt::Publish packet;
+  packet.topic = topic_;
+  packet.payload = payload_;
+  packet.qos = load_.options_.qos;
+  if (!client_.publish(packet)) load_.fail_once("a message was not taken: too large for this server?");
+}
+
+void LoadPublisher::on_published(uint16_t, mqtt::Reason reason) {
+  if (is_error(reason)) return load_.fail_once(fmt::format("a message was refused: {}", to_string(reason)));
+  ++acknowledged_;
+  ask_to_fill();
+}
+
+void LoadPublisher::ask_to_fill() {
+  if (asked_ || load_.options_.rate > 0) return;
+  asked_ = true;
+  load_.ask_to_fill(*this);
+}
+
+LoadSubscriber::LoadSubscriber(Load& load, unsigned number, std::string filter, unsigned first, unsigned count)
+    : LoadClient(load, number, std::move(filter)), first_(first), checks_(count) {}
+
+void LoadSubscriber::on_message(const mqtt::Publish& message) {
+  if (message.payload.size() != std::max(load_.options_.payload_bytes, kLoadPayloadMin)) {
+    ++foreign_;
+    return;
+  }
+  const Stamp stamp = read_stamp(message.payload.data());
+  const uint32_t slot = stamp.publisher - first_;
+  if (slot >= checks_.size()) {
+    ++foreign_;
+    return;
+  }
+  checks_[slot].see(stamp.sequence);
+  ++load_.delivered_;
+  if (stamp.at_ns != 0) load_.latencies_.add(runtime::monotonic_ns() - stamp.at_ns);
+  load_.publishers_[stamp.publisher]->on_delivered();
+}
+
+void LoadSubscriber::add_to(LoadReport& report) const {
+  for (std::size_t i = 0; i < checks_.size(); ++i) {
+    report.lost += checks_[i].lost(load_.publishers_[first_ + i]->sent());
+    report.duplicated += checks_[i].duplicated();
+    report.reordered += checks_[i].reordered();
+  }
+  report.foreign += foreign_;
+}
+
+}  // namespace arena::client

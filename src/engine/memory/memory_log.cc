@@ -1,0 +1,174 @@
+#include "engine/memory/memory_log.h"
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <utility>
+
+#include "base/hash.h"
+#include "engine/block.h"
+
+namespace arena::engine {
+
+// Topic hash -> bases of the blocks that hold the topic, rising: one entry per (topic, block). Two topics of one
+// hash share entries, so a reader still compares the text.
+struct MemoryLog::TopicIndex {
+  struct Postings {
+    std::vector<uint64_t> bases;
+    std::size_t trimmed = 0;  // entries at the front that are gone; cut off when they are many
+  };
+
+  void add(uint64_t topic, uint64_t base) {
+    std::vector<uint64_t>& bases = postings[topic].bases;
+    if (bases.empty() || bases.back() != base) bases.push_back(base);
+  }
+
+  // `base` is the oldest block there is.
+  void drop(uint64_t topic, uint64_t base) {
+    const auto at = postings.find(topic);
+    if (at == postings.end()) return;
+    auto& [bases, trimmed] = at->second;
+    while (trimmed < bases.size() && bases[trimmed] <= base) ++trimmed;
+    if (trimmed == bases.size()) {
+      postings.erase(at);
+    } else if (trimmed > 16 && trimmed * 2 > bases.size()) {
+      bases.erase(bases.begin(), bases.begin() + static_cast<std::ptrdiff_t>(trimmed));
+      trimmed = 0;
+    }
+  }
+
+  boost::unordered_flat_map<uint64_t, Postings> postings;
+};
+
+struct MemoryLog::Reading {
+  ReadRequest& request;
+  ReadResult& result;
+  uint64_t upto;                 // exclusive, not above the log's end
+  std::size_t bytes = 0;         // of returned records
+  std::size_t scanned_bytes = 0;
+
+  bool wants(std::string_view topic) const {
+    if (!request.topic.empty() && request.topic != topic) return false;
+    return !request.wanted || request.wanted(topic);
+  }
+  bool take(uint64_t offset, Result<MessageRef> message) {
+    if (!message.ok()) return fail_at(message.error(), offset + 1);
+    bytes += (*message)->accounted_bytes();
+    result.records.push_back({offset, std::move(*message)});
+    return true;
+  }
+  // Reading goes on behind what is damaged, by the caller's decision.
+  bool fail_at(const Error& error, uint64_t next) {
+    result.status = fail(error);
+    result.next = std::min(next, upto);
+    return false;
+  }
+  bool full() const { return bytes > request.bytes_max || scanned_bytes > request.scan_bytes_max; }
+};
+
+MemoryLog::MemoryLog() : topics_(std::make_unique<TopicIndex>()) {}
+MemoryLog::~MemoryLog() = default;
+
+void MemoryLog::append(uint64_t base_offset, const std::vector<MessageRef>& records) {
+  if (records.empty()) return;
+  uint64_t base = base_offset;
+  BlockWriter writer(base);
+  for (const MessageRef& record : records) {
+    if (writer.count() > 0 && writer.bytes() + record->accounted_bytes() > kBlockBytesAim) {
+      seal(base, base_offset, writer.finish(last_checksum_));
+      base = base_offset;
+      writer = BlockWriter(base);
+    }
+    writer.add(base_offset++, *record);
+    topics_->add(hash64(record->topic), base);
+  }
+  seal(base, base_offset, writer.finish(last_checksum_));
+}
+
+void MemoryLog::seal(uint64_t base, uint64_t end, std::string bytes) {
+  last_checksum_ = read_block_header(bytes)->checksum;
+  bytes_ += bytes.size();
+  end_ = end;
+  blocks_.push_back({base, end, std::move(bytes)});
+}
+
+void MemoryLog::trim(uint64_t new_start) {
+  start_ = std::max(start_, std::min(new_start, end_));
+  while (!blocks_.empty() && blocks_.front().end <= start_) drop_front();
+}
+
+void MemoryLog::drop_front() {
+  const Block& block = blocks_.front();
+  bytes_ -= block.bytes.size();
+  Result<BlockReader> reader = BlockReader::open(block.bytes);
+  // What a damaged block held is unknown; its index entries stay, and lead nowhere.
+  while (reader.ok() && reader->next()) topics_->drop(hash64(reader->topic()), block.base);
+  blocks_.pop_front();
+}
+
+std::deque<MemoryLog::Block>::const_iterator MemoryLog::block_from(uint64_t offset) const {
+  return std::partition_point(blocks_.begin(), blocks_.end(),
+                              [offset](const Block& block) { return block.end <= offset; });
+}
+
+ReadResult MemoryLog::read(ReadRequest& request) const {
+  ReadResult result;
+  result.next = request.from;
+  Reading reading{request, result, std::min(request.upto, end_)};
+  if (result.next < start_) {
+    result.trimmed = std::min(start_, request.upto) - std::min(result.next, request.upto);
+    result.next += result.trimmed;
+  }
+  if (result.next >= reading.upto) return result;
+  if (request.topic.empty()) {
+    read_blocks(reading);
+  } else {
+    read_topic(reading);
+  }
+  return result;
+}
+
+void MemoryLog::read_blocks(Reading& reading) const {
+  for (auto block = block_from(reading.result.next); block != blocks_.end(); ++block) {
+    if (block->base >= reading.upto) break;
+    if (!read_block(*block, reading)) return;
+  }
+  reading.result.next = reading.upto;
+}
+
+void MemoryLog::read_topic(Reading& reading) const {
+  const auto at = topics_->postings.find(hash64(reading.request.topic));
+  if (at != topics_->postings.end()) {
+    const std::vector<uint64_t>& bases = at->second.bases;
+    // The block that holds the first wanted offset begins at or below it.
+    const auto first = block_from(reading.result.next);
+    const uint64_t from = first == blocks_.end() ? end_ : first->base;
+    for (auto base = std::lower_bound(bases.begin(), bases.end(), from); base != bases.end(); ++base) {
+      if (*base >= reading.upto) break;
+      if (!read_block(*block_from(*base), reading)) return;
+    }
+  }
+  reading.result.next = reading.upto;
+}
+
+bool MemoryLog::read_block(const Block& block, Reading& reading) const {
+  Result<BlockReader> reader = BlockReader::open(block.bytes);
+  if (!reader.ok()) return reading.fail_at(reader.error(), block.end);
+  while (reader->next() && reader->offset() < reading.upto) {
+    if (reader->offset() < reading.result.next) continue;
+    reading.scanned_bytes += reader->fields().size();
+    if (reading.wants(reader->topic()) && !reading.take(reader->offset(), reader->decode())) return false;
+    reading.result.next = reader->offset() + 1;
+    if (reading.full()) return false;
+  }
+  return reader->status().ok() || reading.fail_at(reader->status().error(), block.end);
+}
+
+bool MemoryLog::corrupt(uint64_t offset) {
+  const auto at = block_from(offset);
+  if (at == blocks_.end() || at->base > offset) return false;
+  Block& block = blocks_[static_cast<std::size_t>(at - blocks_.begin())];
+  block.bytes.back() = static_cast<char>(block.bytes.back() ^ 1);
+  return true;
+}
+
+}  // namespace arena::engine

@@ -1,0 +1,60 @@
+// One log of one partition, in memory: packed blocks in order of offset and the topics' index over them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/store.h"
+
+namespace arena::engine {
+
+// Belongs to the partition's core.
+class MemoryLog {
+ public:
+  MemoryLog();
+  ~MemoryLog();
+  MemoryLog(const MemoryLog&) = delete;
+  MemoryLog& operator=(const MemoryLog&) = delete;
+
+  // `base_offset` is not below end().
+  void append(uint64_t base_offset, const std::vector<MessageRef>& records);
+  ReadResult read(ReadRequest& request) const;
+  // Hides what is below new_start and frees the blocks that are wholly below it.
+  void trim(uint64_t new_start);
+  LogBounds bounds() const { return {start_, end_, bytes_}; }
+  uint64_t end() const { return end_; }
+  // Damages the block that holds `offset`, for tests; false if there is none.
+  bool corrupt(uint64_t offset);
+
+ private:
+  struct Block {
+    uint64_t base = 0;
+    uint64_t end = 0;
+    std::string bytes;
+  };
+  struct TopicIndex;
+  struct Reading;
+
+  void seal(uint64_t base, uint64_t end, std::string bytes);
+  void drop_front();
+  // The first block that may hold offsets at or above `offset`.
+  std::deque<Block>::const_iterator block_from(uint64_t offset) const;
+  void read_blocks(Reading& reading) const;
+  void read_topic(Reading& reading) const;
+  // False when the reading is to stop.
+  bool read_block(const Block& block, Reading& reading) const;
+
+  std::deque<Block> blocks_;
+  std::unique_ptr<TopicIndex> topics_;
+  uint64_t start_ = 0;
+  uint64_t end_ = 0;
+  uint64_t bytes_ = 0;
+  uint32_t last_checksum_ = 0;
+};
+
+}  // namespace arena::engine

@@ -1,0 +1,156 @@
+#include "engine/memory/memory_store.h"
+
+#include <utility>
+
+namespace arena::engine {
+namespace {
+
+using Partition = MemoryDisk::Partition;
+using SpaceMap = MemoryDisk::SpaceMap;
+
+std::size_t key_value_bytes(std::string_view key, std::string_view value) { return key.size() + value.size() + 64; }
+
+// [first, last); empty `last` means to the end.
+std::pair<SpaceMap::const_iterator, SpaceMap::const_iterator> range_of(const SpaceMap& map, std::string_view first,
+                                                                       std::string_view last) {
+  const auto begin = map.lower_bound(first);
+  if (last.empty()) return {begin, map.end()};
+  return {begin, first < last ? map.lower_bound(last) : begin};
+}
+
+// An upper bound of what the batch adds. Zero for one that only erases: a full disk must take that.
+std::size_t added_bytes(const Batch& batch) {
+  std::size_t bytes = 0;
+  for (const MessageRef& record : batch.records) bytes += record->accounted_bytes();
+  for (const Operation& operation : batch.operations) {
+    if (operation.kind == Operation::Kind::put) bytes += key_value_bytes(operation.key, operation.value);
+  }
+  return bytes;
+}
+
+void put(MemoryDisk& disk, SpaceMap& map, Operation& operation) {
+  disk.account(key_value_bytes(operation.key, operation.value), 0);
+  const auto [at, inserted] = map.try_emplace(std::move(operation.key));
+  if (!inserted) disk.account(0, key_value_bytes(at->first, at->second));
+  at->second = std::move(operation.value);
+}
+
+void erase(MemoryDisk& disk, SpaceMap& map, SpaceMap::const_iterator from, SpaceMap::const_iterator to) {
+  for (auto at = from; at != to; ++at) disk.account(0, key_value_bytes(at->first, at->second));
+  map.erase(from, to);
+}
+
+void apply_operation(MemoryDisk& disk, SpaceMap& map, Operation& operation) {
+  switch (operation.kind) {
+    case Operation::Kind::put: return put(disk, map, operation);
+    case Operation::Kind::erase: {
+      const auto at = map.find(operation.key);
+      return at == map.end() ? void() : erase(disk, map, at, std::next(at));
+    }
+    case Operation::Kind::erase_range: {
+      const auto [from, to] = range_of(map, operation.key, operation.value);
+      return erase(disk, map, from, to);
+    }
+  }
+}
+
+CommitStatus apply(MemoryDisk& disk, Batch& batch) {
+  if (disk.failed()) return CommitStatus::failed;
+  Partition* partition = disk.partition(batch.partition);
+  if (partition == nullptr) return CommitStatus::refused;
+  MemoryLog& log = partition->logs[batch.log];
+  if (!batch.records.empty() && batch.base_offset < log.end()) return CommitStatus::refused;
+  const std::size_t added = added_bytes(batch);
+  if (added > 0 && !disk.has_room(added)) return CommitStatus::full;
+
+  disk.count_commit();
+  const uint64_t before = log.bounds().bytes;
+  log.append(batch.base_offset, batch.records);
+  disk.account(static_cast<std::size_t>(log.bounds().bytes - before), 0);
+  for (Operation& operation : batch.operations) apply_operation(disk, partition->spaces[operation.space], operation);
+  return CommitStatus::committed;
+}
+
+ReadResult read_from(MemoryDisk& disk, ReadRequest& request) {
+  ReadResult result;
+  result.next = request.from;
+  const Partition* partition = disk.partition(request.partition);
+  if (partition == nullptr) {
+    result.status = fail("there is no such partition");
+    return result;
+  }
+  const auto log = partition->logs.find(request.log);
+  return log == partition->logs.end() ? std::move(result) : log->second.read(request);
+}
+
+}  // namespace
+
+// What waits for the loop's next turn, in the order of the calls.
+struct MemoryStore::Queue {
+  // Stops as soon as a callback has destroyed the store.
+  static void drain(std::weak_ptr<Queue> weak) {
+    std::vector<Task> tasks;
+    if (const auto queue = weak.lock()) tasks.swap(queue->tasks);
+    for (Task& task : tasks) {
+      if (weak.expired()) return;
+      task();
+    }
+  }
+
+  std::vector<Task> tasks;
+};
+
+MemoryStore::MemoryStore(runtime::Loop& loop, MemoryDisk& disk)
+    : disk_(disk), loop_(loop), queue_(std::make_shared<Queue>()) {}
+MemoryStore::~MemoryStore() = default;
+
+// One post to the loop for all that is asked in a turn.
+void MemoryStore::enqueue(Task task) {
+  if (queue_->tasks.empty()) {
+    loop_.post(loop_.core(), [weak = std::weak_ptr<Queue>(queue_)] { Queue::drain(weak); });
+  }
+  queue_->tasks.push_back(std::move(task));
+}
+
+void MemoryStore::commit(Batch batch, CommitDone done) {
+  enqueue([&disk = disk_, batch = std::move(batch), done = std::move(done)]() mutable {
+    done(apply(disk, batch));
+  });
+}
+
+void MemoryStore::read(ReadRequest request, ReadDone done) {
+  enqueue([&disk = disk_, request = std::move(request), done = std::move(done)]() mutable {
+    done(read_from(disk, request));
+  });
+}
+
+LogBounds MemoryStore::bounds(PartitionId partition, LogId log) const {
+  const Partition* at = disk_.partition(partition);
+  if (at == nullptr) return {};
+  const auto found = at->logs.find(log);
+  return found == at->logs.end() ? LogBounds{} : found->second.bounds();
+}
+
+std::vector<KeyValue> MemoryStore::scan(PartitionId partition, Space space, std::string_view first,
+                                        std::string_view last, std::size_t limit) const {
+  std::vector<KeyValue> out;
+  const Partition* at = disk_.partition(partition);
+  if (at == nullptr) return out;
+  const auto map = at->spaces.find(space);
+  if (map == at->spaces.end()) return out;
+  auto [from, to] = range_of(map->second, first, last);
+  for (; from != to && out.size() < limit; ++from) out.push_back({from->first, from->second});
+  return out;
+}
+
+void MemoryStore::trim(PartitionId partition, LogId log, uint64_t new_start) {
+  Partition* at = disk_.partition(partition);
+  if (at == nullptr) return;
+  const auto found = at->logs.find(log);
+  if (found == at->logs.end()) return;
+  const uint64_t before = found->second.bounds().bytes;
+  found->second.trim(new_start);
+  disk_.account(0, static_cast<std::size_t>(before - found->second.bounds().bytes));
+}
+
+}  // namespace arena::engine

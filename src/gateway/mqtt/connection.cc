@@ -1,0 +1,266 @@
+// Bytes to packets, packets to their handlers, and the end of a connection.
+#include "gateway/mqtt/connection.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace arena::gateway::mqtt {
+namespace am = arena::mqtt;
+
+namespace {
+constexpr int64_t kThrottleCheckMs = 2;
+}  // namespace
+
+Connection::Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream)
+    : door_(door),
+      id_(id),
+      stream_(std::move(stream)),
+      options_(door.options()),
+      timer_(&Connection::on_timer, this),
+      throttle_timer_(&Connection::on_throttle_timer, this) {
+  stream_->set_handler(this);
+  door_.loop().arm(timer_, options_->connect_timeout_ms);
+}
+
+Connection::~Connection() {
+  leave_half_open();
+  --door_.admission().connections;
+}
+
+void Connection::leave_half_open() {
+  if (!half_open_) return;
+  half_open_ = false;
+  --door_.admission().half_open;
+}
+
+// ---- bytes in ----
+
+void Connection::on_data(std::string_view bytes) {
+  door_.counters().bytes_received.add(bytes.size());
+  last_heard_ms_ = door_.loop().now_ms();
+  if (stage_ == Stage::closing) return;
+  if (rest_.empty() && stage_ != Stage::deciding) {
+    consume(bytes);
+    return;
+  }
+  rest_.append(bytes);
+  if (stage_ == Stage::deciding || rest_.size() < bytes_wanted_) return;
+  const std::string whole = std::exchange(rest_, {});
+  consume(whole);
+}
+
+// Handles every complete packet; what remains waits in rest_.
+void Connection::consume(std::string_view bytes) {
+  if (consuming_) return;
+  consuming_ = true;
+  bytes_wanted_ = 0;
+  while (stage_ == Stage::fresh || stage_ == Stage::open) {
+    if (!step(bytes)) break;
+  }
+  consuming_ = false;
+  if (stage_ != Stage::closing) keep_rest(bytes);
+  if (stage_ == Stage::open) throttle();
+}
+
+void Connection::keep_rest(std::string_view rest) {
+  rest_.insert(0, rest);
+  if (rest_.empty()) rest_.shrink_to_fit();
+}
+
+am::DecodeResult Connection::decode_next(std::string_view bytes) const {
+  am::DecodeLimits limits;
+  limits.user_properties_max = options_->user_properties_max;
+  limits.user_property_bytes_max = options_->user_property_bytes_max;
+  if (stage_ == Stage::fresh) {
+    limits.packet_bytes_max = options_->connect_bytes_max;
+    return am::decode_connect(bytes, limits);
+  }
+  limits.packet_bytes_max = options_->packet_bytes_max;
+  return am::decode(bytes, version_, am::Role::server, limits);
+}
+
+// One packet off the front. False: none is complete, or the connection is done.
+bool Connection::step(std::string_view& bytes) {
+  if (bytes.empty()) return false;
+  const am::DecodeResult result = decode_next(bytes);
+  if (const auto* more = std::get_if<am::NeedMore>(&result)) {
+    bytes_wanted_ = more->bytes_min;
+    return false;
+  }
+  if (const auto* malformed = std::get_if<am::Malformed>(&result)) {
+    on_malformed(*malformed, bytes);
+    return false;
+  }
+  const auto& decoded = std::get<am::Decoded>(result);
+  door_.counters().packets_received.add();
+  const std::size_t consumed = decoded.consumed;
+  if (stage_ == Stage::fresh) {
+    // The handshake may take the bytes behind the CONNECT along to another core.
+    const auto* connect = std::get_if<am::Connect>(&decoded.packet);
+    rest_.assign(bytes.substr(consumed));
+    bytes = {};
+    on_connect(*connect);
+    if (stage_ == Stage::open && !rest_.empty()) {
+      const std::string pipelined = std::exchange(rest_, {});
+      consuming_ = false;
+      consume(pipelined);
+      consuming_ = true;
+    }
+    return false;
+  }
+  dispatch(decoded.packet);
+  bytes.remove_prefix(consumed);
+  return true;
+}
+
+void Connection::on_malformed(const am::Malformed& malformed, std::string_view bytes) {
+  door_.counters().malformed.add();
+  log::debug("mqtt", "refused a packet", {{"peer", stream_->peer().ip}, {"reason", malformed.text}});
+  if (stage_ == Stage::open) {
+    fail(malformed.reason, malformed.text);
+    return;
+  }
+  version_ = malformed.version;
+  const bool is_connect = !bytes.empty() && (static_cast<uint8_t>(bytes[0]) >> 4) == 1;
+  if (is_connect) {
+    refuse(malformed.reason, malformed.text);
+  } else {
+    shut_down(broker::DetachKind::abrupt, std::nullopt);  // not even a CONNECT: nothing is owed
+  }
+}
+
+void Connection::dispatch(const am::Packet& packet) {
+  if (const auto* publish = std::get_if<am::Publish>(&packet)) {
+    on_publish(*publish);
+  } else if (const auto* ack = std::get_if<am::Ack>(&packet)) {
+    on_ack(*ack);
+  } else if (std::holds_alternative<am::Pingreq>(packet)) {
+    send(am::Pingresp{});
+  } else if (const auto* subscribe = std::get_if<am::Subscribe>(&packet)) {
+    on_subscribe(*subscribe);
+  } else if (const auto* unsubscribe = std::get_if<am::Unsubscribe>(&packet)) {
+    on_unsubscribe(*unsubscribe);
+  } else if (const auto* disconnect = std::get_if<am::Disconnect>(&packet)) {
+    on_disconnect(*disconnect);
+  } else if (std::holds_alternative<am::Connect>(packet)) {
+    fail(Reason::protocol_error, "a second CONNECT");  // [MQTT-3.1.0-2]
+  } else {
+    fail(Reason::protocol_error, "AUTH without an authentication method");  // [MQTT-4.12.0-7]
+  }
+}
+
+// A publisher is slowed by not reading its socket: while too many receipts are awaited, or another core has not
+// handled what was posted to it.
+void Connection::throttle() {
+  const bool must_wait = acks_.size() >= options_->acks_pending_max || door_.shard().congested();
+  if (must_wait == throttled_) return;
+  throttled_ = must_wait;
+  if (must_wait) {
+    stream_->pause_reading();
+    door_.loop().arm(throttle_timer_, kThrottleCheckMs);
+  } else {
+    stream_->resume_reading();
+  }
+}
+
+void Connection::on_throttle_timer(void* self) {
+  Connection& connection = *static_cast<Connection*>(self);
+  if (connection.stage_ != Stage::open) return;
+  connection.throttle();
+  if (connection.throttled_) connection.door_.loop().arm(connection.throttle_timer_, kThrottleCheckMs);
+}
+
+void Connection::on_writable() {
+  if (session_ != nullptr && stage_ == Stage::open) session_->resume();
+}
+
+// ---- bytes out ----
+
+void Connection::send(const am::Packet& packet) {
+  const std::size_t before = stream_->output_bytes();
+  if (!am::encode_limited(stream_->output(), packet, version_, peer_packet_bytes_max_)) return;
+  door_.counters().packets_sent.add();
+  door_.counters().bytes_sent.add(stream_->output_bytes() - before);
+  stream_->mark_dirty();
+}
+
+void Connection::send_ack(am::PacketType type, uint16_t packet_id, Reason reason) {
+  am::Ack ack;
+  ack.type = type;
+  ack.packet_id = packet_id;
+  ack.reason = reason;
+  send(ack);
+}
+
+// ---- the end ----
+
+void Connection::fail(Reason reason, std::string_view text) {
+  say_goodbye(reason, text);
+  shut_down(broker::DetachKind::abrupt, std::nullopt);
+}
+
+// Only MQTT 5 has a server's DISCONNECT, and only after a CONNACK [MQTT-3.14.0-1].
+void Connection::say_goodbye(Reason reason, std::string_view text) {
+  if (stage_ != Stage::open || version_ != Version::v5) return;
+  am::Disconnect packet;
+  packet.reason = am::may_send(am::Role::server, static_cast<uint8_t>(reason), am::PacketType::disconnect)
+                      ? reason
+                      : Reason::unspecified_error;
+  if (!text.empty()) packet.properties.reason_string = text;
+  send(packet);
+}
+
+void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expiry_s) {
+  if (stage_ == Stage::closing) return;
+  stage_ = Stage::closing;
+  leave_half_open();
+  timer_.disarm();
+  throttle_timer_.disarm();
+  rest_.clear();
+  if (session_ != nullptr) std::exchange(session_, nullptr)->detach(kind, expiry_s);
+  stream_->close();
+}
+
+void Connection::on_closed(net::CloseReason) {
+  stage_ = Stage::closing;
+  timer_.disarm();
+  throttle_timer_.disarm();
+  if (session_ != nullptr) std::exchange(session_, nullptr)->detach(broker::DetachKind::abrupt, std::nullopt);
+  door_.bury(*this);
+}
+
+void Connection::closed(broker::EndReason reason) {
+  session_ = nullptr;
+  switch (reason) {
+    case broker::EndReason::taken_over:
+      say_goodbye(Reason::session_taken_over, "the same client id connected again");  // [MQTT-3.1.4-3]
+      break;
+    case broker::EndReason::kicked:
+      say_goodbye(Reason::administrative_action, "disconnected by an operator");
+      break;
+    case broker::EndReason::shutting_down:
+      say_goodbye(Reason::server_shutting_down, "the server is shutting down");
+      break;
+    case broker::EndReason::queue_full:
+      say_goodbye(Reason::quota_exceeded, "too slow: the limit of queued bytes is reached");
+      break;
+    case broker::EndReason::store_failed:
+      say_goodbye(Reason::implementation_specific_error, "the store failed");
+      break;
+  }
+  shut_down(broker::DetachKind::abrupt, std::nullopt);
+}
+
+void Connection::on_disconnect(const am::Disconnect& packet) {
+  std::optional<uint32_t> expiry_s = packet.properties.session_expiry_interval_s;
+  if (expiry_s && *expiry_s != 0 && connect_expiry_s_ == 0) {
+    fail(Reason::protocol_error, "DISCONNECT may not give an expiry to a session that had none");
+    return;
+  }
+  // Only a normal disconnection takes the will away [MQTT-3.14.4-3].
+  const bool clean = packet.reason == Reason::success;
+  shut_down(clean ? broker::DetachKind::clean : broker::DetachKind::clean_with_will, expiry_s);
+}
+
+}  // namespace arena::gateway::mqtt

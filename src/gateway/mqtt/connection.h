@@ -1,0 +1,173 @@
+// One MQTT connection: the conversation with one client, from accept to close. Speaks the protocol to its stream and
+// the broker's language to its session. Lives on one core; until CONNECT is accepted it may move once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/types.h"
+#include "codec/mqtt/decoder.h"
+#include "codec/mqtt/encoder.h"
+#include "gateway/mqtt/aliases.h"
+#include "gateway/mqtt/door.h"
+#include "gateway/mqtt/options.h"
+#include "net/stream.h"
+
+namespace arena::gateway::mqtt {
+
+// What a CONNECT asked for, kept while it is decided.
+struct PendingConnect {
+  arena::mqtt::Version version = arena::mqtt::Version::v5;
+  broker::OpenRequest open;
+  std::optional<std::string> user;
+  std::optional<std::string> password;
+  uint16_t keep_alive_s = 0;
+  uint32_t packet_bytes_max = arena::mqtt::kPacketBytesMax;  // the client's
+  uint16_t topic_alias_max = 0;                              // the client's
+  std::optional<uint32_t> expiry_asked_s;
+  bool client_id_assigned = false;
+  bool wants_response_information = false;
+  bool wants_problem_information = true;
+};
+
+class Connection final : public net::StreamHandler, public broker::SessionSink {
+ public:
+  Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream);
+  ~Connection() override;
+
+  uint64_t id() const { return id_; }
+  // Another core's door decided who this is; goes on from there.
+  void resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest);
+  void on_authenticated(const Result<Principal, access::AuthRefusal>& result);
+
+  // ---- StreamHandler ----
+  void on_data(std::string_view bytes) override;
+  void on_writable() override;
+  void on_closed(net::CloseReason reason) override;
+
+  // ---- SessionSink ----
+  void opened(broker::Session& session, bool present) override;
+  void open_refused(broker::Outcome reason) override;
+  broker::DeliverResult deliver(const broker::Delivery& delivery) override;
+  bool ready() const override { return stage_ == Stage::open && stream_->writable(); }
+  void release(uint16_t tag, bool redelivered) override;
+  void published(uint64_t cookie, const broker::Receipt& receipt) override;
+  void released(uint64_t cookie, bool known) override;
+  void subscribed(uint64_t cookie, std::span<const broker::SubscribeOutcome> outcomes) override;
+  void unsubscribed(uint64_t cookie, std::span<const bool> existed) override;
+  void closed(broker::EndReason reason) override;
+
+ private:
+  enum class Stage : uint8_t {
+    fresh,           // waiting for CONNECT
+    deciding,        // authenticating, opening the session
+    open,
+    closing,         // nothing more is read; output leaves
+  };
+  using Reason = arena::mqtt::Reason;
+  using Version = arena::mqtt::Version;
+
+  // A publish whose receipt is awaited: acknowledgements leave in the order of arrival.
+  struct PendingAck {
+    uint16_t packet_id = 0;
+    Guarantee guarantee = Guarantee::at_least_once;
+    bool done = false;
+    Reason reason = Reason::success;
+  };
+  struct PendingSubscribe {
+    uint16_t packet_id = 0;
+    std::vector<Reason> reasons;          // decided here already, or a place for the session's answer
+    std::vector<std::size_t> asked;       // which of them the session was asked about
+  };
+
+  // bytes in
+  void consume(std::string_view bytes);
+  bool step(std::string_view& bytes);
+  arena::mqtt::DecodeResult decode_next(std::string_view bytes) const;
+  void dispatch(const arena::mqtt::Packet& packet);
+  void on_malformed(const arena::mqtt::Malformed& malformed, std::string_view bytes);
+  void keep_rest(std::string_view rest);
+  void throttle();
+  static void on_throttle_timer(void* self);
+
+  // handshake
+  void on_connect(const arena::mqtt::Connect& packet);
+  std::optional<Reason> refuse_connect(const arena::mqtt::Connect& packet) const;
+  std::unique_ptr<PendingConnect> take_connect(const arena::mqtt::Connect& packet) const;
+  std::optional<broker::Will> take_will(const arena::mqtt::Connect& packet) const;
+  void identify(Principal principal);
+  void open_session();
+  void send_connack(bool present);
+  void refuse(Reason reason, std::string_view text);
+  static void on_timer(void* self);
+  void start_keep_alive();
+
+  // open
+  void on_publish(const arena::mqtt::Publish& packet);
+  std::optional<std::string_view> resolve_topic(const arena::mqtt::Publish& packet);
+  bool check_publish(const arena::mqtt::Publish& packet, std::string_view topic);
+  std::unique_ptr<Message> make_message(const arena::mqtt::Publish& packet, std::string_view topic) const;
+  bool count_inbound(const arena::mqtt::Publish& packet);
+  void flush_acks();
+  void send_publish_ack(const PendingAck& ack);
+  void on_ack(const arena::mqtt::Ack& packet);
+  void on_puback(const arena::mqtt::Ack& packet);
+  void on_pubrec(const arena::mqtt::Ack& packet);
+  void on_pubrel(const arena::mqtt::Ack& packet);
+  void on_pubcomp(const arena::mqtt::Ack& packet);
+  void on_subscribe(const arena::mqtt::Subscribe& packet);
+  std::optional<Reason> check_subscription(const arena::mqtt::Subscription& subscription, broker::SubscribeRequest& out);
+  void send_suback(const PendingSubscribe& pending);
+  void on_unsubscribe(const arena::mqtt::Unsubscribe& packet);
+  void on_disconnect(const arena::mqtt::Disconnect& packet);
+
+  // out
+  void send(const arena::mqtt::Packet& packet);
+  void send_ack(arena::mqtt::PacketType type, uint16_t packet_id, Reason reason);
+  bool append_frame(const Frame& frame, const broker::Delivery& delivery);
+  uint32_t remaining_s(const Message& message) const;
+
+  // end
+  void fail(Reason reason, std::string_view text);
+  void say_goodbye(Reason reason, std::string_view text);
+  void shut_down(broker::DetachKind kind, std::optional<uint32_t> expiry_s);
+  void leave_half_open();
+
+  Door& door_;
+  const uint64_t id_;
+  std::unique_ptr<net::Stream> stream_;
+  std::shared_ptr<const Options> options_;
+  broker::Session* session_ = nullptr;
+  Version version_ = Version::v3_1_1;
+  Stage stage_ = Stage::fresh;
+  bool half_open_ = true;
+  bool consuming_ = false;
+  bool throttled_ = false;
+  bool problem_information_ = true;
+  uint16_t keep_alive_s_ = 0;
+  uint16_t topic_alias_out_max_ = 0;
+  uint32_t peer_packet_bytes_max_ = arena::mqtt::kPacketBytesMax;
+  uint32_t connect_expiry_s_ = 0;
+  std::size_t bytes_wanted_ = 0;      // the next packet is complete at this many bytes, if known
+  int64_t last_heard_ms_ = 0;
+  runtime::Timer timer_;              // CONNECT deadline, then keep-alive
+  runtime::Timer throttle_timer_;
+  std::string rest_;                  // of an incomplete packet, or behind a CONNECT being decided
+  std::unique_ptr<PendingConnect> pending_;
+  std::unique_ptr<InboundAliases> aliases_in_;
+  std::unique_ptr<OutboundAliases> aliases_out_;
+  std::deque<PendingAck> acks_;
+  uint64_t first_ack_ = 1;            // cookie of acks_.front()
+  std::set<uint16_t> open_tags_;      // exactly-once handshakes begun on this connection
+  std::map<uint64_t, PendingSubscribe> subscribes_;
+  uint64_t next_subscribe_ = 1;
+};
+
+}  // namespace arena::gateway::mqtt

@@ -1,0 +1,265 @@
+// Publishing, both ways: PUBLISH and the four packets that acknowledge it.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/mqtt/connection.h"
+
+namespace arena::gateway::mqtt {
+namespace am = arena::mqtt;
+
+namespace {
+
+std::unique_ptr<const Extras> take_extras(const am::PublishProperties& in) {
+  const bool none = !in.content_type && !in.response_topic && !in.correlation_data && !in.payload_is_text &&
+                    in.user_properties.empty();
+  if (none) return nullptr;
+  auto out = std::make_unique<Extras>();
+  out->has_content_type = in.content_type.has_value();
+  out->content_type = in.content_type.value_or("");
+  out->response_topic = in.response_topic.value_or("");
+  out->has_correlation = in.correlation_data.has_value();
+  out->correlation = in.correlation_data.value_or("");
+  out->has_payload_kind = in.payload_is_text.has_value();
+  out->payload_is_text = in.payload_is_text.value_or(false);
+  out->headers.reserve(in.user_properties.size());
+  for (const am::UserProperty& property : in.user_properties) out->headers.emplace_back(property.name, property.value);
+  return out;
+}
+
+am::Reason reason_of(broker::Outcome outcome) {
+  switch (outcome) {
+    case broker::Outcome::ok:
+      return am::Reason::success;
+    case broker::Outcome::no_match:
+      return am::Reason::no_matching_subscribers;
+    case broker::Outcome::denied:
+      return am::Reason::not_authorized;
+    case broker::Outcome::quota:
+      return am::Reason::quota_exceeded;
+    case broker::Outcome::failed:
+      return am::Reason::unspecified_error;
+  }
+  return am::Reason::unspecified_error;
+}
+
+}  // namespace
+
+// ---- from the client ----
+
+void Connection::on_publish(const am::Publish& packet) {
+  door_.counters().publishes_received.add();
+  const std::optional<std::string_view> topic = resolve_topic(packet);
+  if (!topic || !check_publish(packet, *topic) || !count_inbound(packet)) return;
+  std::unique_ptr<Message> message = make_message(packet, *topic);
+  if (packet.qos == Guarantee::at_most_once) {
+    session_->publish(std::move(message), 0, 0);
+    return;
+  }
+  acks_.push_back({packet.packet_id, packet.qos, false, Reason::success});
+  const uint64_t cookie = first_ack_ + acks_.size() - 1;
+  session_->publish(std::move(message), packet.qos == Guarantee::exactly_once ? packet.packet_id : uint16_t{0}, cookie);
+}
+
+std::optional<std::string_view> Connection::resolve_topic(const am::Publish& packet) {
+  const std::optional<uint16_t> alias = packet.properties.topic_alias;
+  if (!alias) return packet.topic;
+  if (*alias == 0 || *alias > options_->topic_alias_max) {
+    fail(Reason::topic_alias_invalid, "topic alias above the maximum");
+    return std::nullopt;
+  }
+  if (!aliases_in_) aliases_in_ = std::make_unique<InboundAliases>();
+  if (!packet.topic.empty()) {
+    aliases_in_->set(*alias, packet.topic);
+    return packet.topic;
+  }
+  const std::string_view topic = aliases_in_->get(*alias);
+  if (topic.empty()) {
+    fail(Reason::protocol_error, "topic alias that was never set");
+    return std::nullopt;
+  }
+  return topic;
+}
+
+bool Connection::check_publish(const am::Publish& packet, std::string_view topic) {
+  if (const auto fault = check_topic(topic, options_->topics)) {
+    fail(Reason::topic_name_invalid, to_string(*fault));
+    return false;
+  }
+  if (packet.retain && !options_->retain_available) {
+    fail(Reason::retain_not_supported, "retained messages are switched off");
+    return false;
+  }
+  if (packet.qos > options_->guarantee_max) {
+    fail(Reason::qos_not_supported, "QoS above the maximum");
+    return false;
+  }
+  return true;
+}
+
+// Receive Maximum holds for MQTT 5, which was told it [MQTT-3.3.4-7]; others are slowed by throttle().
+bool Connection::count_inbound(const am::Publish& packet) {
+  if (packet.qos == Guarantee::at_most_once) return true;
+  const bool again = packet.qos == Guarantee::exactly_once && open_tags_.contains(packet.packet_id);
+  if (version_ == Version::v5 && !again) {
+    const auto at_least_once = static_cast<std::size_t>(std::count_if(
+        acks_.begin(), acks_.end(), [](const PendingAck& ack) { return ack.guarantee == Guarantee::at_least_once; }));
+    if (at_least_once + open_tags_.size() >= options_->receive_max) {
+      fail(Reason::receive_maximum_exceeded, "more unacknowledged publishes than the receive maximum");
+      return false;
+    }
+  }
+  if (packet.qos == Guarantee::exactly_once) open_tags_.insert(packet.packet_id);
+  return true;
+}
+
+std::unique_ptr<Message> Connection::make_message(const am::Publish& packet, std::string_view topic) const {
+  auto message = std::make_unique<Message>();
+  message->topic = topic;
+  message->payload = packet.payload;
+  message->guarantee = packet.qos;
+  message->retain = packet.retain;
+  if (packet.properties.message_expiry_interval_s) {
+    message->expires_ms = door_.loop().wall_ms() + int64_t{*packet.properties.message_expiry_interval_s} * 1000;
+  }
+  message->extras = take_extras(packet.properties);
+  return message;
+}
+
+void Connection::published(uint64_t cookie, const broker::Receipt& receipt) {
+  if (stage_ != Stage::open || cookie < first_ack_ || cookie - first_ack_ >= acks_.size()) return;
+  PendingAck& ack = acks_[cookie - first_ack_];
+  ack.done = true;
+  ack.reason = reason_of(receipt.outcome);
+  const bool lost = receipt.outcome == broker::Outcome::quota || receipt.outcome == broker::Outcome::failed;
+  if (version_ != Version::v5 && lost) {
+    // 3.x has no negative acknowledgement, and a positive one would be a lie.
+    shut_down(broker::DetachKind::abrupt, std::nullopt);
+    return;
+  }
+  flush_acks();
+}
+
+void Connection::flush_acks() {
+  while (!acks_.empty() && acks_.front().done) {
+    const PendingAck ack = acks_.front();
+    acks_.pop_front();
+    ++first_ack_;
+    send_publish_ack(ack);
+  }
+}
+
+void Connection::send_publish_ack(const PendingAck& ack) {
+  if (ack.guarantee == Guarantee::at_least_once) {
+    send_ack(am::PacketType::puback, ack.packet_id, ack.reason);
+    return;
+  }
+  if (am::is_error(ack.reason)) open_tags_.erase(ack.packet_id);
+  send_ack(am::PacketType::pubrec, ack.packet_id, ack.reason);
+}
+
+void Connection::on_ack(const am::Ack& packet) {
+  switch (packet.type) {
+    case am::PacketType::puback:
+      return on_puback(packet);
+    case am::PacketType::pubrec:
+      return on_pubrec(packet);
+    case am::PacketType::pubrel:
+      return on_pubrel(packet);
+    default:
+      return on_pubcomp(packet);
+  }
+}
+
+void Connection::on_pubrel(const am::Ack& packet) {
+  // The PUBREC this answers has been sent, so no receipt is awaited any more.
+  session_->release(packet.packet_id, packet.packet_id);
+}
+
+void Connection::released(uint64_t cookie, bool known) {
+  if (stage_ != Stage::open) return;
+  const auto packet_id = static_cast<uint16_t>(cookie);
+  open_tags_.erase(packet_id);
+  send_ack(am::PacketType::pubcomp, packet_id, known ? Reason::success : Reason::packet_identifier_not_found);
+}
+
+// ---- to the client ----
+
+void Connection::on_puback(const am::Ack& packet) {
+  const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
+  if (outstanding == nullptr) return;  // of a delivery that is long over
+  if (outstanding->item.guarantee != Guarantee::at_least_once) {
+    fail(Reason::protocol_error, "PUBACK for a QoS 2 message");
+    return;
+  }
+  session_->settle(packet.packet_id);  // also when it is an error: then nothing is sent again [MQTT-4.4.0-2]
+}
+
+void Connection::on_pubrec(const am::Ack& packet) {
+  const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
+  if (outstanding == nullptr) {
+    send_ack(am::PacketType::pubrel, packet.packet_id, Reason::packet_identifier_not_found);
+  } else if (outstanding->item.guarantee != Guarantee::exactly_once) {
+    fail(Reason::protocol_error, "PUBREC for a QoS 1 message");
+  } else if (am::is_error(packet.reason)) {
+    session_->settle(packet.packet_id);
+  } else {
+    session_->received(packet.packet_id);
+  }
+}
+
+void Connection::on_pubcomp(const am::Ack& packet) {
+  const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
+  if (outstanding == nullptr) return;
+  if (outstanding->stage != broker::Stage::received) {
+    fail(Reason::protocol_error, "PUBCOMP before PUBREL");
+    return;
+  }
+  session_->settle(packet.packet_id);
+}
+
+void Connection::release(uint16_t tag, bool) { send_ack(am::PacketType::pubrel, tag, Reason::success); }
+
+uint32_t Connection::remaining_s(const Message& message) const {
+  const int64_t left_ms = message.expires_ms - door_.loop().wall_ms();
+  return left_ms <= 0 ? 0 : static_cast<uint32_t>((left_ms + 999) / 1000);
+}
+
+// Copies the shared bytes behind the output and patches what is this delivery's own.
+bool Connection::append_frame(const Frame& frame, const broker::Delivery& delivery) {
+  if (frame.bytes.empty() || frame.bytes.size() > peer_packet_bytes_max_) return false;  // [MQTT-3.1.2-24]
+  std::string& output = stream_->output();
+  const std::size_t at = output.size();
+  output.append(frame.bytes);
+  char* bytes = output.data() + at;
+  if (delivery.tag != 0) am::set_packet_id(bytes, frame.layout, delivery.tag);
+  if (delivery.redelivered) am::set_dup(bytes, true);
+  if (frame.layout.message_expiry_offset != 0) {
+    am::set_message_expiry(bytes, frame.layout, remaining_s(*delivery.message));  // [MQTT-3.3.2-6]
+  }
+  stream_->mark_dirty();
+  door_.counters().packets_sent.add();
+  door_.counters().bytes_sent.add(frame.bytes.size());
+  return true;
+}
+
+broker::DeliverResult Connection::deliver(const broker::Delivery& delivery) {
+  if (stage_ != Stage::open) return broker::DeliverResult::sent;  // it ends this turn; the session keeps what it must
+  const FrameKey key{version_, delivery.guarantee, delivery.retained};
+  OutboundAliases::Use alias;
+  if (topic_alias_out_max_ != 0) {
+    if (!aliases_out_) aliases_out_ = std::make_unique<OutboundAliases>();
+    alias = aliases_out_->use(delivery.message->topic, topic_alias_out_max_);
+  }
+  const bool shared = alias.alias == 0 && (delivery.subscription_ids.empty() || version_ != Version::v5);
+  bool sent = false;
+  if (shared) {
+    sent = append_frame(door_.frames().get(delivery.message, key), delivery);
+  } else {
+    const Frame own = encode_frame(*delivery.message, key, delivery.subscription_ids, alias.alias, alias.with_topic);
+    sent = append_frame(own, delivery);
+    if (!sent && alias.with_topic && alias.alias != 0) aliases_out_->forget_last(delivery.message->topic);
+  }
+  return sent ? broker::DeliverResult::sent : broker::DeliverResult::unfit;  // [MQTT-3.1.2-25]
+}
+
+}  // namespace arena::gateway::mqtt

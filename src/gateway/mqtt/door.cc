@@ -1,0 +1,76 @@
+#include "gateway/mqtt/door.h"
+
+#include <utility>
+
+#include "gateway/mqtt/connection.h"
+
+namespace arena::gateway::mqtt {
+
+Door::Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& authenticator, net::StreamFactory& factory,
+           std::shared_ptr<const Options> options, Admission& admission, Counters& counters)
+    : loop_(loop),
+      shard_(shard),
+      authenticator_(authenticator),
+      factory_(factory),
+      options_(std::move(options)),
+      admission_(admission),
+      counters_(counters) {}
+
+Door::~Door() = default;
+
+void Door::accept(std::unique_ptr<net::Stream> stream) {
+  if (shut_ || admission_.connections >= options_->connections_max || admission_.half_open >= options_->half_open_max) {
+    counters_.connections_refused.add();
+    stream->abort();
+    return;
+  }
+  counters_.accepted.add();
+  ++admission_.connections;
+  ++admission_.half_open;
+  add(std::move(stream));
+}
+
+Connection& Door::add(std::unique_ptr<net::Stream> stream) {
+  const uint64_t id = next_id_++;
+  auto connection = std::make_unique<Connection>(*this, id, std::move(stream));
+  Connection& added = *connection;
+  connections_[id] = std::move(connection);
+  counters_.connections.add();
+  return added;
+}
+
+Connection* Door::find(uint64_t id) {
+  const auto it = connections_.find(id);
+  return it == connections_.end() ? nullptr : it->second.get();
+}
+
+void Door::bury(Connection& connection) {
+  const auto it = connections_.find(connection.id());
+  if (it == connections_.end()) return;
+  dead_.push_back(std::move(it->second));
+  connections_.erase(it);
+  counters_.connections.sub();
+  if (dead_.size() == 1) {
+    loop_.defer([this] { dead_.clear(); });
+  }
+}
+
+void Door::hand_over(unsigned core, std::unique_ptr<net::DetachedStream> stream, std::unique_ptr<PendingConnect> pending,
+                     std::string rest) {
+  loop_.post(core, [there = doors_[core], stream = std::move(stream), pending = std::move(pending),
+                    rest = std::move(rest)]() mutable {
+    there->adopt(std::move(stream), std::move(pending), std::move(rest));
+  });
+}
+
+void Door::adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest) {
+  std::unique_ptr<net::Stream> stream = factory_.attach(std::move(detached));
+  if (stream == nullptr) {
+    --admission_.connections;
+    --admission_.half_open;
+    return;
+  }
+  add(std::move(stream)).resume_handshake(std::move(pending), std::move(rest));
+}
+
+}  // namespace arena::gateway::mqtt

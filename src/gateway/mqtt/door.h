@@ -1,0 +1,72 @@
+// One core's MQTT door: takes accepted streams, keeps their connections, and hands a connection whose session lives on
+// another core over to that core's door.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/authenticator.h"
+#include "broker/shard.h"
+#include "gateway/mqtt/frame_cache.h"
+#include "gateway/mqtt/options.h"
+#include "net/stream.h"
+
+namespace arena::gateway::mqtt {
+
+class Connection;
+struct PendingConnect;
+
+class Door {
+ public:
+  // All references outlive the door.
+  Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& authenticator, net::StreamFactory& factory,
+       std::shared_ptr<const Options> options, Admission& admission, Counters& counters);
+  ~Door();
+
+  // Every core's door, by core. Called once, before any loop runs.
+  void connect(std::vector<Door*> doors) { doors_ = std::move(doors); }
+  // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
+  void accept(std::unique_ptr<net::Stream> stream);
+  void set_options(std::shared_ptr<const Options> options) { options_ = std::move(options); }
+  // Accepts nothing more.
+  void shut() { shut_ = true; }
+  std::size_t connections() const { return connections_.size(); }
+
+  // ---- for connections ----
+  runtime::Loop& loop() { return loop_; }
+  broker::Shard& shard() { return shard_; }
+  access::Authenticator& authenticator() { return authenticator_; }
+  const std::shared_ptr<const Options>& options() const { return options_; }
+  Counters& counters() { return counters_; }
+  Admission& admission() { return admission_; }
+  FrameCache& frames() { return frames_; }
+  Connection* find(uint64_t id);
+  // Destroys it at the end of this turn.
+  void bury(Connection& connection);
+  // Moves the stream, what is known of its CONNECT, and the bytes behind it.
+  void hand_over(unsigned core, std::unique_ptr<net::DetachedStream> stream, std::unique_ptr<PendingConnect> pending,
+                 std::string rest);
+
+ private:
+  void adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest);
+  Connection& add(std::unique_ptr<net::Stream> stream);
+
+  runtime::Loop& loop_;
+  broker::Shard& shard_;
+  access::Authenticator& authenticator_;
+  net::StreamFactory& factory_;
+  std::shared_ptr<const Options> options_;
+  Admission& admission_;
+  Counters& counters_;
+  std::vector<Door*> doors_;
+  FrameCache frames_;
+  bool shut_ = false;
+  uint64_t next_id_ = 1;
+  boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Connection>> dead_;
+};
+
+}  // namespace arena::gateway::mqtt

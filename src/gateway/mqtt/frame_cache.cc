@@ -1,0 +1,59 @@
+#include "gateway/mqtt/frame_cache.h"
+
+namespace arena::gateway::mqtt {
+namespace am = arena::mqtt;
+
+namespace {
+
+void add_properties(const Message& message, am::PublishProperties& out) {
+  // A place for the remaining lifetime: patched at each delivery.
+  if (message.expires_ms != 0) out.message_expiry_interval_s = 0;
+  if (!message.extras) return;
+  const Extras& extras = *message.extras;
+  if (extras.has_payload_kind) out.payload_is_text = extras.payload_is_text;
+  if (extras.has_content_type) out.content_type = extras.content_type;
+  if (!extras.response_topic.empty()) out.response_topic = extras.response_topic;
+  if (extras.has_correlation) out.correlation_data = extras.correlation;
+  out.user_properties.reserve(extras.headers.size());
+  for (const Header& header : extras.headers) out.user_properties.push_back({header.first, header.second});
+}
+
+}  // namespace
+
+Frame encode_frame(const Message& message, const FrameKey& key, std::span<const uint32_t> subscription_ids,
+                   uint16_t topic_alias, bool with_topic) {
+  am::Publish packet;
+  packet.qos = key.guarantee;
+  packet.retain = key.retained;
+  packet.packet_id = key.guarantee == Guarantee::at_most_once ? uint16_t{0} : uint16_t{1};
+  if (with_topic) packet.topic = message.topic;
+  packet.payload = message.payload;
+  if (key.version == am::Version::v5) {
+    add_properties(message, packet.properties);
+    packet.properties.subscription_identifiers.assign(subscription_ids.begin(), subscription_ids.end());
+    if (topic_alias != 0) packet.properties.topic_alias = topic_alias;
+  }
+  Frame frame;
+  const auto layout = am::encode_publish(frame.bytes, packet, key.version);
+  if (layout) {
+    frame.layout = *layout;
+  } else {
+    frame.bytes.clear();
+  }
+  return frame;
+}
+
+const Frame& FrameCache::get(const MessageRef& message, FrameKey key) {
+  if (key.version == am::Version::v3_1) key.version = am::Version::v3_1_1;  // the same bytes
+  for (Entry& entry : entries_) {
+    if (entry.message == message && entry.key == key) return entry.frame;
+  }
+  turn_ = (turn_ + 1) % entries_.size();
+  Entry& entry = entries_[turn_];
+  entry.message = message;
+  entry.key = key;
+  entry.frame = encode_frame(*message, key, {}, 0, true);
+  return entry.frame;
+}
+
+}  // namespace arena::gateway::mqtt

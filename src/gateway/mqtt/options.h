@@ -1,0 +1,59 @@
+// What the MQTT gateway accepts and announces; server/ fills it from the configuration.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "broker/counters.h"
+#include "message/message.h"
+#include "message/topic.h"
+
+namespace arena::gateway::mqtt {
+
+struct Options {
+  uint32_t packet_bytes_max = 1 << 20;
+  uint32_t connect_bytes_max = 16 << 10;     // of the CONNECT itself
+  int64_t connect_timeout_ms = 10'000;       // from accept to a complete CONNECT
+  uint16_t keepalive_max_s = 0;              // ceiling told to MQTT 5 clients; 0: none
+  uint16_t receive_max = 100;                // QoS 1 and 2 publishes a client may have open
+  uint16_t topic_alias_max = 32;             // that a client may set
+  uint16_t topic_alias_out_max = 16;         // that we set for a client that allows it
+  uint32_t user_properties_max = 64;
+  uint32_t user_property_bytes_max = 8192;
+  bool retain_available = true;
+  bool wildcard_available = true;
+  bool shared_available = true;
+  Guarantee guarantee_max = Guarantee::exactly_once;
+  std::string response_information;          // told to clients that ask; empty: none
+  TopicLimits topics;
+  std::size_t acks_pending_max = 1024;       // publishes awaiting receipts before the socket is not read
+  std::size_t connections_max = 100'000;
+  std::size_t half_open_max = 5'000;         // accepted, and no CONNECT accepted yet
+  std::size_t client_id_bytes_max = 256;
+};
+
+// Counted over all cores.
+struct Admission {
+  std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> half_open{0};
+};
+
+// What one core's gateway counts.
+struct Counters {
+  broker::Counter packets_received;
+  broker::Counter packets_sent;
+  broker::Counter bytes_received;
+  broker::Counter bytes_sent;
+  broker::Counter accepted;             // connections, in all
+  broker::Counter connections;          // open now
+  broker::Counter connects_accepted;
+  broker::Counter connects_refused;
+  broker::Counter malformed;
+  broker::Counter keepalive_timeouts;
+  broker::Counter connections_refused;  // at accept: a limit
+  broker::Counter publishes_received;
+};
+
+}  // namespace arena::gateway::mqtt

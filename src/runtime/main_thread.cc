@@ -1,0 +1,47 @@
+#include "runtime/main_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include <chrono>
+#include <thread>
+
+#include "runtime/clock.h"
+
+namespace arena::runtime {
+namespace {
+
+sigset_t set_of(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : signals) sigaddset(&set, signal);
+  return set;
+}
+
+}  // namespace
+
+unsigned machine_cores() {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores == 0 ? 1 : cores;
+}
+
+void block_signals(std::initializer_list<int> signals) {
+  const sigset_t set = set_of(signals);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+int wait_signal(std::initializer_list<int> signals, int64_t timeout_ms) {
+  const sigset_t set = set_of(signals);
+  const timespec timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1'000'000};
+  const int signal = sigtimedwait(&set, nullptr, &timeout);
+  return signal < 0 ? 0 : signal;
+}
+
+Deadline::Deadline(int64_t in_ms) : at_ns_(monotonic_ns() + in_ms * 1'000'000) {}
+
+bool Deadline::passed() const { return monotonic_ns() >= at_ns_; }
+
+void pause_thread_ms(int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+}  // namespace arena::runtime

@@ -1,0 +1,27 @@
+// For the thread that runs main(): the machine's cores, signals, and waiting. Nothing here is for loops.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace arena::runtime {
+
+unsigned machine_cores();
+
+// Blocks the signals for this thread and all it will start. Call before anything else.
+void block_signals(std::initializer_list<int> signals);
+// Waits for one of the blocked signals, at most timeout_ms; 0: none came.
+int wait_signal(std::initializer_list<int> signals, int64_t timeout_ms);
+
+class Deadline {
+ public:
+  explicit Deadline(int64_t in_ms);
+  bool passed() const;
+
+ private:
+  int64_t at_ns_;
+};
+
+void pause_thread_ms(int64_t ms);
+
+}  // namespace arena::runtime

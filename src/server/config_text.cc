@@ -1,0 +1,95 @@
+// The configuration as text for people: the default file, and what is in force.
+#include <fmt/format.h>
+
+#include "server/config.h"
+#include "server/settings.h"
+
+namespace arena::server {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::string_view kHead =
+    "# Arena's configuration: every setting with its default. What is left out keeps it.\n"
+    "# The environment wins over this file: ARENA_MQTT__PACKET_BYTES_MAX=65536 sets mqtt.packet_bytes_max.\n"
+    "# Check: arena config check --config FILE. Reload a running server: SIGHUP; \"restart\" settings wait.\n";
+
+constexpr std::string_view kRules =
+    "\n"
+    "# Permissions. Deny wins over allow, whatever the order. Once a user exists, what no rule allows is denied.\n"
+    "# allow or deny: \"publish\", \"subscribe\", \"all\". users: their names; anonymous = true: those without one;\n"
+    "# neither: everybody. In topics %u stands for the user's name, %c for the client id. \"#\" does not match topics\n"
+    "# that begin with '$', as $SYS.\n"
+    "#\n"
+    "# [[auth.rules]]\n"
+    "# allow = [\"all\"]\n"
+    "# users = [\"alice\"]\n"
+    "# topics = [\"home/#\", \"$SYS/#\"]\n"
+    "#\n"
+    "# [[auth.rules]]\n"
+    "# allow = [\"publish\"]\n"
+    "# topics = [\"devices/%u/#\"]\n";
+
+void begin_section(std::string& out, std::string_view& section, const Setting& setting) {
+  if (setting.section() == section) return;
+  section = setting.section();
+  out += fmt::format("\n[{}]\n", section);
+}
+
+std::string rule_text(const access::Rule& rule) {
+  const std::string_view actions = rule.publish && rule.subscribe ? "all" : rule.publish ? "publish" : "subscribe";
+  std::string out = fmt::format("\n[[auth.rules]]  # {}\n{} = [\"{}\"]\n", rule.source, rule.allow ? "allow" : "deny", actions);
+  if (rule.who == access::Rule::Who::anonymous) out += "anonymous = true\n";
+  if (rule.who == access::Rule::Who::users) {
+    std::string users;
+    for (const std::string& user : rule.users) users += (users.empty() ? "" : ", ") + toml_quote(user);
+    out += fmt::format("users = [{}]\n", users);
+  }
+  return out + fmt::format("topics = [{}]\n", toml_quote(rule.filter));
+}
+
+}  // namespace
+
+std::string default_config_text() {
+  const Config config;
+  std::string out(kHead);
+  std::string_view section;
+  for (const Setting& setting : settings()) {
+    begin_section(out, section, setting);
+    const std::string value = value_text(setting, config);
+    out += fmt::format("# {}\n# {}; {}\n", setting.doc, type_text(setting), to_string(setting.reload));
+    out += value.empty() ? fmt::format("# {} = false\n", setting.name()) : fmt::format("{} = {}\n", setting.name(), value);
+  }
+  out += kRules;
+  return out;
+}
+
+std::string effective_config_text(const LoadedConfig& loaded, Shown shown) {
+  std::string out;
+  std::string_view section;
+  for (std::size_t i = 0; i < settings().size(); ++i) {
+    const Setting& setting = settings()[i];
+    if (shown == Shown::changed && loaded.sources[i] == "default"sv) continue;
+    begin_section(out, section, setting);
+    const std::string value = value_text(setting, loaded.config);
+    const std::string line = value.empty() ? fmt::format("# {} is not set", setting.name())
+                                           : fmt::format("{} = {}", setting.name(), value);
+    out += fmt::format("{:<48}  # {}\n", line, loaded.sources[i]);
+  }
+  for (const access::Rule& rule : loaded.config.auth.rules) out += rule_text(rule);
+  return out.starts_with('\n') ? out.substr(1) : out;
+}
+
+std::string config_reference_text() {
+  const Config config;
+  std::string out = "| setting | default | takes | a change needs | meaning |\n|---|---|---|---|---|\n";
+  for (const Setting& setting : settings()) {
+    const std::string value = value_text(setting, config);
+    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", setting.key, value.empty() ? "not set" : "`" + value + "`",
+                       type_text(setting), to_string(setting.reload), setting.doc);
+  }
+  return out;
+}
+
+}  // namespace arena::server

@@ -1,0 +1,234 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <utility>
+
+#include "base/log.h"
+#include "broker/shard.h"
+#include "engine/memory/memory_store.h"
+#include "gateway/mqtt/door.h"
+#include "net/tcp.h"
+#include "runtime/main_thread.h"
+#include "runtime/runtime.h"
+#include "server/seed.h"
+#include "server/sys_topics.h"
+
+namespace arena::server {
+
+namespace mqtt = gateway::mqtt;
+
+// What one core owns; made and destroyed on its thread.
+struct Server::Core {
+  Core(runtime::EpollLoop& own_loop, State& state);
+
+  runtime::EpollLoop& loop;
+  broker::Counters broker_counters;
+  mqtt::Counters mqtt_counters;
+  engine::MemoryStore store;
+  broker::Shard shard;
+  access::Authenticator authenticator;
+  net::TcpStreamFactory streams;
+  mqtt::Door door;
+  std::vector<std::unique_ptr<net::TcpListener>> listeners;
+  std::unique_ptr<SysTopics> sys;
+};
+
+struct Server::State {
+  explicit State(Settings chosen)
+      : settings(std::move(chosen)),
+        runtime(settings.threads != 0 ? settings.threads : std::min(64U, runtime::machine_cores()),
+                process_seed()),
+        placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
+        disk(settings.broker.partitions, settings.store_bytes_max),
+        cores(runtime.cores()),
+        endpoints(settings.mqtt_endpoints) {}
+
+  // Runs `work` on every core and waits for all of them.
+  template <typename Work>
+  void on_every_core(Work work) {
+    std::vector<std::promise<void>> done(cores.size());
+    for (std::size_t core = 0; core < cores.size(); ++core) {
+      runtime.loop(static_cast<unsigned>(core)).post_from_outside([&, core] {
+        work(*cores[core]);
+        done[core].set_value();
+      });
+    }
+    for (std::promise<void>& one : done) one.get_future().wait();
+  }
+
+  Settings settings;
+  runtime::Runtime runtime;
+  std::shared_ptr<const broker::Placement> placement;
+  engine::MemoryDisk disk;
+  mqtt::Admission admission;
+  std::vector<std::unique_ptr<Core>> cores;
+  std::vector<Endpoint> endpoints;
+  std::atomic<bool> failed{false};
+  bool running = false;
+};
+
+Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
+    : loop(own_loop),
+      store(own_loop, state.disk),
+      shard(own_loop, store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
+      authenticator(own_loop, state.settings.live.auth),
+      streams(own_loop),
+      door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters) {
+  shard.set_on_store_failed([&state] { state.failed = true; });
+}
+
+Server::Server(Settings settings) : state_(std::make_unique<State>(std::move(settings))) {}
+
+Server::~Server() {
+  if (!state_->running) return;
+  state_->runtime.stop();
+  state_->runtime.join();
+}
+
+bool Server::failed() const { return state_->failed; }
+
+std::vector<Endpoint> Server::endpoints() const { return state_->endpoints; }
+
+Status Server::start() {
+  state_->runtime.start([this](runtime::EpollLoop& loop) { make_core(loop.core()); },
+                        [this](runtime::EpollLoop& loop) { unmake_core(loop.core()); });
+  state_->running = true;
+  if (Status status = recover(); !status) return status;
+  if (Status status = listen(); !status) return status;
+  state_->runtime.loop(0).post_from_outside([state = state_.get()] {
+    std::vector<CoreView> views;
+    for (const auto& core : state->cores) views.push_back({&core->broker_counters, &core->mqtt_counters});
+    Core& first = *state->cores[0];
+    first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->settings.sys_interval_ms);
+  });
+  return Unit{};
+}
+
+void Server::make_core(unsigned core) { state_->cores[core] = std::make_unique<Core>(state_->runtime.loop(core), *state_); }
+
+void Server::unmake_core(unsigned core) { state_->cores[core].reset(); }
+
+Status Server::recover() {
+  std::vector<broker::Shard*> shards;
+  std::vector<mqtt::Door*> doors;
+  for (const auto& core : state_->cores) {
+    shards.push_back(&core->shard);
+    doors.push_back(&core->door);
+  }
+  std::vector<Status> loaded(state_->cores.size(), Unit{});
+  state_->on_every_core([&](Core& core) {
+    core.shard.connect(shards);
+    core.door.connect(doors);
+  });
+  state_->on_every_core([&](Core& core) { loaded[core.loop.core()] = core.shard.load(); });
+  for (const Status& status : loaded) {
+    if (!status) return status;
+  }
+  std::vector<std::promise<void>> announced(state_->cores.size());
+  state_->on_every_core([&](Core& core) {
+    core.shard.announce([&announced, core = core.loop.core()] { announced[core].set_value(); });
+  });
+  for (std::promise<void>& one : announced) one.get_future().wait();
+  state_->on_every_core([](Core& core) { core.shard.start(); });
+  return Unit{};
+}
+
+// Listeners that share a port would also share it with another process that does the same. One that does not share
+// finds out first whether the port is free.
+Status Server::probe_ports() {
+  std::string error;
+  std::promise<void> done;
+  Core& first = *state_->cores[0];
+  first.loop.post_from_outside([&] {
+    for (const Endpoint& endpoint : state_->endpoints) {
+      if (endpoint.port == 0) continue;
+      net::ListenOptions options;
+      options.address = endpoint.address;
+      options.port = endpoint.port;
+      const auto probe = net::TcpListener::listen(first.loop, options, [](std::unique_ptr<net::Stream>) {});
+      if (!probe) error = probe.error().reason;
+    }
+    done.set_value();
+  });
+  done.get_future().wait();
+  if (!error.empty()) return fail_with(error);
+  return Unit{};
+}
+
+// Every core has its own listener on the same port. The first decides a port that was left to the system.
+Status Server::listen() {
+  if (Status free = probe_ports(); !free) return free;
+  std::vector<std::string> errors(state_->cores.size());
+  const auto open = [&](Core& core) {
+    for (Endpoint& endpoint : state_->endpoints) {
+      net::ListenOptions options;
+      options.address = endpoint.address;
+      options.port = endpoint.port;
+      options.reuse_port = state_->cores.size() > 1;
+      options.stream.output_high_bytes = state_->settings.output_bytes_per_connection_max;
+      options.stream.output_low_bytes = options.stream.output_high_bytes / 4;
+      auto listener = net::TcpListener::listen(
+          core.loop, options, [door = &core.door](std::unique_ptr<net::Stream> stream) { door->accept(std::move(stream)); });
+      if (!listener) {
+        errors[core.loop.core()] = listener.error().reason;
+        return;
+      }
+      endpoint.port = listener.value()->local_port();
+      core.listeners.push_back(std::move(listener.value()));
+    }
+  };
+  // One after the other: the later ones need the port that the first was given.
+  for (const auto& core : state_->cores) {
+    std::promise<void> done;
+    core->loop.post_from_outside([&] {
+      open(*core);
+      done.set_value();
+    });
+    done.get_future().wait();
+    if (!errors[core->loop.core()].empty()) return fail_with(errors[core->loop.core()]);
+  }
+  return Unit{};
+}
+
+void Server::reload(LiveSettings live) {
+  state_->on_every_core([&](Core& core) {
+    core.shard.set_policy(live.policy);
+    core.authenticator.replace(live.auth);
+    core.door.set_options(live.mqtt);
+  });
+  // Only then: nobody is let in by the old settings any more.
+  const auto unwelcome = [&](const Principal& principal) {
+    return !access::still_welcome(principal, *state_->settings.live.auth, *live.auth);
+  };
+  std::atomic<std::size_t> kicked{0};
+  state_->on_every_core([&](Core& core) { kicked += core.shard.kick_all(unwelcome); });
+  if (kicked != 0) log::info("server", "disconnected who may not connect any more", {{"connections", uint64_t{kicked}}});
+  state_->settings.live = std::move(live);
+}
+
+void Server::drain(int64_t within_ms) {
+  const runtime::Deadline deadline(within_ms);
+  state_->on_every_core([](Core& core) {
+    core.sys.reset();
+    core.listeners.clear();
+    core.door.shut();
+  });
+  auto open = std::make_shared<std::atomic<std::size_t>>(state_->cores.size());
+  state_->on_every_core([&](Core& core) { core.shard.drain([open] { --*open; }); });
+  // Then the goodbyes leave; a client that does not take its own is not waited for.
+  std::size_t connections = 1;
+  while ((open->load() != 0 || connections != 0) && !deadline.passed()) {
+    std::atomic<std::size_t> left{0};
+    state_->on_every_core([&](Core& core) { left += core.door.connections(); });
+    connections = left;
+    if (connections != 0 || open->load() != 0) runtime::pause_thread_ms(5);
+  }
+  log::info("server", "drained", {{"connections_left", uint64_t{connections}}});
+  state_->runtime.stop();
+  state_->runtime.join();
+  state_->running = false;
+}
+
+}  // namespace arena::server

@@ -1,0 +1,70 @@
+// The whole broker, wired: cores, store, broker, doors. The only place that names the engine and the gateways.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/authenticator.h"
+#include "access/policy.h"
+#include "base/result.h"
+#include "broker/types.h"
+#include "gateway/mqtt/options.h"
+
+namespace arena::server {
+
+struct Endpoint {
+  std::string address = "127.0.0.1";
+  uint16_t port = 1883;  // 0: a free one
+};
+
+// What may change while the server runs.
+struct LiveSettings {
+  std::shared_ptr<const access::Policy> policy;
+  std::shared_ptr<const access::AuthSettings> auth;
+  std::shared_ptr<const gateway::mqtt::Options> mqtt;
+};
+
+struct Settings {
+  unsigned threads = 0;  // 0: one per core of the machine
+  std::vector<Endpoint> mqtt_endpoints{Endpoint{}};
+  std::size_t output_bytes_per_connection_max = 1 << 20;  // above: the session holds back
+  broker::Options broker;
+  std::size_t store_bytes_max = 0;  // of the memory engine; 0: no limit
+  int64_t sys_interval_ms = 10'000;
+  LiveSettings live;
+};
+
+// Used from the main thread.
+class Server {
+ public:
+  explicit Server(Settings settings);
+  ~Server();
+
+  // Recovers what is stored, then listens. On an error nothing runs.
+  Status start();
+  // Where it listens, in the order of the settings, with real port numbers.
+  std::vector<Endpoint> endpoints() const;
+  // All or nothing has been decided by whoever made `live`; every core has taken it when this returns. Who would not
+  // be let in any more is disconnected.
+  void reload(LiveSettings live);
+  // Says goodbye to every client, stores what is dirty, stops. Takes at most about `within_ms`.
+  void drain(int64_t within_ms);
+  // True once the store has failed: the process should end with an error.
+  bool failed() const;
+
+ private:
+  struct Core;
+  struct State;
+
+  void make_core(unsigned core);
+  void unmake_core(unsigned core);
+  Status recover();
+  Status probe_ports();
+  Status listen();
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace arena::server

@@ -1,0 +1,127 @@
+#include "server/sys_topics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "server/version.h"
+
+namespace arena::server {
+
+using broker::Counters;
+using MqttCounters = gateway::mqtt::Counters;
+
+SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores, int64_t interval_ms)
+    : loop_(loop),
+      shard_(shard),
+      cores_(std::move(cores)),
+      interval_ms_(interval_ms),
+      started_ms_(loop.now_ms()),
+      loads_({{"messages/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::packets_received); }},
+              {"messages/sent", [](const SysTopics& sys) { return sys.sum(&MqttCounters::packets_sent); }},
+              {"publish/received", [](const SysTopics& sys) { return sys.sum(&Counters::published); }},
+              {"publish/sent", [](const SysTopics& sys) { return sys.sum(&Counters::delivered); }},
+              {"publish/dropped", [](const SysTopics& sys) { return sys.dropped(); }},
+              {"bytes/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::bytes_received); }},
+              {"bytes/sent", [](const SysTopics& sys) { return sys.sum(&MqttCounters::bytes_sent); }},
+              {"connections", [](const SysTopics& sys) { return sys.sum(&MqttCounters::connects_accepted); }},
+              {"sockets", [](const SysTopics& sys) { return sys.sum(&MqttCounters::accepted); }}}),
+      timer_(&SysTopics::on_timer, this) {
+  publish_all();
+  loop_.arm(timer_, interval_ms_);
+}
+
+void SysTopics::on_timer(void* self) {
+  SysTopics& sys = *static_cast<SysTopics*>(self);
+  sys.publish_all();
+  sys.loop_.arm(sys.timer_, sys.interval_ms_);
+}
+
+uint64_t SysTopics::sum(broker::Counter Counters::*counter) const {
+  uint64_t total = 0;
+  for (const CoreView& core : cores_) total += (core.broker->*counter).get();
+  return total;
+}
+
+uint64_t SysTopics::sum(broker::Counter MqttCounters::*counter) const {
+  uint64_t total = 0;
+  for (const CoreView& core : cores_) total += (core.mqtt->*counter).get();
+  return total;
+}
+
+uint64_t SysTopics::dropped() const {
+  uint64_t total = 0;
+  for (const CoreView& core : cores_) {
+    for (const broker::Counter& drop : core.broker->drops) total += drop.get();
+  }
+  return total;
+}
+
+void SysTopics::publish_all() {
+  const uint64_t connected = sum(&Counters::sessions_connected);
+  const uint64_t total = sum(&Counters::sessions);
+  clients_maximum_ = std::max(clients_maximum_, connected);
+  publish("version", "arena version " + std::string(kVersion));
+  publish("uptime", std::to_string((loop_.now_ms() - started_ms_) / 1000) + " seconds");
+  const std::pair<const char*, uint64_t> numbers[] = {
+      {"clients/connected", connected},
+      {"clients/disconnected", total - std::min(total, connected)},
+      {"clients/expired", sum(&Counters::sessions_expired)},
+      {"clients/maximum", clients_maximum_},
+      {"clients/total", total},
+      {"messages/received", sum(&MqttCounters::packets_received)},
+      {"messages/sent", sum(&MqttCounters::packets_sent)},
+      {"messages/stored", sum(&Counters::retained)},
+      {"publish/messages/received", sum(&Counters::published)},
+      {"publish/messages/sent", sum(&Counters::delivered)},
+      {"publish/messages/dropped", dropped()},
+      {"publish/bytes/received", sum(&Counters::published_bytes)},
+      {"publish/bytes/sent", sum(&Counters::delivered_bytes)},
+      {"bytes/received", sum(&MqttCounters::bytes_received)},
+      {"bytes/sent", sum(&MqttCounters::bytes_sent)},
+      {"retained messages/count", sum(&Counters::retained)},
+      {"subscriptions/count", sum(&Counters::subscriptions)},
+      {"shared_subscriptions/count", sum(&Counters::shared_subscriptions)},
+      {"store/messages/count", sum(&Counters::retained)},
+      {"store/messages/bytes", sum(&Counters::retained_bytes) + sum(&Counters::inbox_bytes)},
+  };
+  for (const auto& [name, value] : numbers) publish(name, std::to_string(value));
+  publish_loads();
+  for (std::size_t reason = 0; reason < broker::kDrops; ++reason) {
+    uint64_t dropped_for = 0;
+    for (const CoreView& core : cores_) dropped_for += core.broker->drops[reason].get();
+    publish(std::string("publish/messages/dropped/") + broker::kDropNames[reason], std::to_string(dropped_for));
+  }
+}
+
+void SysTopics::publish_loads() {
+  static constexpr int kMinutes[3] = {1, 5, 15};
+  const double interval_min = static_cast<double>(interval_ms_) / 60'000;
+  for (Load& load : loads_) {
+    const uint64_t total = load.total(*this);
+    const double per_minute = static_cast<double>(total - load.last) / interval_min;
+    load.last = total;
+    for (int i = 0; i < 3; ++i) {
+      const double keep = std::exp(-interval_min / kMinutes[i]);
+      load.averages[i] = keep * load.averages[i] + (1 - keep) * per_minute;
+      char text[32];
+      std::snprintf(text, sizeof text, "%.2f", load.averages[i]);
+      publish(std::string("load/") + load.name + "/" + std::to_string(kMinutes[i]) + "min", text);
+    }
+  }
+}
+
+void SysTopics::publish(const std::string& topic, std::string value) {
+  std::string& last = last_[topic];
+  if (last == value) return;
+  last = value;
+  auto message = std::make_unique<Message>();
+  message->topic = "$SYS/broker/" + topic;
+  message->payload = std::move(value);
+  message->retain = true;
+  shard_.publish_internal(std::move(message));
+}
+
+}  // namespace arena::server

@@ -1,0 +1,99 @@
+#include "server/wiring.h"
+
+#include <utility>
+
+namespace arena::server {
+namespace {
+
+std::shared_ptr<const gateway::mqtt::Options> mqtt_options_of(const Config& config) {
+  auto out = std::make_shared<gateway::mqtt::Options>();
+  const Config::Mqtt& mqtt = config.mqtt;
+  const Config::Limits& limits = config.limits;
+  out->packet_bytes_max = static_cast<uint32_t>(mqtt.packet_bytes_max);
+  out->connect_bytes_max = static_cast<uint32_t>(mqtt.connect_bytes_max);
+  out->connect_timeout_ms = static_cast<int64_t>(mqtt.connect_timeout_ms);
+  out->keepalive_max_s = static_cast<uint16_t>(mqtt.keepalive_max_s);
+  out->receive_max = static_cast<uint16_t>(mqtt.receive_max);
+  out->topic_alias_max = static_cast<uint16_t>(mqtt.topic_alias_max);
+  out->topic_alias_out_max = static_cast<uint16_t>(mqtt.topic_alias_out_max);
+  out->user_properties_max = static_cast<uint32_t>(mqtt.user_properties_max);
+  out->user_property_bytes_max = static_cast<uint32_t>(mqtt.user_property_bytes_max);
+  out->retain_available = mqtt.retain_available;
+  out->wildcard_available = mqtt.wildcard_available;
+  out->shared_available = mqtt.shared_available;
+  out->guarantee_max = static_cast<Guarantee>(mqtt.qos_max);
+  out->response_information = mqtt.response_information;
+  out->client_id_bytes_max = mqtt.client_id_bytes_max;
+  out->acks_pending_max = mqtt.acks_pending_max;
+  out->topics.length_max = limits.topic_length_max;
+  out->topics.depth_max = limits.topic_depth_max;
+  out->connections_max = limits.connections_max;
+  out->half_open_max = limits.half_open_max;
+  return out;
+}
+
+broker::Options broker_options_of(const Config& config) {
+  broker::Options out;
+  const Config::Limits& limits = config.limits;
+  out.subscriptions_per_session_max = limits.subscriptions_per_session_max;
+  out.inflight_per_session_max = limits.inflight_per_session_max;
+  out.queued_bytes_per_session_max = limits.queued_bytes_per_session_max;
+  out.retained_messages_max = limits.retained_messages_max;
+  out.retained_bytes_max = limits.retained_bytes_max;
+  out.inbox_bytes_max = limits.inbox_bytes_max;
+  out.cross_core_bytes_max = limits.cross_core_bytes_max;
+  out.session_expiry_max_s = static_cast<uint32_t>(config.mqtt.session_expiry_max_s);
+  return out;
+}
+
+}  // namespace
+
+Result<LiveSettings> live_settings_of(const Config& config, uint32_t epoch) {
+  auto auth = std::make_shared<access::AuthSettings>();
+  auth->allow_anonymous = config.auth.allow_anonymous;
+  if (!config.auth.users_file.empty()) {
+    auto users = access::UserTable::load(config.auth.users_file);
+    if (!users) return fail_with("auth.users_file: " + users.error().reason);
+    auth->users = std::move(users.value());
+  }
+  access::Policy::Options options;
+  options.epoch = epoch;
+  options.default_allow = auth->users.empty();  // default deny once anybody can be known
+  auto policy = access::Policy::make(config.auth.rules, options);
+  if (!policy) return fail_with(policy.error().reason);
+  LiveSettings live;
+  live.policy = std::move(policy.value());
+  live.auth = std::move(auth);
+  live.mqtt = mqtt_options_of(config);
+  return live;
+}
+
+Result<Settings> settings_of(const Config& config) {
+  auto live = live_settings_of(config, 1);
+  if (!live) return fail_with(live.error().reason);
+  Settings out;
+  out.threads = static_cast<unsigned>(config.server.threads);
+  out.mqtt_endpoints.clear();
+  for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port});
+  out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
+  out.broker = broker_options_of(config);
+  out.live = std::move(live.value());
+  return out;
+}
+
+log::Level log_level_of(const Config& config) {
+  const std::string& level = config.server.log_level;
+  if (level == "debug") return log::Level::debug;
+  if (level == "warn") return log::Level::warn;
+  if (level == "error") return log::Level::error;
+  return log::Level::info;
+}
+
+log::Format log_format_of(const Config& config) {
+  const std::string& format = config.server.log_format;
+  if (format == "text") return log::Format::text;
+  if (format == "json") return log::Format::json;
+  return log::Format::automatic;
+}
+
+}  // namespace arena::server

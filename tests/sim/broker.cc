@@ -1,0 +1,127 @@
+#include "sim/broker.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace arena::sim {
+namespace {
+
+std::shared_ptr<const access::Policy> policy() {
+  access::Rule secret;
+  secret.allow = false;
+  secret.subscribe = true;
+  secret.filter = "secret/#";
+  secret.source = "sim:1";
+  access::Policy::Options options;
+  options.default_allow = true;
+  return access::Policy::make({secret}, options).value();
+}
+
+std::shared_ptr<const gateway::mqtt::Options> mqtt_options() {
+  auto options = std::make_shared<gateway::mqtt::Options>();
+  options->connect_timeout_ms = 5'000;
+  return options;
+}
+
+broker::Options broker_options() {
+  broker::Options options;
+  options.partitions = 4;
+  options.queued_bytes_per_session_max = 4'000;  // small, so that seams are lost and found again
+  options.inflight_per_session_max = 8;
+  options.cursor_flush_settled = 20;
+  return options;
+}
+
+void must(bool good, const char* what) {
+  if (good) return;
+  std::fprintf(stderr, "sim: %s\n", what);
+  std::abort();
+}
+
+}  // namespace
+
+Broker::Core::Core(Broker& broker, unsigned core)
+    : store(broker.world_.loop(core), broker.disk_),
+      shard(broker.world_.loop(core), store, broker.placement_, broker.options_, policy(), broker_counters),
+      authenticator(broker.world_.loop(core), std::make_shared<const access::AuthSettings>(access::AuthSettings{{}, true})),
+      streams(broker.world_.loop(core)),
+      door(broker.world_.loop(core), shard, authenticator, streams, mqtt_options(), broker.admission_, mqtt_counters) {}
+
+Broker::Broker(runtime::SimWorld& world, net::SimNetwork& network)
+    : world_(world),
+      network_(network),
+      options_(broker_options()),
+      placement_(std::make_shared<const broker::Placement>(options_.partitions, world.cores())),
+      disk_(options_.partitions) {
+  boot();
+}
+
+Broker::~Broker() { halt(); }
+
+void Broker::boot() {
+  std::vector<broker::Shard*> shards;
+  std::vector<gateway::mqtt::Door*> doors;
+  for (unsigned core = 0; core < world_.cores(); ++core) {
+    cores_.push_back(std::make_unique<Core>(*this, core));
+    shards.push_back(&cores_.back()->shard);
+    doors.push_back(&cores_.back()->door);
+  }
+  for (auto& core : cores_) {
+    core->shard.connect(shards);
+    core->door.connect(doors);
+  }
+  for (auto& core : cores_) must(core->shard.load().ok(), "what was stored cannot be read");
+  std::size_t announced = 0;
+  for (auto& core : cores_) core->shard.announce([&announced] { ++announced; });
+  must(world_.run_until([&] { return announced == cores_.size(); }, 10'000), "recovery does not end");
+  for (auto& core : cores_) core->shard.start();
+  net::StreamOptions streams;
+  streams.output_high_bytes = 4'000;
+  streams.output_low_bytes = 1'000;
+  for (unsigned core = 0; core < world_.cores(); ++core) {
+    network_.listen(
+        core, [door = &cores_[core]->door](std::unique_ptr<net::Stream> stream) { door->accept(std::move(stream)); }, streams);
+  }
+}
+
+void Broker::halt() {
+  for (unsigned core = 0; core < world_.cores(); ++core) {
+    network_.stop_listening(core);
+    world_.loop(core).drop_tasks();
+  }
+  for (auto& core : cores_) {
+    for (std::size_t i = 0; i < broker::kDrops; ++i) ended_.drops[i].add(core->broker_counters.drops[i].get());
+    for (auto counter : {&broker::Counters::seams_lost, &broker::Counters::takeovers, &broker::Counters::wills_sent,
+                         &broker::Counters::redelivered, &broker::Counters::stored, &broker::Counters::log_reads,
+                         &broker::Counters::sessions_expired}) {
+      (ended_.*counter).add((core->broker_counters.*counter).get());
+    }
+  }
+  cores_.clear();
+}
+
+void Broker::crash() {
+  halt();
+  boot();
+}
+
+uint64_t Broker::sum(broker::Counter broker::Counters::*counter) const {
+  uint64_t total = (ended_.*counter).get();
+  for (const auto& core : cores_) total += (core->broker_counters.*counter).get();
+  return total;
+}
+
+uint64_t Broker::dropped(broker::Drop reason) const {
+  uint64_t total = ended_.drops[static_cast<std::size_t>(reason)].get();
+  for (const auto& core : cores_) total += core->broker_counters.drops[static_cast<std::size_t>(reason)].get();
+  return total;
+}
+
+std::size_t Broker::connections() const {
+  std::size_t total = 0;
+  for (const auto& core : cores_) total += core->door.connections();
+  return total;
+}
+
+}  // namespace arena::sim

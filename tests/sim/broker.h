@@ -1,0 +1,52 @@
+// A whole broker on simulated cores: shards, doors and the memory engine over the simulated network.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "broker/shard.h"
+#include "engine/memory/memory_store.h"
+#include "gateway/mqtt/door.h"
+#include "net/sim_network.h"
+#include "runtime/sim_loop.h"
+
+namespace arena::sim {
+
+class Broker {
+ public:
+  Broker(runtime::SimWorld& world, net::SimNetwork& network);
+  ~Broker();
+
+  // What is in memory is gone, with every connection; what was committed comes back.
+  void crash();
+  engine::MemoryDisk& disk() { return disk_; }
+  uint64_t sum(broker::Counter broker::Counters::*counter) const;
+  uint64_t dropped(broker::Drop reason) const;
+  std::size_t connections() const;
+  unsigned cores() const { return world_.cores(); }
+
+ private:
+  struct Core {
+    Core(Broker& broker, unsigned core);
+    broker::Counters broker_counters;
+    gateway::mqtt::Counters mqtt_counters;
+    engine::MemoryStore store;
+    broker::Shard shard;
+    access::Authenticator authenticator;
+    net::SimStreamFactory streams;
+    gateway::mqtt::Door door;
+  };
+  void boot();
+  void halt();
+
+  runtime::SimWorld& world_;
+  net::SimNetwork& network_;
+  broker::Options options_;
+  std::shared_ptr<const broker::Placement> placement_;
+  engine::MemoryDisk disk_;
+  gateway::mqtt::Admission admission_;
+  std::vector<std::unique_ptr<Core>> cores_;
+  broker::Counters ended_;  // of cores that crashed
+};
+
+}  // namespace arena::sim

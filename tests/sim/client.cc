@@ -1,0 +1,432 @@
+#include "sim/client.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "message/topic.h"
+
+namespace arena::sim {
+namespace am = arena::mqtt;
+
+Client::Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally)
+    : name_(std::move(name)), world_(world), network_(network), oracle_(oracle), tally_(tally) {}
+
+Client::~Client() = default;
+
+void Client::note(const char* direction, const am::Packet& packet) {
+  if (!verbose) return;
+  std::fprintf(stderr, "%8lld %s %s %s\n", static_cast<long long>(now_ms()), name_.c_str(), direction, am::describe(packet).c_str());
+}
+
+void Client::send(const am::Packet& packet) {
+  if (stream_ == nullptr) return;
+  note("->", packet);
+  am::encode(stream_->output(), packet, dial_.version);
+  stream_->mark_dirty();
+}
+
+uint16_t Client::next_id() {
+  const auto used = [&](uint16_t id) {
+    return asked_.contains(id) || std::any_of(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == id; });
+  };
+  do {
+    last_id_ = last_id_ == 200 ? uint16_t{1} : static_cast<uint16_t>(last_id_ + 1);
+  } while (used(last_id_));
+  return last_id_;
+}
+
+void Client::dial(const Dial& dial) {
+  if (stream_ != nullptr) {
+    tally_["taken over by oneself"] += connected_ ? 1 : 0;
+    if (!connected_) note_unanswered_dial();
+    stream_->set_handler(nullptr);
+    stream_->pause_reading();
+    old_.push_back(std::move(stream_));
+    left_ms_ = now_ms();
+  }
+  remember_unanswered();
+  dial_ = dial;
+  dialled_ms_ = now_ms();
+  connected_ = false;
+  rest_.clear();
+  asked_.clear();
+  held_.clear();
+  unacked_.clear();
+  stream_ = network_.connect(world_.client_loop(), static_cast<unsigned>(world_.random().below(world_.cores())));
+  stream_->set_handler(this);
+  am::Connect packet;
+  packet.version = dial.version;
+  packet.client_id = name_;
+  packet.clean_start = dial.clean;
+  packet.keep_alive_s = 4;
+  if (dial.version == am::Version::v5) {
+    packet.properties.session_expiry_interval_s = dial.expiry_s;
+    packet.properties.receive_maximum = dial.receive_max;
+  }
+  const std::string will_topic = "will/" + name_;
+  will_.clear();
+  if (dial.will) {
+    will_ = "w" + name_ + std::to_string(++wills_);
+    oracle_.will(will_);
+    am::Will will;
+    will.topic = will_topic;
+    will.payload = will_;
+    will.qos = Guarantee::at_least_once;
+    if (dial.will_delay_s != 0) will.properties.will_delay_interval_s = dial.will_delay_s;
+    packet.will = will;
+    tally_["connect with a will"]++;
+  }
+  send(packet);
+  tally_["connect"]++;
+}
+
+// A CONNECT without an answer may have made, changed or ended the session.
+void Client::note_unanswered_dial() {
+  unsure_ = true;
+  unsure_until_ms_ = now_ms() + 10'000;  // it may still arrive that late, and take over
+  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s == 0;
+}
+
+// What was asked and not answered may or may not have happened: such messages may come, and none is owed.
+void Client::remember_unanswered() {
+  if (session_ != nullptr) {
+    for (const auto& [id, list] : asked_) {
+      for (const Asked& asked : list) {
+        if (!asked.subscribe) continue;
+        std::erase_if(session_->spans, [&](const Span& s) { return s.filter == asked.span.filter && s.group == asked.span.group; });
+        session_->spans.push_back(asked.span);
+      }
+    }
+  }
+  asked_.clear();
+}
+
+void Client::begin_session(bool present) {
+  const bool keeps = dial_.version == am::Version::v5 ? dial_.expiry_s != 0 : !dial_.clean;
+  const bool was_known = session_ != nullptr && !session_->lost && session_->persistent;
+  const bool alive = was_known && now_ms() - left_ms_ < int64_t{expiry_s_} * 1000 - 1000;
+  if (dial_.clean && present) oracle_.fail(name_ + " found a session after asking for a clean one");
+  if (!dial_.clean && !present && alive && !unsure_) oracle_.fail(name_ + " lost its session");
+  if (present && session_ != nullptr && !session_->lost && !unsure_reset_) {
+    tally_["session resumed"]++;
+    if (!keeps) session_->persistent = false;
+  } else {
+    forget_session();
+    session_ = &oracle_.new_session(name_, keeps && !present);
+    // A session that we did not know of: whatever it has asked for is not ours to judge.
+    if (present) session_->lost = true;
+  }
+  expiry_s_ = dial_.version == am::Version::v5 ? dial_.expiry_s : (keeps ? UINT32_MAX : 0);
+  if (now_ms() > unsure_until_ms_) unsure_ = unsure_reset_ = false;
+}
+
+void Client::forget_session() {
+  if (session_ != nullptr) session_->lost = true;
+  session_ = nullptr;
+  inbound_open_.clear();
+  for (const Outbound& out : outbound_) oracle_.message(out.message).unsure_once = true;
+  outbound_.clear();
+}
+
+void Client::on_connack(const am::Connack& packet) {
+  if (am::is_error(packet.reason)) {
+    tally_["connack refused"]++;
+    return;
+  }
+  connected_ = true;
+  begin_session(packet.session_present);
+  resend();
+}
+
+// What was not acknowledged goes out again, in its first order, before anything new.
+void Client::resend() {
+  for (const Outbound& out : outbound_) {
+    if (out.received) {
+      ack(am::PacketType::pubrel, out.id);
+    } else {
+      oracle_.message(out.message).resent = true;
+      send_publish(out, true);
+      tally_["publish resent"]++;
+    }
+  }
+}
+
+void Client::send_publish(const Outbound& out, bool dup) {
+  const Published& message = oracle_.message(out.message);
+  am::Publish packet;
+  packet.qos = message.guarantee;
+  packet.dup = dup;
+  packet.retain = message.retain;
+  packet.packet_id = out.id;
+  packet.topic = message.topic;
+  const std::string payload = "m" + std::to_string(out.message) + ";";
+  packet.payload = payload;
+  if (message.expires_ms != 0 && dial_.version == am::Version::v5) {
+    packet.properties.message_expiry_interval_s =
+        static_cast<uint32_t>(std::max<int64_t>(1, (message.expires_ms - now_ms() + 999) / 1000));
+  }
+  send(packet);
+}
+
+void Client::publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding) {
+  if (!connected() || outbound_.size() >= 20) return;
+  Published message;
+  message.publisher = name_;
+  message.topic = topic;
+  message.guarantee = guarantee;
+  message.retain = retain;
+  message.sent_ms = now_ms();
+  if (expiry_s != 0 && dial_.version == am::Version::v5) message.expires_ms = now_ms() + int64_t{expiry_s} * 1000;
+  const std::string payload = oracle_.publish(message) + std::string(padding, 'x');
+  Outbound out{0, oracle_.messages() - 1, false};
+  tally_["publish " + std::to_string(static_cast<int>(guarantee))]++;
+  if (retain) tally_["publish retained"]++;
+  if (expiry_s != 0) tally_["publish with expiry"]++;
+  if (guarantee == Guarantee::at_most_once) {
+    am::Publish packet;
+    packet.topic = topic;
+    packet.payload = payload;
+    packet.retain = retain;
+    if (message.expires_ms != 0) packet.properties.message_expiry_interval_s = expiry_s;
+    send(packet);
+    return;
+  }
+  out.id = next_id();
+  outbound_.push_back(out);
+  send_publish(out, false);
+}
+
+void Client::subscribe(const std::string& filter, const std::string& group, Guarantee guarantee) {
+  if (!connected() || session_ == nullptr) return;
+  if (dial_.version != am::Version::v5 && !group.empty()) return;
+  const uint16_t id = next_id();
+  const std::string name = group.empty() ? filter : "$share/" + group + "/" + filter;
+  am::Subscribe packet;
+  packet.packet_id = id;
+  am::Subscription subscription;
+  subscription.filter = name;
+  subscription.qos = guarantee;
+  packet.subscriptions.push_back(subscription);
+  Asked asked;
+  asked.span.filter = filter;
+  asked.span.group = group;
+  asked.span.granted = guarantee;
+  asked.span.request = ++requests_;
+  asked_[id].push_back(asked);
+  send(packet);
+  tally_[group.empty() ? "subscribe" : "subscribe shared"]++;
+}
+
+void Client::unsubscribe() {
+  if (!connected() || session_ == nullptr) return;
+  std::vector<Span*> live;
+  for (Span& span : session_->spans) {
+    if (!span.ended) live.push_back(&span);
+  }
+  if (live.empty()) return;
+  const Span& chosen = *live[world_.random().below(live.size())];
+  const std::string name = chosen.group.empty() ? chosen.filter : "$share/" + chosen.group + "/" + chosen.filter;
+  am::Unsubscribe packet;
+  packet.packet_id = next_id();
+  packet.filters.push_back(name);
+  Asked asked;
+  asked.subscribe = false;
+  asked.span = chosen;
+  asked.span.request = ++requests_;
+  asked_[packet.packet_id].push_back(asked);
+  // From here on nothing is owed; until the answer it may still come.
+  for (Span& span : session_->spans) {
+    if (span.filter == chosen.filter && span.group == chosen.group) span.granted_ms = 0;
+  }
+  send(packet);
+  tally_["unsubscribe"]++;
+}
+
+void Client::hang_up() {
+  if (!connected()) return;
+  send(am::Disconnect{});
+  stream_->close();
+  connected_ = false;
+  left_ms_ = now_ms();
+  old_.push_back(std::move(stream_));
+  old_.back()->set_handler(nullptr);
+  if (expiry_s_ == 0) forget_session();
+  tally_["disconnect"]++;
+}
+
+void Client::vanish() {
+  if (stream_ == nullptr) return;
+  if (!connected_) note_unanswered_dial();
+  stream_->abort();
+  stream_.reset();
+  connected_ = false;
+  left_ms_ = now_ms();
+  if (expiry_s_ == 0) forget_session();
+  tally_["vanish"]++;
+}
+
+void Client::cut() {
+  if (stream_ != nullptr) network_.cut(*stream_);
+}
+
+void Client::ping() {
+  if (connected()) send(am::Pingreq{});
+}
+
+void Client::expect_no_will() {
+  if (!will_.empty()) oracle_.forbid_will(will_);
+}
+
+void Client::hold_acks(bool hold) {
+  holding_ = hold;
+  if (hold) {
+    tally_["acks held"]++;
+    return;
+  }
+  std::vector<std::pair<am::PacketType, uint16_t>> held = std::move(held_);
+  held_.clear();
+  for (const auto& [type, id] : held) ack(type, id);
+}
+
+bool Client::idle() const { return outbound_.empty() && asked_.empty() && inbound_open_.empty() && held_.empty(); }
+
+std::string Client::waiting() const {
+  std::string out;
+  for (const Outbound& o : outbound_) out += " m" + std::to_string(o.message) + (o.received ? " release " : " publish ") + std::to_string(o.id);
+  for (const auto& [id, asked] : asked_) out += " request " + std::to_string(id);
+  for (uint16_t id : inbound_open_) out += " open " + std::to_string(id);
+  return out;
+}
+
+void Client::ack(am::PacketType type, uint16_t id) {
+  if (type == am::PacketType::puback || type == am::PacketType::pubcomp) unacked_.erase(id);
+  am::Ack packet;
+  packet.type = type;
+  packet.packet_id = id;
+  send(packet);
+}
+
+void Client::on_data(std::string_view bytes) {
+  rest_.append(bytes);
+  am::DecodeLimits limits;
+  std::string work = std::exchange(rest_, {});
+  std::string_view left = work;
+  while (stream_ != nullptr && !left.empty()) {
+    const am::DecodeResult result = am::decode(left, dial_.version, am::Role::client, limits);
+    if (std::holds_alternative<am::NeedMore>(result)) break;
+    if (const auto* malformed = std::get_if<am::Malformed>(&result)) {
+      oracle_.fail(name_ + " was sent a malformed packet: " + std::string(malformed->text));
+      return;
+    }
+    const auto& decoded = std::get<am::Decoded>(result);
+    handle(decoded.packet);
+    left.remove_prefix(decoded.consumed);
+  }
+  rest_.assign(left);
+}
+
+void Client::handle(const am::Packet& packet) {
+  note("<-", packet);
+  if (const auto* connack = std::get_if<am::Connack>(&packet)) {
+    on_connack(*connack);
+  } else if (const auto* publish = std::get_if<am::Publish>(&packet)) {
+    on_publish(*publish);
+  } else if (const auto* answer = std::get_if<am::Ack>(&packet)) {
+    on_ack(*answer);
+  } else if (const auto* suback = std::get_if<am::Suback>(&packet)) {
+    const auto it = asked_.find(suback->packet_id);
+    if (it == asked_.end()) return oracle_.fail(name_ + " got a SUBACK it did not ask for");
+    Span span = it->second.front().span;
+    asked_.erase(it);
+    if (am::is_error(suback->reasons.front())) {
+      tally_["suback refused"]++;
+      return;
+    }
+    span.granted_ms = now_ms();
+    std::erase_if(session_->spans, [&](const Span& old) { return old.filter == span.filter && old.group == span.group; });
+    session_->spans.push_back(span);
+  } else if (const auto* unsuback = std::get_if<am::Unsuback>(&packet)) {
+    const auto it = asked_.find(unsuback->packet_id);
+    if (it == asked_.end()) return oracle_.fail(name_ + " got an UNSUBACK it did not ask for");
+    const Span span = it->second.front().span;
+    asked_.erase(it);
+    for (Span& old : session_->spans) {
+      if (old.filter == span.filter && old.group == span.group && old.request < span.request) old.ended = true;
+    }
+  } else if (const auto* disconnect = std::get_if<am::Disconnect>(&packet)) {
+    tally_["disconnected: " + std::string(am::to_string(disconnect->reason))]++;
+  }
+}
+
+void Client::on_publish(const am::Publish& packet) {
+  if (session_ == nullptr) return oracle_.fail(name_ + " got a message before CONNACK");
+  std::vector<Span> unanswered;
+  for (const auto& [id, list] : asked_) {
+    for (const Asked& asked : list) unanswered.push_back(asked.span);
+  }
+  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain};
+  if (packet.retain) {
+    tally_["retained received"]++;
+    retained_seen[std::string(packet.topic)] = Oracle::index_of(packet.payload);
+  }
+  if (packet.dup) tally_["duplicate received"]++;
+  if (packet.qos == Guarantee::at_most_once) {
+    oracle_.received(*session_, got, now_ms(), unanswered);
+    return;
+  }
+  unacked_.insert(packet.packet_id);
+  const std::size_t window = dial_.version == am::Version::v5 ? dial_.receive_max : 65535;
+  if (unacked_.size() > window) oracle_.fail(name_ + " has more in flight than its receive maximum");
+  if (packet.qos == Guarantee::at_least_once) {
+    oracle_.received(*session_, got, now_ms(), unanswered);
+  } else if (inbound_open_.insert(packet.packet_id).second) {
+    oracle_.received(*session_, got, now_ms(), unanswered);
+  }
+  const am::PacketType type = packet.qos == Guarantee::at_least_once ? am::PacketType::puback : am::PacketType::pubrec;
+  if (holding_) {
+    held_.emplace_back(type, packet.packet_id);
+  } else {
+    ack(type, packet.packet_id);
+  }
+}
+
+void Client::on_ack(const am::Ack& packet) {
+  if (packet.type == am::PacketType::pubrel) {
+    inbound_open_.erase(packet.packet_id);
+    ack(am::PacketType::pubcomp, packet.packet_id);
+    return;
+  }
+  const auto it = std::find_if(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == packet.packet_id; });
+  if (it == outbound_.end()) return;
+  Published& message = oracle_.message(it->message);
+  if (packet.type == am::PacketType::pubcomp) {
+    outbound_.erase(it);
+    return;
+  }
+  if (am::is_error(packet.reason)) {
+    message.refused = message.refused || !message.resent;  // the first try may have been taken
+    tally_["publish refused"]++;
+    outbound_.erase(it);
+    return;
+  }
+  message.acked = true;
+  if (message.retain) last_retained[message.topic] = it->message;
+  if (packet.type == am::PacketType::puback) {
+    outbound_.erase(it);
+    return;
+  }
+  it->received = true;
+  ack(am::PacketType::pubrel, packet.packet_id);
+}
+
+void Client::on_closed(net::CloseReason) {
+  if (!connected_) note_unanswered_dial();
+  stream_.reset();
+  connected_ = false;
+  left_ms_ = now_ms();
+  if (expiry_s_ == 0) forget_session();
+  tally_["connection lost"]++;
+}
+
+}  // namespace arena::sim

@@ -1,0 +1,121 @@
+// A simulated device: speaks MQTT through the real codec, keeps its half of the session over breaks, and tells the
+// oracle what it asked and what it got.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "codec/mqtt/decoder.h"
+#include "codec/mqtt/encoder.h"
+#include "net/sim_network.h"
+#include "sim/oracle.h"
+
+namespace arena::sim {
+
+struct Dial {
+  bool clean = false;
+  uint32_t expiry_s = 0;
+  arena::mqtt::Version version = arena::mqtt::Version::v5;
+  bool will = false;
+  uint32_t will_delay_s = 0;
+  uint16_t receive_max = 4;
+};
+
+// How often each thing was done or seen, over all seeds.
+using Tally = std::map<std::string, uint64_t>;
+
+class Client final : public net::StreamHandler {
+ public:
+  Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally);
+  ~Client() override;
+
+  const std::string& name() const { return name_; }
+  bool connected() const { return stream_ != nullptr && connected_; }
+  bool dialling() const { return stream_ != nullptr && !connected_; }
+  // As real ones do: no answer to CONNECT for five seconds.
+  bool dial_timed_out() const { return dialling() && now_ms() - dialled_ms_ > 5000; }
+  // A connection that stands is left alone: the new one takes over.
+  void dial(const Dial& dial);
+  void hang_up();        // DISCONNECT
+  void vanish();         // the socket closes without a word
+  void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding);
+  void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
+  void unsubscribe();    // one of those it has
+  void hold_acks(bool hold);
+  void cut();
+  void ping();
+  bool idle() const;     // nothing of its own is unanswered
+  std::string waiting() const;
+  SessionView* session() { return session_; }
+  // From now on every will of the connection that stands is a mistake.
+  void expect_no_will();
+  bool verbose = false;  // print the conversation
+  std::map<std::string, std::size_t> last_retained;  // topic -> message, acknowledged
+  std::map<std::string, std::size_t> retained_seen;  // topic -> message, of a snapshot
+
+  void on_data(std::string_view bytes) override;
+  void on_writable() override {}
+  void on_closed(net::CloseReason reason) override;
+
+ private:
+  struct Outbound {
+    uint16_t id = 0;
+    std::size_t message = 0;
+    bool received = false;  // PUBREC came
+  };
+  struct Asked {
+    bool subscribe = true;
+    Span span;
+  };
+
+  void note(const char* direction, const arena::mqtt::Packet& packet);
+  void handle(const arena::mqtt::Packet& packet);
+  void on_connack(const arena::mqtt::Connack& packet);
+  void on_publish(const arena::mqtt::Publish& packet);
+  void on_ack(const arena::mqtt::Ack& packet);
+  void begin_session(bool present);
+  void note_unanswered_dial();
+  void remember_unanswered();
+  void resend();
+  void send_publish(const Outbound& out, bool dup);
+  void send(const arena::mqtt::Packet& packet);
+  void ack(arena::mqtt::PacketType type, uint16_t id);
+  void forget_session();
+  uint16_t next_id();
+  int64_t now_ms() const { return world_.now_ms(); }
+
+  std::string name_;
+  runtime::SimWorld& world_;
+  net::SimNetwork& network_;
+  Oracle& oracle_;
+  Tally& tally_;
+  std::unique_ptr<net::Stream> stream_;
+  std::vector<std::unique_ptr<net::Stream>> old_;  // taken over; their words are not listened to
+  std::string rest_;
+  Dial dial_;
+  bool connected_ = false;
+  bool holding_ = false;
+  bool unsure_ = false;              // a CONNECT was not answered
+  int64_t unsure_until_ms_ = 0;
+  bool unsure_reset_ = false;        // ... that would have ended the session
+  SessionView* session_ = nullptr;
+  int64_t dialled_ms_ = 0;
+  int64_t left_ms_ = 0;
+  uint32_t expiry_s_ = 0;
+  std::string will_;
+  uint64_t wills_ = 0;
+  uint64_t requests_ = 0;
+  uint16_t last_id_ = 0;
+  std::deque<Outbound> outbound_;
+  std::map<uint16_t, std::vector<Asked>> asked_;
+  std::set<uint16_t> inbound_open_;  // exactly once, received and not released
+  std::set<uint16_t> unacked_;       // what the server has in flight to us
+  std::vector<std::pair<arena::mqtt::PacketType, uint16_t>> held_;
+};
+
+}  // namespace arena::sim

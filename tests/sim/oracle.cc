@@ -1,0 +1,143 @@
+#include "sim/oracle.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "message/topic.h"
+
+namespace arena::sim {
+namespace {
+
+constexpr int64_t kNetworkMs = 10'000;  // how long the network may hold back what the broker has sent
+
+std::string text(std::size_t index, const Published& message) {
+  return "m" + std::to_string(index) + " from " + message.publisher + " to " + message.topic + " at guarantee " +
+         std::to_string(static_cast<int>(message.guarantee));
+}
+
+}  // namespace
+
+// Payloads are "m<index>;" and padding.
+std::size_t Oracle::index_of(std::string_view payload) {
+  std::size_t index = SIZE_MAX;
+  if (!payload.empty() && payload[0] == 'm') std::from_chars(payload.data() + 1, payload.data() + payload.size(), index);
+  return index;
+}
+
+std::string Oracle::publish(Published message) {
+  messages_.push_back(std::move(message));
+  return "m" + std::to_string(messages_.size() - 1) + ";";
+}
+
+SessionView& Oracle::new_session(const std::string& client, bool persistent) {
+  sessions_.push_back(std::make_unique<SessionView>());
+  sessions_.back()->client = client;
+  sessions_.back()->persistent = persistent;
+  return *sessions_.back();
+}
+
+void Oracle::check_matches(const SessionView& session, const Received& got, const Published& message,
+                           const std::vector<Span>& unanswered) {
+  if (got.topic.starts_with("secret/")) fail(session.client + " received what it may not read: " + std::string(got.topic));
+  if (got.topic != message.topic) fail("a message changed its topic: " + message.topic + " to " + std::string(got.topic));
+  if (session.lost) return;
+  // What has once left may leave again after unsubscribing; exactly once it always completes.
+  if (got.dup || got.guarantee == Guarantee::exactly_once) return;
+  const auto matches = [&](const Span& span) { return !span.ended && filter_matches(span.filter, got.topic); };
+  if (std::any_of(session.spans.begin(), session.spans.end(), matches)) return;
+  if (std::any_of(unanswered.begin(), unanswered.end(), matches)) return;
+  fail(session.client + " received " + std::string(got.topic) + " without a subscription to it");
+}
+
+// First deliveries of one publisher, topic and guarantee come in the order they were sent. A group has no order.
+void Oracle::check_order(SessionView& session, const Received& got, std::size_t index) {
+  const Published& message = messages_[index];
+  for (const Span& span : session.spans) {
+    if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
+  }
+  const std::string key = message.publisher + "\n" + message.topic + "\n" + std::to_string(static_cast<int>(message.guarantee)) +
+                          (got.guarantee == Guarantee::at_most_once ? "t" : "s");
+  const auto [it, fresh] = session.last_first.try_emplace(key, index);
+  if (!fresh && it->second > index) {
+    fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
+  }
+  it->second = std::max(it->second, index);
+}
+
+void Oracle::received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered) {
+  ++deliveries_;
+  if (got.topic.starts_with("will/")) {
+    if (!wills_.contains(std::string(got.payload))) fail("a will that nobody left: " + std::string(got.payload));
+    if (forbidden_wills_.contains(std::string(got.payload))) fail("a will after a clean goodbye: " + std::string(got.payload));
+    return;
+  }
+  const std::size_t index = index_of(got.payload);
+  if (index >= messages_.size()) {
+    fail(session.client + " received what nobody published");
+    return;
+  }
+  const Published& message = messages_[index];
+  if (message.refused) fail(text(index, message) + " was refused, and delivered to " + session.client);
+  check_matches(session, got, message, unanswered);
+  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
+    fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
+  }
+  if (got.retained) return;
+  // A shared subscription beside a plain one gives a copy of its own.
+  const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };
+  const bool shared = std::any_of(session.spans.begin(), session.spans.end(), in_group) ||
+                      std::any_of(unanswered.begin(), unanswered.end(), in_group);
+  if (got.guarantee == Guarantee::exactly_once && !shared && !session.lost && ++session.exactly_once[index] > 1 && !message.unsure_once) {
+    fail(session.client + " received " + text(index, message) + " twice at exactly once");
+  }
+  if (++session.deliveries[index] == 1) check_order(session, got, index);
+}
+
+void Oracle::check_end() {
+  std::map<std::string, std::vector<const Span*>> group_spans;
+  std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it
+  std::map<std::string, std::vector<const SessionView*>> group_members;
+  for (const auto& session : sessions_) {
+    for (const Span& span : session->spans) {
+      if (span.group.empty()) continue;
+      group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
+      if (span.granted == Guarantee::at_most_once) may_lose.insert("$share/" + span.group + "/" + span.filter);
+    }
+    if (session->lost || !session->persistent) continue;
+    for (const Span& span : session->spans) {
+      if (span.ended || span.granted_ms == 0 || span.granted == Guarantee::at_most_once) continue;
+      if (!span.group.empty()) {
+        group_spans["$share/" + span.group + "/" + span.filter].push_back(&span);
+        continue;
+      }
+      for (std::size_t index = 0; index < messages_.size(); ++index) {
+        const Published& message = messages_[index];
+        const bool owed = message.acked && !message.topic.starts_with("secret/") && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
+                          message.sent_ms > span.granted_ms && filter_matches(span.filter, message.topic);
+        if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
+      }
+    }
+  }
+  for (const auto& [name, spans] : group_spans) {
+    if (!may_lose.contains(name)) check_group(name, spans, group_members[name]);
+  }
+}
+
+// A group with a durable member that stands to the end: somebody got each message.
+void Oracle::check_group(const std::string& name, const std::vector<const Span*>& spans,
+                         const std::vector<const SessionView*>& members) {
+  int64_t since = INT64_MAX;
+  for (const Span* span : spans) since = std::min(since, span->granted_ms);
+  for (std::size_t index = 0; index < messages_.size(); ++index) {
+    const Published& message = messages_[index];
+    // Exactly once it may end with the session that held it [MQTT-4.8.2-5].
+    if (!message.acked || message.guarantee != Guarantee::at_least_once || message.expires_ms != 0) continue;
+    if (message.topic.starts_with("secret/")) continue;  // nobody may read it
+    if (message.sent_ms <= since || !filter_matches(spans.front()->filter, message.topic)) continue;
+    const bool got = std::any_of(members.begin(), members.end(),
+                                 [&](const SessionView* member) { return member->deliveries.contains(index); });
+    if (!got) fail("no member of " + name + " received " + text(index, message));
+  }
+}
+
+}  // namespace arena::sim

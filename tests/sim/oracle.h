@@ -1,0 +1,97 @@
+// What was asked of the broker, what came back, and whether that is what it promises (DESIGN.md 4, CURSORS.md 14).
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "message/message.h"
+
+namespace arena::sim {
+
+struct Published {
+  std::string publisher;
+  std::string topic;
+  Guarantee guarantee = Guarantee::at_most_once;
+  bool retain = false;
+  int64_t sent_ms = 0;
+  int64_t expires_ms = 0;        // 0: never
+  bool acked = false;
+  bool refused = false;
+  bool resent = false;
+  bool unsure_once = false;      // its handshake was lost with its session: it may legally come twice
+};
+
+// A subscription as its client knows it.
+struct Span {
+  std::string filter;            // without the group's prefix
+  std::string group;
+  Guarantee granted = Guarantee::at_most_once;
+  int64_t granted_ms = 0;        // 0: not answered yet, or given up
+  uint64_t request = 0;          // which of its client's requests made it
+  bool ended = false;
+};
+
+// One session of one client, from its making to its end.
+struct SessionView {
+  std::string client;
+  bool persistent = false;
+  bool lost = false;             // ended, or nobody can know
+  std::vector<Span> spans;
+  std::map<std::size_t, int> deliveries;        // message -> first-time deliveries, retained snapshots apart
+  std::map<std::size_t, int> exactly_once;      // message -> completed as new at exactly once
+  std::map<std::string, std::size_t> last_first;  // order key -> highest message seen first
+};
+
+struct Received {
+  std::string_view topic;
+  std::string_view payload;
+  Guarantee guarantee = Guarantee::at_most_once;
+  bool dup = false;
+  bool retained = false;
+};
+
+class Oracle {
+ public:
+  // The payload to publish; names the message.
+  std::string publish(Published message);
+  Published& message(std::size_t index) { return messages_[index]; }
+  std::size_t messages() const { return messages_.size(); }
+  SessionView& new_session(const std::string& client, bool persistent);
+  // A message has arrived and is new to the client (an exactly-once repeat under an open tag is not).
+  void received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered);
+  void will(const std::string& payload) { wills_.insert(payload); }
+  void forbid_will(const std::string& payload) { forbidden_wills_.insert(payload); }
+
+  // After everything has healed and drained: what was promised must have happened.
+  void check_end();
+  // Which message a payload names; SIZE_MAX: none.
+  static std::size_t index_of(std::string_view payload);
+  uint64_t deliveries() const { return deliveries_; }
+  void fail(const std::string& what) {
+    if (verbose) std::fprintf(stderr, "         FAILURE %s\n", what.c_str());
+    failures_.push_back(what);
+  }
+  bool verbose = false;
+  const std::vector<std::string>& failures() const { return failures_; }
+
+ private:
+  void check_matches(const SessionView& session, const Received& got, const Published& message,
+                     const std::vector<Span>& unanswered);
+  void check_order(SessionView& session, const Received& got, std::size_t index);
+  void check_group(const std::string& name, const std::vector<const Span*>& spans, const std::vector<const SessionView*>& members);
+
+  uint64_t deliveries_ = 0;
+  std::vector<Published> messages_;
+  std::vector<std::unique_ptr<SessionView>> sessions_;
+  std::set<std::string> wills_;
+  std::set<std::string> forbidden_wills_;
+  std::vector<std::string> failures_;
+};
+
+}  // namespace arena::sim

@@ -1,0 +1,531 @@
+#!/usr/bin/env python3
+"""The command line, as a person and a supervisor use it: what is printed, which exit code, what a signal does."""
+import json
+import os
+import re
+import selectors
+import shlex
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+from broker import SLOW, Broker, Rule, add_user, arena_bin, free_port
+from harness import equal, eventually, one_of, run_all, test
+from wire import CONNACK, DISCONNECT, PUBACK, PUBLISH, Wire, connect, opened, publish
+
+ARENA = arena_bin()
+FOLDER = tempfile.mkdtemp(prefix="arena-cli-")
+
+
+def arena(*arguments, text_in=None, env=None, seconds=15):
+    """Runs a command to its end."""
+    return subprocess.run([ARENA, *map(str, arguments)], input=text_in if text_in is not None else "", text=True,
+                          capture_output=True, timeout=seconds * SLOW, env=dict(os.environ, **(env or {})), cwd=FOLDER)
+
+
+def said(done, code, *patterns):
+    """The command ended with this code and said all of this."""
+    equal(done.returncode, code, f"exit code; it said: {done.stdout[-400:]}{done.stderr[-400:]}")
+    for pattern in patterns:
+        one_of(bool(re.search(pattern, done.stdout + done.stderr)), [True],
+               f"/{pattern}/ in: {done.stdout}{done.stderr}")
+    return done
+
+
+def config_file(text, name="arena.toml"):
+    path = os.path.join(tempfile.mkdtemp(dir=FOLDER), name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def check(path):
+    return arena("config", "check", "--config", path)
+
+
+class Running:
+    """A command that goes on running; its lines can be waited for."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([ARENA, *map(str, arguments)], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=FOLDER)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.buffer, self.lines = b"", []
+
+    def until(self, pattern, seconds=10):
+        """The first line, among those already seen too, that has the pattern."""
+        deadline = time.monotonic() + seconds * SLOW
+        for line in self.lines:
+            if re.search(pattern, line):
+                return line
+        while True:
+            while b"\n" not in self.buffer:
+                if not self.selector.select(max(0, deadline - time.monotonic())):
+                    raise AssertionError(f"/{pattern}/ did not come; it said: {self.lines}")
+                data = os.read(self.process.stdout.fileno(), 65536)
+                if not data:
+                    raise AssertionError(f"ended without /{pattern}/; it said: {self.lines}")
+                self.buffer += data
+            line, self.buffer = self.buffer.split(b"\n", 1)
+            self.lines.append(line.decode(errors="replace"))
+            if re.search(pattern, self.lines[-1]):
+                return self.lines[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process.stdout.close()
+
+
+# -- Without a broker
+
+@test
+def version():
+    said(arena("version"), 0, r"\d+\.\d+\.\d+")
+
+
+@test
+def help_names_the_commands():
+    said(arena("--help"), 0, "server", "dev", "pub", "sub", "config", "user", "version")
+
+
+@test
+def an_unknown_command_is_told():
+    said(arena("serve"), 2, "serve")
+
+
+@test
+def an_unknown_flag_is_told():
+    said(arena("pub", "--shout", "a", "b"), 2, "shout")
+
+
+@test
+def the_default_configuration_is_valid():
+    said(check(config_file(said(arena("config", "default"), 0).stdout)), 0)
+
+
+@test
+def a_good_configuration_passes():
+    said(check(config_file('[mqtt]\nlisteners = [{ address = "127.0.0.1", port = 1883 }]\n')), 0)
+
+
+@test
+def config_show_tells_what_is_in_force():
+    path = config_file('[mqtt]\nlisteners = [{ address = "127.0.0.1", port = 18833 }]\n')
+    said(arena("config", "show", "--config", path), 0, "18833")
+
+
+@test
+def the_environment_overrides():
+    path = config_file('[server]\nlog_level = "info"\n')
+    said(arena("config", "show", "--config", path, env={"ARENA_SERVER__LOG_LEVEL": "debug"}), 0, "debug")
+
+
+def bad_configuration(text, *patterns):
+    path = config_file(text)
+    said(check(path), 2, *patterns)
+
+
+@test
+def an_unknown_key_is_refused_with_a_suggestion():
+    bad_configuration('[mqtt]\nlisteners = [{ address = "127.0.0.1", port = 1 }]\nlistener = 3\n',
+                      r"arena\.toml:3", r"listener\b", r"(?i)did you mean.*listeners")
+
+
+@test
+def an_unknown_table_is_refused_with_a_suggestion():
+    bad_configuration('[mqtt]\n\n[atuh]\nusers_file = "x"\n', r"arena\.toml:3", "atuh", r"(?i)did you mean.*auth")
+
+
+@test
+def an_unknown_key_in_a_listener_is_refused():
+    bad_configuration('[mqtt]\nlisteners = [{ adress = "127.0.0.1", port = 1 }]\n', r"arena\.toml:2", "adress",
+                      r"(?i)did you mean.*address")
+
+
+@test
+def a_wrong_type_is_refused():
+    bad_configuration('[mqtt]\nlisteners = [{ address = "127.0.0.1", port = "high" }]\n', r"arena\.toml:2", "port")
+
+
+@test
+def a_number_out_of_range_is_refused():
+    bad_configuration('[mqtt]\nlisteners = [{ address = "127.0.0.1", port = 70000 }]\n', r"arena\.toml:2", "port")
+
+
+@test
+def broken_toml_is_refused():
+    bad_configuration('[mqtt]\nlisteners = [\n', r"arena\.toml:\d+")
+
+
+@test
+def a_bad_filter_in_a_rule_is_refused():
+    bad_configuration(Rule("allow", "publish", ["a/#/b"]).toml(), r"arena\.toml:\d+", "a/#/b")
+
+
+@test
+def a_missing_file_is_refused():
+    said(arena("config", "check", "--config", "/nowhere/arena.toml"), 2, "/nowhere/arena.toml")
+
+
+@test
+def the_server_refuses_a_bad_configuration():
+    path = config_file("[mqtt]\nlistenres = []\n")
+    said(arena("server", "--config", path), 2, r"arena\.toml:2", "listenres")
+
+
+@test
+def a_missing_users_file_refuses_start():
+    path = config_file(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {free_port()} }}]\n'
+                       '[auth]\nusers_file = "/nowhere/users"\n')
+    one_of(arena("server", "--config", path).returncode, [1, 2])
+
+
+@test
+def a_broken_users_file_refuses_start():
+    path = config_file(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {free_port()} }}]\n'
+                       '[auth]\nusers_file = "users"\n')
+    with open(os.path.join(os.path.dirname(path), "users"), "w", encoding="utf-8") as file:
+        file.write("alice\n")
+    done = subprocess.run([ARENA, "server", "--config", path], capture_output=True, text=True, timeout=15 * SLOW,
+                          cwd=os.path.dirname(path))
+    one_of(done.returncode, [1, 2])
+    one_of("users" in done.stderr + done.stdout, [True], done.stderr)
+
+
+# -- Users
+
+@test
+def user_add_stores_no_password():
+    path = os.path.join(tempfile.mkdtemp(dir=FOLDER), "users")
+    add_user(path, "dave", "correct horse")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    one_of(bool(re.search(r"^dave:\$argon2id\$", text, re.M)), [True], text)
+    one_of("correct horse" in text, [False])
+    equal(stat.S_IMODE(os.stat(path).st_mode) & 0o077, 0, "nobody else may read it")
+    add_user(path, "erin", "staple")
+    with open(path, encoding="utf-8") as file:
+        equal(sorted(line.split(":")[0] for line in file if line.strip() and not line.startswith("#")),
+              ["dave", "erin"])
+
+
+@test
+def user_add_refuses_bad_names():
+    path = os.path.join(tempfile.mkdtemp(dir=FOLDER), "users")
+    for name in ("a:b", "", "a\nb"):
+        done = arena("user", "add", "--file", path, "--password-stdin", "--", name, text_in="x\n")
+        one_of(done.returncode, [1, 2], f"exit code for the name {name!r}")
+
+
+# -- dev
+
+@test(seconds=30)
+def dev_is_ready_to_paste():
+    port = free_port()
+    with Running("dev", "--mqtt", port) as dev:
+        dev.until("(?i)ready")
+        lines = {}
+        for kind in ("sub", "pub"):
+            line = dev.until(rf"\barena {kind} ")
+            lines[kind] = shlex.split(line[line.index("arena " + kind):])
+            lines[kind][0] = ARENA
+        sub = subprocess.Popen(lines["sub"] + ["--count", "1", "--timeout", "10"], stdout=subprocess.PIPE, text=True)
+        topic = [word for word in lines["pub"][2:] if "/" in word][0]
+
+        def heard():  # what is printed is pasted until the subscriber, which says nothing when ready, has heard it
+            subprocess.run(lines["pub"], check=True, timeout=10 * SLOW, capture_output=True)
+            return sub.poll() is not None
+        eventually(heard, f"the printed lines work ({topic})", 10)
+        equal(sub.returncode, 0)
+        one_of(bool(sub.stdout.read().strip()), [True], "something was printed")
+        sub.stdout.close()
+        dev.process.send_signal(signal.SIGTERM)
+        equal(dev.process.wait(5 * SLOW), 0, "exit code on SIGTERM")
+
+
+@test
+def dev_ends_with_interrupt():
+    with Running("dev", "--mqtt", free_port()) as dev:
+        dev.until("(?i)ready")
+        dev.process.send_signal(signal.SIGINT)
+        one_of(dev.process.wait(5 * SLOW), [0, 130])
+
+
+@test
+def dev_listens_on_loopback_alone():
+    port = free_port()
+    with Running("dev", "--mqtt", port) as dev:
+        dev.until("(?i)ready")
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            local = [line.split()[1] for line in file.readlines()[1:] if line.split()[3] == "0A"]
+        addresses = {a.split(":")[0] for a in local if int(a.split(":")[1], 16) == port}
+        equal(addresses, {"0100007F"})
+
+
+@test
+def a_taken_port_is_told():
+    port = free_port()
+    with Running("dev", "--mqtt", port) as dev:
+        dev.until("(?i)ready")
+        said(arena("dev", "--mqtt", port), 1, str(port))
+
+
+# -- pub and sub
+
+SHARED = Broker().start()
+
+
+def at(port=None):
+    return ["-h", "127.0.0.1", "-p", str(port or SHARED.port)]
+
+
+def retain(topic, payload, *more):
+    said(arena("pub", *at(), "-q", "1", "--retain", topic, payload, *more), 0)
+
+
+@test
+def pub_and_sub_with_a_retained_value():
+    retain("cli/kept", "hello")
+    done = said(arena("sub", *at(), "cli/kept", "--count", "1", "--timeout", "5"), 0)
+    one_of("hello" in done.stdout, [True], done.stdout)
+
+
+@test
+def sub_format():
+    retain("cli/format", "body")
+    done = said(arena("sub", *at(), "cli/format", "--count", "1", "--timeout", "5", "--format", "%t|%p|%q|%r"), 0)
+    equal(done.stdout, "cli/format|body|0|1\n")
+
+
+@test
+def sub_json():
+    retain("cli/json", '{"a":1}')
+    done = said(arena("sub", *at(), "cli/json", "--count", "1", "--timeout", "5", "--json"), 0)
+    got = json.loads(done.stdout)
+    equal((got["topic"], got["retain"]), ("cli/json", True))
+    equal(got["payload"], '{"a":1}')
+
+
+@test
+def sub_times_out_with_124():
+    said(arena("sub", *at(), "cli/nothing", "--count", "1", "--timeout", "1"), 124)
+
+
+@test
+def sub_count_ends():
+    for n in range(3):
+        retain(f"cli/count/{n}", str(n))
+    done = said(arena("sub", *at(), "cli/count/+", "--count", "3", "--timeout", "5", "--format", "%p"), 0)
+    equal(sorted(done.stdout.split()), ["0", "1", "2"])
+
+
+@test
+def pub_at_every_guarantee_in_both_versions():
+    with opened(SHARED.port, 4, "cli-watch") as watch:
+        watch.subscribe(("cli/q", 2))
+        for mqtt in ("3.1.1", "5"):
+            for qos in "012":
+                said(arena("pub", *at(), "-q", qos, "--mqtt-version", mqtt, "cli/q", f"{mqtt}-{qos}"), 0)
+                got = watch.expect(PUBLISH, payload=f"{mqtt}-{qos}".encode(), qos=int(qos))
+                if qos == "1":
+                    watch.send(b"\x40\x02" + got.packet_id.to_bytes(2, "big"))
+
+
+@test
+def pub_from_standard_input():
+    with opened(SHARED.port, 4, "cli-stdin") as watch:
+        watch.subscribe("cli/stdin")
+        said(arena("pub", *at(), "cli/stdin", "-", text_in="from afar\n"), 0)
+        one_of(watch.expect(PUBLISH).payload, [b"from afar", b"from afar\n"])
+
+
+@test
+def pub_without_a_broker_fails():
+    port = free_port()
+    said(arena("pub", "-h", "127.0.0.1", "-p", port, "a", "b"), 1, str(port))
+
+
+@test
+def pub_to_a_wildcard_is_a_mistake():
+    one_of(arena("pub", *at(), "a/#", "b").returncode, [1, 2])
+
+
+# -- The server and its signals
+
+@test
+def terminate_drains():
+    broker = Broker(configured=True).start()
+    clients = [opened(broker.port, 5, f"drain{n}") for n in range(5)]
+    clients[0].subscribe(("drain", 1))
+    clients[1].send(publish(5, "drain", "x", qos=1)).expect(PUBACK, reason=0)
+    start = time.monotonic()
+    broker.process.send_signal(signal.SIGTERM)
+    equal(clients[0].expect(PUBLISH).payload, b"x")
+    for client in clients:
+        client.expect(DISCONNECT, reason=0x8B)
+        client.expect_closed()
+    equal(broker.process.wait(5 * SLOW), 0, "exit code")
+    one_of(time.monotonic() - start < 5 * SLOW, [True], "within 5 s")
+    broker.stop()
+
+
+@test
+def terminate_does_not_wait_for_the_deaf():
+    """A client that reads nothing does not keep the server from ending within 5 s."""
+    broker = Broker().start()
+    deaf = opened(broker.port, 4, "deaf")
+    deaf.subscribe("flood")
+    with opened(broker.port, 4, "flood") as other:
+        for _ in range(64):
+            other.send(publish(4, "flood", b"x" * 65536))
+        other.ping()
+    start = time.monotonic()
+    broker.process.send_signal(signal.SIGTERM)
+    equal(broker.process.wait(6 * SLOW), 0, "exit code")
+    one_of(time.monotonic() - start < 5.5 * SLOW, [True], "within 5 s")
+    deaf.close()
+    broker.stop()
+
+
+def allowed(broker, topic, user="alice", password="wonder"):
+    """Does the broker grant alice this subscription?"""
+    with opened(broker.port, 4, f"probe-{topic.replace('/', '-')}", user=user, password=password) as wire:
+        return wire.subscribe((topic, 1)) == [1]
+
+
+@test
+def hang_up_reloads_rules():
+    with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["old/#"])]) as broker:
+        equal((allowed(broker, "old/x"), allowed(broker, "new/x")), (True, False))
+        broker.rules = [Rule("allow", "all", ["new/#"])]
+        broker.write_config()
+        broker.hang_up()
+        eventually(lambda: allowed(broker, "new/x"), "the new rule holds")
+        equal(allowed(broker, "old/x"), False)
+
+
+@test
+def a_reload_reaches_live_subscriptions():
+    with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["live/#", "stay/#"])]) as broker:
+        with opened(broker.port, 5, "live", user="alice", password="wonder") as wire:
+            wire.subscribe(("live/x", 0), ("stay/x", 0))
+            wire.send(publish(5, "live/x", "1")).expect(PUBLISH)
+            broker.rules = [Rule("allow", "publish", ["live/#"]), Rule("allow", "all", ["stay/#", "new/#"])]
+            broker.write_config()
+            broker.hang_up()
+            eventually(lambda: allowed(broker, "new/x"), "the new rules hold")
+            wire.send(publish(5, "live/x", "2"), publish(5, "stay/x", "3"))
+            wire.expect(PUBLISH, payload=b"3")
+
+
+@test
+def hang_up_reloads_users():
+    with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["a/#"])]) as broker:
+        add_user(broker.users_file, "zoe", "late")
+        broker.hang_up()
+
+        def let_in():
+            with Wire(broker.port, 4) as wire:
+                wire.send(connect(4, "zoe-probe", user="zoe", password="late"))
+                return wire.expect(CONNACK).reason == 0
+        eventually(let_in, "the new user is let in")
+
+
+@test
+def a_reload_disconnects_who_may_not_connect_any_more():
+    with Broker(users={"alice": "wonder", "bob": "builder", "carol": "old"}) as broker:
+        wires = {name: opened(broker.port, 5, name, user=name, password=word) for name, word in broker.users.items()}
+        said(arena("user", "remove", "--file", broker.users_file, "bob"), 0)
+        said(arena("user", "passwd", "--file", broker.users_file, "carol", "--password-stdin", text_in="new\n"), 0)
+        broker.hang_up()
+        for name in ("bob", "carol"):
+            wires[name].expect(DISCONNECT, reason=0x98)
+            wires[name].expect_closed()
+        wires["alice"].ping()
+
+
+@test
+def a_bad_reload_changes_nothing():
+    with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["old/#"])]) as broker:
+        broker.rules = [Rule("allow", "all", ["new/#"])]
+        with open(broker.config, "w", encoding="utf-8") as file:
+            file.write(broker.config_text() + "\n[mqqt]\nx = 1\n")
+        before = len(broker.log())
+        broker.hang_up()
+        eventually(lambda: "mqqt" in broker.log()[before:], "the log names the bad key")
+        equal((allowed(broker, "old/x"), allowed(broker, "new/x")), (True, False))
+
+
+@test
+def the_log_says_that_anonymous_is_let_in():
+    with Broker(configured=True) as broker:
+        eventually(lambda: "anonymous" in broker.log().lower(), "a word on anonymous clients")
+
+
+@test
+def the_log_is_json_lines():
+    with Broker(users={"alice": "wonder"}) as broker:
+        opened(broker.port, 4, "logged", user="alice", password="wonder").leave()
+        with Wire(broker.port, 4) as wire:
+            wire.send(connect(4, "odd\n\"id", user="nobody", password="secret-canary"))
+            wire.read()
+        broker.stop(keep=True)
+        lines = broker.log().splitlines()
+        one_of(len(lines) > 0, [True])
+        for line in lines:
+            one_of(isinstance(json.loads(line), dict), [True], line)
+        one_of("secret-canary" in broker.log() or "wonder" in broker.log(), [False], "no password in the log")
+
+
+@test
+def anonymous_elsewhere_than_loopback_is_refused():
+    """Without users, a listener that the network can reach does not let anonymous clients in."""
+    port = free_port()
+    path = config_file(f'[mqtt]\nlisteners = [{{ address = "0.0.0.0", port = {port} }}]\n')
+    with Running("server", "--config", path) as server:
+        eventually(lambda: server.process.poll() is None and connects(port), "it listens")
+        address = own_address()
+        if address:
+
+            with socket.create_connection((address, port), timeout=5) as raw:
+                raw.sendall(connect(5, "outside"))
+                answer = raw.recv(64)
+                one_of(answer[:1] in (b"", b"\x20") and (not answer or answer[3] >= 0x80), [True], answer)
+
+
+def connects(port):
+
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def own_address():
+    """An address of this machine's own that is not loopback, if it has one."""
+    done = subprocess.run(["hostname", "-I"], capture_output=True, text=True)
+    return next((a for a in done.stdout.split() if "." in a and not a.startswith("127.")), None)
+
+
+@test
+def the_shared_broker_ends_well():
+    equal(SHARED.stop(), 0)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+run_all()
