@@ -1,6 +1,7 @@
 #include "broker/partition.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/wire.h"
 #include "broker/shard.h"
@@ -91,7 +92,7 @@ void Partition::add_to_batch(Work& work, engine::Batch& batch) {
     }
   }
   if (work.retain) batch.operations.push_back(retained_operation(*work.message));
-  for (engine::Operation& operation : work.operations) batch.operations.push_back(std::move(operation));
+  batch.operations.insert(batch.operations.end(), work.operations.begin(), work.operations.end());
 }
 
 engine::Batch Partition::build_batch() {
@@ -99,7 +100,7 @@ engine::Batch Partition::build_batch() {
   batch.partition = id_;
   batch.base_offset = end_;
   std::size_t bytes = 0;
-  while (!queue_.empty() && bytes < kBatchBytes) {
+  while (!queue_.empty() && bytes < kBatchBytes && (alone_ == 0 || in_flight_.empty())) {
     in_flight_.push_back(std::move(queue_.front()));
     queue_.pop_front();
     Work& work = in_flight_.back();
@@ -123,6 +124,16 @@ void Partition::flush() {
 void Partition::complete(engine::CommitStatus status) {
   std::vector<Work> works = std::move(in_flight_);
   in_flight_.clear();
+  committing_ = false;
+  if (alone_ > 0) --alone_;
+  if (status == engine::CommitStatus::full && works.size() > 1) {
+    // What frees space must not be refused for what needs it: each is tried alone.
+    alone_ = works.size();
+    queue_.insert(queue_.begin(), std::make_move_iterator(works.begin()), std::make_move_iterator(works.end()));
+    schedule();
+    return;
+  }
+  committing_ = true;  // what the callbacks submit waits for the next batch
   for (Work& work : works) {
     if (work.message) {
       complete_publish(work, status);

@@ -61,6 +61,7 @@ class Partition {
   bool scheduled_ = false;
   bool committing_ = false;
   bool trim_wanted_ = false;
+  std::size_t alone_ = 0;  // so many works are committed one by one
   std::deque<Work> queue_;
   std::vector<Work> in_flight_;
   std::map<uint64_t, uint64_t> readers_;  // reader -> floor

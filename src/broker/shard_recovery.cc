@@ -1,4 +1,5 @@
 // Coming back from the store: CURSORS.md 13.
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -53,7 +54,14 @@ Status Shard::load_sessions(PartitionId id) {
     WireReader key(entry.key);
     const auto due = static_cast<int64_t>(key.be<uint64_t>());
     const auto expires = static_cast<int64_t>(WireReader(entry.value).be<uint64_t>());
-    if (Session* session = find_session(key.rest())) session->restore_due(due, expires, entry.key);
+    Session* session = find_session(key.rest());
+    if (session == nullptr) continue;
+    const bool connected = std::find(loaded.begin(), loaded.end(), std::pair(session->id(), true)) != loaded.end();
+    if (connected) {
+      session->forget_due(entry.key);  // of an earlier absence
+    } else {
+      session->restore_due(due, expires, entry.key);
+    }
   }
   for (const auto& [session_id, connected] : loaded) restored_.emplace_back(session_id, connected);
   return Unit{};

@@ -237,6 +237,8 @@ TEST(Runtime, BusyShareTellsIdleFromBusy) {
   EXPECT_GE(runtime.loop(0).busy_permille(), 900u);
   EXPECT_LE(runtime.loop(1).busy_permille(), 100u);
   spin = false;
+  runtime.stop();
+  runtime.join();  // before `burn` goes
 }
 
 TEST(Watchdog, NamesTheCoreAndThePhaseThatBlocks) {

@@ -46,6 +46,7 @@ void Client::dial(const Dial& dial) {
     left_ms_ = now_ms();
   }
   remember_unanswered();
+  if (expiry_s_ == 0) forget_session();  // it ends with its connection
   dial_ = dial;
   dialled_ms_ = now_ms();
   connected_ = false;
@@ -105,7 +106,7 @@ void Client::remember_unanswered() {
 void Client::begin_session(bool present) {
   const bool keeps = dial_.version == am::Version::v5 ? dial_.expiry_s != 0 : !dial_.clean;
   const bool was_known = session_ != nullptr && !session_->lost && session_->persistent;
-  const bool alive = was_known && now_ms() - left_ms_ < int64_t{expiry_s_} * 1000 - 1000;
+  const bool alive = was_known && now_ms() - heard_ms_ < int64_t{expiry_s_} * 1000 - 1000;
   if (dial_.clean && present) oracle_.fail(name_ + " found a session after asking for a clean one");
   if (!dial_.clean && !present && alive && !unsure_) oracle_.fail(name_ + " lost its session");
   if (present && session_ != nullptr && !session_->lost && !unsure_reset_) {
@@ -136,6 +137,7 @@ void Client::on_connack(const am::Connack& packet) {
   }
   connected_ = true;
   begin_session(packet.session_present);
+  heard_ms_ = now_ms();
   resend();
 }
 
@@ -308,6 +310,7 @@ void Client::ack(am::PacketType type, uint16_t id) {
 }
 
 void Client::on_data(std::string_view bytes) {
+  if (connected_) heard_ms_ = now_ms();  // the broker may know of the end long before us
   rest_.append(bytes);
   am::DecodeLimits limits;
   std::string work = std::exchange(rest_, {});

@@ -105,6 +105,7 @@ class Client final : public net::StreamHandler {
   bool unsure_reset_ = false;        // ... that would have ended the session
   SessionView* session_ = nullptr;
   int64_t dialled_ms_ = 0;
+  int64_t heard_ms_ = 0;
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
   std::string will_;

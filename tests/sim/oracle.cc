@@ -50,8 +50,11 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
 }
 
 // First deliveries of one publisher, topic and guarantee come in the order they were sent. A group has no order.
-void Oracle::check_order(SessionView& session, const Received& got, std::size_t index) {
+void Oracle::check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered) {
   const Published& message = messages_[index];
+  for (const Span& span : unanswered) {
+    if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
+  }
   for (const Span& span : session.spans) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
@@ -90,11 +93,12 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (got.guarantee == Guarantee::exactly_once && !shared && !session.lost && ++session.exactly_once[index] > 1 && !message.unsure_once) {
     fail(session.client + " received " + text(index, message) + " twice at exactly once");
   }
-  if (++session.deliveries[index] == 1) check_order(session, got, index);
+  if (++session.deliveries[index] == 1) check_order(session, got, index, unanswered);
 }
 
 void Oracle::check_end() {
   std::map<std::string, std::vector<const Span*>> group_spans;
+  std::vector<const SessionView*> unknown_members;  // nobody knows what such a session has joined
   std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it
   std::map<std::string, std::vector<const SessionView*>> group_members;
   for (const auto& session : sessions_) {
@@ -103,6 +107,7 @@ void Oracle::check_end() {
       group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
       if (span.granted == Guarantee::at_most_once) may_lose.insert("$share/" + span.group + "/" + span.filter);
     }
+    if (session->lost) unknown_members.push_back(session.get());
     if (session->lost || !session->persistent) continue;
     for (const Span& span : session->spans) {
       if (span.ended || span.granted_ms == 0 || span.granted == Guarantee::at_most_once) continue;
@@ -119,7 +124,9 @@ void Oracle::check_end() {
     }
   }
   for (const auto& [name, spans] : group_spans) {
-    if (!may_lose.contains(name)) check_group(name, spans, group_members[name]);
+    std::vector<const SessionView*> members = group_members[name];
+    members.insert(members.end(), unknown_members.begin(), unknown_members.end());
+    if (!may_lose.contains(name)) check_group(name, spans, members);
   }
 }
 

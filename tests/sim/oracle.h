@@ -83,7 +83,7 @@ class Oracle {
  private:
   void check_matches(const SessionView& session, const Received& got, const Published& message,
                      const std::vector<Span>& unanswered);
-  void check_order(SessionView& session, const Received& got, std::size_t index);
+  void check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered);
   void check_group(const std::string& name, const std::vector<const Span*>& spans, const std::vector<const SessionView*>& members);
 
   uint64_t deliveries_ = 0;

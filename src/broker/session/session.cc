@@ -164,8 +164,9 @@ void Session::end() {
     operations[0].kind = engine::Operation::Kind::erase;
     operations[0].space = engine::Space::sessions;
     operations[0].key = key_;
-    if (!due_key_.empty()) {
-      operations.push_back({engine::Operation::Kind::erase, engine::Space::due, due_key_, {}});
+    if (!due_key_.empty()) stale_due_keys_.insert(due_key_);
+    for (const std::string& key : stale_due_keys_) {
+      operations.push_back({engine::Operation::Kind::erase, engine::Space::due, key, {}});
     }
     shard_.submit(key_, std::move(operations), {});
   }

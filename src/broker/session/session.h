@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -100,6 +101,7 @@ class Session final : public Reader {
   // due: what the store said about wills and expiry; wall clock ms, 0: nothing.
   void restore(SessionRecord record);
   void restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key);
+  void forget_due(const std::string& due_key) { stale_due_keys_.insert(due_key); }
   // After restore and restore_due: a session that was connected when all stopped begins to expire now.
   void settle_restored(bool was_connected);
   void restore_inbound(uint16_t tag, PartitionId partition);
@@ -231,6 +233,7 @@ class Session final : public Reader {
   int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
   int64_t expires_at_ms_ = 0;           // monotonic; 0: never
   std::string due_key_;                 // in the store
+  std::set<std::string> stale_due_keys_;  // still in the store until a write succeeds
 };
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).

@@ -59,14 +59,20 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
     put_be(due.value, static_cast<uint64_t>(expires_at_ms_ == 0 ? 0 : expires_at_ms_ + to_wall));
     operations.push_back(std::move(due));
   }
-  if (!due_key_.empty() && due_key_ != due_key) {
-    operations.push_back({engine::Operation::Kind::erase, engine::Space::due, due_key_, {}});
-  }
+  if (!due_key_.empty() && due_key_ != due_key) stale_due_keys_.insert(due_key_);
+  stale_due_keys_.erase(due_key);
   due_key_ = std::move(due_key);
+  for (const std::string& stale : stale_due_keys_) {
+    operations.push_back({engine::Operation::Kind::erase, engine::Space::due, stale, {}});
+  }
   shard_.submit(key_, std::move(operations),
-                [shard = &shard_, id = id_, done = std::move(done)](engine::CommitStatus status) mutable {
+                [shard = &shard_, id = id_, erased = stale_due_keys_, done = std::move(done)](engine::CommitStatus status) mutable {
                   Session* session = shard->find_session(id);
-                  if (status != engine::CommitStatus::committed && session != nullptr) session->write_later();
+                  if (session != nullptr && status != engine::CommitStatus::committed) {
+                    session->write_later();
+                  } else if (session != nullptr) {
+                    for (const std::string& key : erased) session->stale_due_keys_.erase(key);
+                  }
                   if (done) done(status);
                 });
 }

@@ -145,7 +145,13 @@ void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot,
   subscription->request = request;
   join_group(*subscription, [shard = &shard_, id = id_, name, slot, cookie, before](uint64_t group, bool stored) {
     Session* session = shard->find_session(id);
-    if (session != nullptr) session->on_group_joined(name, group, stored, before, slot, cookie);
+    if (session != nullptr) {
+      session->on_group_joined(name, group, stored, before, slot, cookie);
+    } else {  // it ended meanwhile
+      shard->call(group_core(group), [group, id](Shard& there) {
+        if (Group* joined = there.find_group(group)) joined->leave(id);
+      });
+    }
   });
 }
 
