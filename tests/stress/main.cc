@@ -56,7 +56,7 @@ arena::server::LiveSettings live_settings(uint32_t epoch, std::size_t clients) {
   auto mqtt = std::make_shared<arena::gateway::mqtt::Options>();
   mqtt->connections_max = clients + kSpareConnections;
   mqtt->half_open_max = clients + kSpareConnections;
-  mqtt->connect_timeout_ms = 2000;
+  mqtt->connect_timeout_ms = 20'000;  // nobody is saved by it
   mqtt->topic_alias_max = epoch % 2 == 0 ? 8 : 32;
   live.mqtt = std::move(mqtt);
   return live;
@@ -189,10 +189,15 @@ void storm_to_its_end(const Arguments& arguments, Checks& checks) {
   watch.lap("counters");
   std::vector<std::unique_ptr<SocketClient>> crowd;
   check_all_places_free(checks, port, crowd, arguments.clients);
+  std::vector<std::unique_ptr<SocketClient>> silent;
+  for (std::size_t i = 0; i < kSpareConnections / 2; ++i) {
+    silent.push_back(std::make_unique<SocketClient>());
+    silent.back()->connect_silently(port);
+  }
   watch.lap("a crowd");
   const int64_t took_ms = timed_drain(server, 10'000);
   watch.lap("drain");
-  checks.expect(took_ms < 9'000, "drain returns before its time is over: " + std::to_string(took_ms) + " ms");
+  checks.expect(took_ms < 8'000, "drain returns before its time is over: " + std::to_string(took_ms) + " ms");
   std::size_t told = 0;
   for (const auto& client : crowd) {
     client->serve();

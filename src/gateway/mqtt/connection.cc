@@ -160,6 +160,7 @@ void Connection::throttle() {
     stream_->pause_reading();
     door_.loop().arm(throttle_timer_, kThrottleCheckMs);
   } else {
+    last_heard_ms_ = door_.loop().now_ms();  // what was not read was no silence of the client's
     stream_->resume_reading();
   }
 }
@@ -220,6 +221,10 @@ void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expi
   rest_.clear();
   if (session_ != nullptr) std::exchange(session_, nullptr)->detach(kind, expiry_s);
   stream_->close();
+}
+
+void Connection::close_unless_open() {
+  if (stage_ != Stage::open) shut_down(broker::DetachKind::abrupt, std::nullopt);
 }
 
 void Connection::on_closed(net::CloseReason) {

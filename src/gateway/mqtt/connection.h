@@ -45,6 +45,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   uint64_t id() const { return id_; }
   // Another core's door decided who this is; goes on from there.
   void resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest);
+  // For a door that lets nobody in any more.
+  void close_unless_open();
   void on_authenticated(const Result<Principal, access::AuthRefusal>& result);
 
   // ---- StreamHandler ----

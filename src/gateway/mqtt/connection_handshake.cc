@@ -17,7 +17,8 @@ void Connection::on_timer(void* self) {
   }
   if (connection.stage_ != Stage::open) return;
   const int64_t allowed_ms = int64_t{connection.keep_alive_s_} * 1500;  // 1.5 times [MQTT-3.1.2-22]
-  const int64_t silent_ms = connection.door_.loop().now_ms() - connection.last_heard_ms_;
+  const int64_t silent_ms =
+      connection.throttled_ ? 0 : connection.door_.loop().now_ms() - connection.last_heard_ms_;
   if (silent_ms < allowed_ms) {
     connection.door_.loop().arm(connection.timer_, allowed_ms - silent_ms);
     return;

@@ -30,6 +30,15 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
   add(std::move(stream));
 }
 
+void Door::shut() {
+  shut_ = true;
+  std::vector<uint64_t> ids;
+  for (const auto& [id, connection] : connections_) ids.push_back(id);
+  for (const uint64_t id : ids) {
+    if (Connection* connection = find(id)) connection->close_unless_open();
+  }
+}
+
 Connection& Door::add(std::unique_ptr<net::Stream> stream) {
   const uint64_t id = next_id_++;
   auto connection = std::make_unique<Connection>(*this, id, std::move(stream));
@@ -64,7 +73,7 @@ void Door::hand_over(unsigned core, std::unique_ptr<net::DetachedStream> stream,
 }
 
 void Door::adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest) {
-  std::unique_ptr<net::Stream> stream = factory_.attach(std::move(detached));
+  std::unique_ptr<net::Stream> stream = shut_ ? nullptr : factory_.attach(std::move(detached));
   if (stream == nullptr) {
     --admission_.connections;
     --admission_.half_open;

@@ -31,8 +31,8 @@ class Door {
   // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
   void accept(std::unique_ptr<net::Stream> stream);
   void set_options(std::shared_ptr<const Options> options) { options_ = std::move(options); }
-  // Accepts nothing more.
-  void shut() { shut_ = true; }
+  // Lets nobody in any more, and closes the connections that are not in yet.
+  void shut();
   std::size_t connections() const { return connections_.size(); }
 
   // ---- for connections ----
