@@ -81,7 +81,7 @@ int run_bench(BenchArguments arguments) {
   load.duration_ms = std::max<int64_t>(*duration_ms, 1);
   load.warm_up_ms = std::min<int64_t>(load.duration_ms / 4, 1000);
   load.qos = static_cast<Guarantee>(arguments.qos);
-  load.version = arguments.version == "5" ? mqtt::Version::v5 : mqtt::Version::v3_1_1;
+  load.version = version_of(arguments.version);
   if (load.server_pid != 0 && !client::process_cpu_us(load.server_pid)) {
     return complain(kUsage, fmt::format("there is no process {}", load.server_pid));
   }
@@ -104,9 +104,7 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->add_option("-p,--port", load.port, "Its MQTT port")->capture_default_str();
   command->add_option("-u,--user", load.user_name, "User name");
   command->add_option("-P,--password", load.password, "Password")->envname("ARENA_PASSWORD");
-  command->add_option("--mqtt-version", a->version, "Protocol version")
-      ->check(CLI::IsMember({"3.1.1", "5"}))
-      ->capture_default_str();
+  add_version_flag(*command, a->version);
   command->add_option("--server-pid", load.server_pid, "Tell the server's CPU per delivery, read from /proc");
   command->add_flag("--json", a->json, "One JSON object");
   const auto clients = CLI::Range(1, 1'000'000);

@@ -26,16 +26,24 @@ void add_target_flags(CLI::App& command, Target& target) {
   command.add_option("-P,--password", target.password, "Password; others on this machine cannot see the variable's")
       ->envname("ARENA_PASSWORD");
   command.add_option("-i,--id", target.client_id, "Client id (default: the server gives one)");
-  command.add_option("--mqtt-version", target.version, "Protocol version")
-      ->check(CLI::IsMember({"3.1.1", "5"}))
-      ->capture_default_str();
+  add_version_flag(command, target.version);
   command.add_option("--keep-alive", target.keep_alive_s, "Seconds between signs of life; 0: none")
       ->capture_default_str();
 }
 
+void add_version_flag(CLI::App& command, std::string& version) {
+  command.add_option("--mqtt-version", version, "3.1.1 (or 4, its protocol level) or 5")
+      ->check(CLI::IsMember({"3.1.1", "4", "5"}).description(""))
+      ->capture_default_str();
+}
+
+mqtt::Version version_of(std::string_view version) {
+  return version == "5" ? mqtt::Version::v5 : mqtt::Version::v3_1_1;
+}
+
 client::ClientOptions client_options(const Target& target) {
   client::ClientOptions options;
-  options.version = target.version == "5" ? mqtt::Version::v5 : mqtt::Version::v3_1_1;
+  options.version = version_of(target.version);
   options.client_id = target.client_id;
   options.user_name = target.user;
   options.password = target.password;

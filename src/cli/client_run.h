@@ -29,6 +29,9 @@ struct Target {
 // Adds -h -p -u -P -i --mqtt-version --keep-alive. `-h` is the host, as in mosquitto's commands; help is --help.
 void add_target_flags(CLI::App& command, Target& target);
 client::ClientOptions client_options(const Target& target);
+// --mqtt-version: "3.1.1" or 4 (its protocol level), or 5. What else is refused by the parser.
+void add_version_flag(CLI::App& command, std::string& version);
+mqtt::Version version_of(std::string_view version);
 
 // "1500ms", "5s", "2m", "1h"; a bare number is seconds.
 Result<int64_t> parse_duration_ms(std::string_view text);

@@ -98,6 +98,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
 
 void Oracle::check_end() {
   std::map<std::string, std::vector<const Span*>> group_spans;
+  std::vector<const SessionView*> unknown_members;  // nobody knows what such a session has joined
   std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it
   std::map<std::string, std::vector<const SessionView*>> group_members;
   for (const auto& session : sessions_) {
@@ -106,6 +107,7 @@ void Oracle::check_end() {
       group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
       if (span.granted == Guarantee::at_most_once) may_lose.insert("$share/" + span.group + "/" + span.filter);
     }
+    if (session->lost) unknown_members.push_back(session.get());
     if (session->lost || !session->persistent) continue;
     for (const Span& span : session->spans) {
       if (span.ended || span.granted_ms == 0 || span.granted == Guarantee::at_most_once) continue;
@@ -122,7 +124,9 @@ void Oracle::check_end() {
     }
   }
   for (const auto& [name, spans] : group_spans) {
-    if (!may_lose.contains(name)) check_group(name, spans, group_members[name]);
+    std::vector<const SessionView*> members = group_members[name];
+    members.insert(members.end(), unknown_members.begin(), unknown_members.end());
+    if (!may_lose.contains(name)) check_group(name, spans, members);
   }
 }
 

@@ -33,7 +33,7 @@ constexpr int64_t kStormMaxMs = 40'000;
 struct Arguments {
   std::size_t clients = 1000;
   unsigned ids = 50;
-  uint64_t operations = 20'000;
+  uint64_t operations = 50'000;
   uint64_t seed = 1;
 };
 

@@ -171,7 +171,15 @@ void Connection::on_ack(const am::Ack& packet) {
 }
 
 void Connection::on_pubrel(const am::Ack& packet) {
-  // The PUBREC this answers has been sent, so no receipt is awaited any more.
+  // The PUBREC this answers has been sent, so no receipt is awaited any more; if one is, that receipt would never find
+  // its way, and all later acknowledgements would wait for it [MQTT-4.3.3-4].
+  const bool too_early = std::any_of(acks_.begin(), acks_.end(), [&](const PendingAck& ack) {
+    return ack.packet_id == packet.packet_id && ack.guarantee == Guarantee::exactly_once && !ack.done;
+  });
+  if (too_early) {
+    fail(Reason::protocol_error, "PUBREL before PUBREC");
+    return;
+  }
   session_->release(packet.packet_id, packet.packet_id);
 }
 

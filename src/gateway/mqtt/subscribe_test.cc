@@ -1,0 +1,259 @@
+// SUBSCRIBE, UNSUBSCRIBE and what they make arrive: packet by packet, in virtual time.
+#include <set>
+
+#include "gateway/mqtt/test_door.h"
+
+namespace arena::gateway::mqtt::test {
+namespace {
+
+using am::PacketType;
+using Reasons = std::vector<Reason>;
+
+am::Subscribe one(Talker& client, std::string_view filter, Guarantee qos = k0) {
+  am::Subscribe packet;
+  packet.packet_id = ++client.packet_id;
+  packet.subscriptions.push_back({filter, qos});
+  return packet;
+}
+
+// [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
+TEST(MqttSubscribe, AnswersEveryFilterInOrder) {
+  DoorWorld world;
+  for (const Version version : {Version::v3_1_1, Version::v5}) {
+    Talker client(world, version);
+    client.connect("c");
+    am::Subscribe packet = one(client, "a", k2);
+    packet.subscriptions.push_back({"b/#/c", k1});
+    packet.subscriptions.push_back({"c/+", k0});
+    packet.subscriptions.push_back({"$share/g/d", k1});
+    // An ill-formed filter is no malformed packet: it has its own reason, and its neighbours are granted.
+    const Reason bad = version == Version::v5 ? Reason::topic_filter_invalid : Reason::unspecified_error;
+    EXPECT_EQ(client.subscribe(packet), (Reasons{Reason::granted_qos_2, bad, Reason::success, Reason::granted_qos_1}));
+  }
+}
+
+// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+TEST(MqttSubscribe, RefusesIllFormedFilters) {
+  DoorWorld world;
+  Talker client(world);
+  client.connect("c");
+  for (const char* filter : {"a#", "a/#/b", "a+", "+a/b", "$share/g", "$share//x", "$share/g+/x", "$share/g/"}) {
+    EXPECT_EQ(client.subscribe(filter), Reasons{Reason::topic_filter_invalid}) << filter;
+  }
+}
+
+// [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.8.3-5]
+TEST(MqttSubscribe, EndsAtSubscriptionsThatBreakTheRules) {
+  DoorWorld world;
+  Talker none(world), shared(world);
+  none.connect("none");
+  am::Subscribe empty;
+  empty.packet_id = 1;
+  none.say(empty);
+  EXPECT_TRUE(none.ended_with(Reason::protocol_error));
+  shared.connect("shared");
+  am::Subscribe no_local = one(shared, "$share/g/x");
+  no_local.subscriptions[0].no_local = true;
+  shared.say(no_local);
+  EXPECT_TRUE(shared.ended_with(Reason::protocol_error));
+}
+
+TEST(MqttSubscribe, RefusesWhatIsSwitchedOff) {
+  Options options;
+  options.wildcard_available = false;
+  options.shared_available = false;
+  options.guarantee_max = k1;
+  DoorWorld world(1, options);
+  Talker client(world);
+  const am::Connack answer = client.connect("c");
+  EXPECT_EQ(answer.properties.maximum_qos, 1);
+  EXPECT_EQ(answer.properties.wildcard_subscription_available, false);
+  EXPECT_EQ(answer.properties.shared_subscription_available, false);
+  EXPECT_EQ(client.subscribe("a/+"), Reasons{Reason::wildcard_subscriptions_not_supported});
+  EXPECT_EQ(client.subscribe("$share/g/a"), Reasons{Reason::shared_subscriptions_not_supported});
+  EXPECT_EQ(client.subscribe("a", k2), Reasons{Reason::granted_qos_1});
+  client.publish("a", "", k2);
+  EXPECT_TRUE(client.ended_with(Reason::qos_not_supported));
+}
+
+TEST(MqttSubscribe, RefusesWhatThePolicyForbids) {
+  DoorWorld world;
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.filter = "secret/#";
+  world.set_policy({rule});
+  Talker client(world), old(world, Version::v3_1_1);
+  client.connect("c");
+  EXPECT_EQ(client.subscribe("secret/x"), Reasons{Reason::not_authorized});
+  EXPECT_EQ(client.subscribe("public/x"), Reasons{Reason::success});
+  old.connect("old");
+  EXPECT_EQ(old.subscribe("secret/x"), Reasons{Reason::unspecified_error});
+}
+
+// [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-1] [MQTT-3.11.3-2]
+TEST(MqttSubscribe, UnsubscribesWithAReasonForEveryFilter) {
+  DoorWorld world;
+  for (const Version version : {Version::v3_1_1, Version::v5}) {
+    Talker client(world, version);
+    client.connect("c");
+    client.subscribe("a");
+    am::Unsubscribe packet;
+    packet.packet_id = 99;
+    packet.filters = {"never", "a", "bad/#/filter"};
+    client.say(packet);
+    const auto answer = client.next<am::Unsuback>();
+    EXPECT_EQ(answer.packet_id, 99);
+    if (version == Version::v5) {
+      EXPECT_EQ(answer.reasons, (Reasons{Reason::no_subscription_existed, Reason::success, Reason::topic_filter_invalid}));
+    }
+    client.publish("a", "");
+    EXPECT_TRUE(client.silent());
+  }
+}
+
+TEST(MqttSubscribe, AnswersAnUnsubscribeOfNothingButIllFormedFilters) {
+  DoorWorld world;
+  Talker client(world);
+  client.connect("c");
+  am::Unsubscribe packet;
+  packet.packet_id = 5;
+  packet.filters = {"a#"};
+  client.say(packet);
+  EXPECT_EQ(client.next<am::Unsuback>().reasons, Reasons{Reason::topic_filter_invalid});
+}
+
+// [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]
+TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlap) {
+  DoorWorld world;
+  Talker client(world);
+  client.connect("c");
+  for (const auto& [filter, id] : {std::pair{"a/#", 7u}, std::pair{"a/b", 268'435'455u}, std::pair{"+/b", 0u}}) {
+    am::Subscribe packet = one(client, filter);
+    if (id != 0) packet.properties.subscription_identifier = id;
+    client.subscribe(packet);
+  }
+  client.publish("a/b", "");
+  const auto ids = client.next<am::Publish>().properties.subscription_identifiers;
+  EXPECT_EQ(std::multiset<uint32_t>(ids.begin(), ids.end()), (std::multiset<uint32_t>{7, 268'435'455}));
+  EXPECT_TRUE(client.silent());
+}
+
+// [MQTT-3.8.3-3]
+TEST(MqttSubscribe, KeepsItsOwnMessagesFromNoLocal) {
+  DoorWorld world;
+  Talker client(world), other(world);
+  client.connect("c");
+  other.connect("other");
+  am::Subscribe packet = one(client, "a");
+  packet.subscriptions[0].no_local = true;
+  client.subscribe(packet);
+  client.publish("a", "mine");
+  EXPECT_TRUE(client.silent());
+  other.publish("a", "not mine");
+  EXPECT_EQ(client.next<am::Publish>().payload, "not mine");
+}
+
+am::Publish retained(Talker& client, std::string_view topic, std::string_view payload) {
+  am::Publish packet = client.message(topic, payload);
+  packet.retain = true;
+  return packet;
+}
+
+// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
+TEST(MqttSubscribe, SendsRetainedMessagesAsTheHandlingSays) {
+  DoorWorld world;
+  Talker client(world);
+  client.connect("c");
+  client.say(retained(client, "a", "last"));
+  world.run_ms(100);  // else it may be routed after the subscription, as a live message
+  const auto comes = [&](am::RetainHandling handling) {
+    am::Subscribe packet = one(client, "a");
+    packet.subscriptions[0].retain_handling = handling;
+    client.subscribe(packet);
+    world.run_ms(200);
+    client.say(am::Pingreq{});
+    const am::Packet first = client.any();
+    if (std::holds_alternative<am::Pingresp>(first)) return false;
+    EXPECT_TRUE(std::get<am::Publish>(first).retain);
+    client.next<am::Pingresp>();
+    return true;
+  };
+  EXPECT_FALSE(comes(am::RetainHandling::do_not_send));
+  EXPECT_FALSE(comes(am::RetainHandling::send_if_new));
+  EXPECT_TRUE(comes(am::RetainHandling::send));
+  am::Unsubscribe leave;
+  leave.packet_id = 99;
+  leave.filters = {"a"};
+  client.say(leave);
+  client.next<am::Unsuback>();
+  EXPECT_TRUE(comes(am::RetainHandling::send_if_new));
+}
+
+// [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+TEST(MqttSubscribe, ForgetsARetainedMessageAtAnEmptyOne) {
+  DoorWorld world;
+  Talker client(world);
+  client.connect("c");
+  client.say(retained(client, "a", "last"));
+  client.say(retained(client, "a", ""));
+  world.run_ms(100);
+  client.subscribe("a");
+  EXPECT_TRUE(client.silent());
+}
+
+// [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+TEST(MqttSubscribe, KeepsTheRetainFlagOnlyForThoseWhoAsk) {
+  DoorWorld world;
+  Talker plain(world), keeper(world);
+  plain.connect("plain");
+  plain.subscribe("a");
+  keeper.connect("keeper");
+  am::Subscribe packet = one(keeper, "a");
+  packet.subscriptions[0].retain_as_published = true;
+  keeper.subscribe(packet);
+  plain.say(retained(plain, "a", "x"));
+  EXPECT_FALSE(plain.next<am::Publish>().retain);
+  EXPECT_TRUE(keeper.next<am::Publish>().retain);
+}
+
+// Section 4.8.2: each message to one member.
+TEST(MqttSubscribe, SharesAmongMembers) {
+  DoorWorld world(2);
+  Talker a(world), b(world, Version::v3_1_1, 1), pub(world);
+  a.connect("a");
+  b.connect("b");
+  pub.connect("pub");
+  EXPECT_EQ(a.subscribe("$share/g/x", k1), Reasons{Reason::granted_qos_1});
+  EXPECT_EQ(b.subscribe("$share/g/x", k1), Reasons{Reason::granted_qos_1});
+  world.run_ms(100);
+  for (int i = 0; i < 10; ++i) pub.publish("x", std::to_string(i), k1);
+  std::multiset<std::string> got;
+  for (int i = 0; i < 5; ++i) got.emplace(a.next<am::Publish>().payload);
+  for (int i = 0; i < 5; ++i) got.emplace(b.next<am::Publish>().payload);
+  EXPECT_TRUE(a.silent() && b.silent());
+  EXPECT_EQ(got, (std::multiset<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}));
+}
+
+// [MQTT-4.7.2-1]
+TEST(MqttSubscribe, KeepsDollarTopicsFromWildcards) {
+  DoorWorld world;
+  Talker client(world);
+  client.connect("c");
+  client.subscribe("#");
+  client.subscribe("+/x");
+  const auto publish = [&] {
+    auto message = std::make_unique<Message>();
+    message->topic = "$SYS/x";
+    message->payload = "up";
+    world.broker.shard(0).publish_internal(std::move(message));
+  };
+  publish();
+  EXPECT_TRUE(client.silent());
+  client.subscribe("$SYS/#");
+  publish();
+  EXPECT_EQ(client.next<am::Publish>().topic, "$SYS/x");
+}
+
+}  // namespace
+}  // namespace arena::gateway::mqtt::test
