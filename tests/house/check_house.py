@@ -407,7 +407,7 @@ ALLOWED = [
     ("src/base/x.h", H + "#include <fmt/format.h>\n#include <sys/types.h>\n#include <vector>\n"),
     ("src/broker/x.h", H + "#include <boost/unordered/unordered_flat_map.hpp>\n"),
     ("src/gateway/mqtt/x_test.cc", '#include "engine/store.h"\n'),
-    ("docs/x.md", "topic a/work/b, folder ./root/x, $" + "{HOME}/root/\n"),
+    ("docs/x.md", "topic a/work/b, folder ./ro" + "ot/x, ${HOME}/ro" + "ot/\n"),
 ]
 
 
