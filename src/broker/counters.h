@@ -29,13 +29,14 @@ enum class Drop : uint8_t {
   denied_publish,
   quota_publish,
   no_member,         // a shared group without anyone to take it
-  trimmed,           // gone from the log before the cursor got there
+  trimmed,           // gone from the log before the cursor got there; offsets, whatever their topic
+  damaged,           // unreadable in the log; offsets, whatever their topic
   session_ended,     // unsettled when its session ended
 };
-inline constexpr std::size_t kDrops = 10;
+inline constexpr std::size_t kDrops = 11;
 inline constexpr const char* kDropNames[kDrops] = {"expired",         "queue_full",     "offline",       "unfit",
                                                    "denied_delivery", "denied_publish", "quota_publish", "no_member",
-                                                   "trimmed",         "session_ended"};
+                                                   "trimmed",         "damaged",        "session_ended"};
 
 struct Counters {
   Counter published;             // accepted from publishers

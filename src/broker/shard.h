@@ -150,6 +150,7 @@ class Shard {
   void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);
   void serve_read(const ReadOrder& order);
   void finish_read(const ReadOrder& order, engine::ReadResult result);
+  void count_damage(const ReadOrder& order, const engine::ReadResult& result);
   void withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable);
   void withdraw_here(const std::string& filter, unsigned from, bool unannounce, uint64_t reader, bool last_durable);
   static void on_tick(void* self);

@@ -169,17 +169,22 @@ void Shard::serve_read(const ReadOrder& order) {
 }
 
 void Shard::finish_read(const ReadOrder& order, engine::ReadResult result) {
-  if (!result.status) {
-    log::error("broker", "a part of the log cannot be read",
-               {{"partition", unsigned{order.partition}}, {"offset", result.next}, {"reason", result.status.error().reason}});
-    if (result.records.empty() && result.next <= order.from) return;  // the reader stays before the damage
-  }
+  if (result.trimmed > 0) counters_.drop(Drop::trimmed, result.trimmed);
+  if (!result.status) count_damage(order, result);
+  if (!result.status && result.next <= order.from) return;  // unreadable as a whole: the reader stays where it is
   ReadAnswer answer{order.partition, order.generation, std::move(result.records), result.next,
                     result.next >= partition(order.partition).end()};
   call(order.core, [reader = order.reader, answer = std::move(answer)](Shard& there) mutable {
     const auto it = there.readers_.find(reader);
     if (it != there.readers_.end()) it->second->on_read(std::move(answer));
   });
+}
+
+void Shard::count_damage(const ReadOrder& order, const engine::ReadResult& result) {
+  const uint64_t read = result.records.empty() ? order.from + result.trimmed : result.records.back().offset + 1;
+  counters_.drop(Drop::damaged, result.next - std::min(read, result.next));
+  log::error("broker", "a part of the log cannot be read and is skipped",
+             {{"partition", unsigned{order.partition}}, {"from", read}, {"to", result.next}, {"reason", result.status.error().reason}});
 }
 
 void Shard::report_floor(PartitionId id, uint64_t reader, uint64_t floor) {

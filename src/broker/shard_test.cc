@@ -373,6 +373,26 @@ TEST_P(BrokerTest, TheLogIsTrimmedWhenAllHaveReadIt) {
   EXPECT_TRUE(world.settle([&] { return bytes() < 5'000; })) << bytes();
 }
 
+TEST_P(BrokerTest, WhatIsDamagedIsCountedAndTheRestIsDelivered) {
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("t", k1);
+  a.drop();
+  std::optional<Position> second;
+  for (int i = 0; i < 4; ++i) {
+    const Receipt receipt = pub.publish("t", std::to_string(i), k1);
+    ASSERT_TRUE(receipt.position);
+    if (i == 1) second = receipt.position;
+  }
+  ASSERT_TRUE(world.disk().corrupt(second->partition, engine::LogId::inbox, second->offset));
+  ASSERT_TRUE(a.connect(false, 100));
+  ASSERT_TRUE(a.wait_for(3));
+  EXPECT_EQ(a.received[0].payload, "0");
+  EXPECT_EQ(a.received[1].payload, "2");
+  EXPECT_EQ(a.received[2].payload, "3");
+  EXPECT_EQ(world.dropped(Drop::damaged), 1u);
+}
+
 TEST_P(BrokerTest, AFullStoreRefusesDurablePublishesAndServesTheRest) {
   Peer pub(world, "pub"), a(world, "a"), live(world, "live");
   ASSERT_TRUE(pub.connect() && a.connect(true, 100) && live.connect());

@@ -36,7 +36,7 @@ struct Operation {
   Kind kind = Kind::put;
   Space space = Space::sessions;
   std::string key;    // erase_range: first key
-  std::string value;  // put: the value; erase_range: one past the last key
+  std::string value;  // put: the value; erase_range: one past the last key, empty: to the end of the space
 };
 
 // All of it becomes durable, or none. Names one partition; what spans partitions is two commits.
@@ -44,7 +44,8 @@ struct Batch {
   PartitionId partition = 0;
   LogId log = LogId::inbox;
   // Offset of the first record; later records follow without holes. Given by the partition's owner, who is the
-  // only writer. It must not be below the log's end; a hole between the end and it is allowed.
+  // only writer. It must not be below the log's end; a hole between the end and it is allowed. Ignored when there
+  // are no records.
   uint64_t base_offset = 0;
   std::vector<MessageRef> records;
   std::vector<Operation> operations;
@@ -54,7 +55,7 @@ enum class CommitStatus : uint8_t {
   committed,  // durable at the level of this engine
   full,       // no space: nothing was written; reads still work; trim and erase still work
   refused,    // the batch itself is wrong: unknown partition, offset below the end
-  failed,     // the device failed: no more commits will succeed; the process must end
+  failed,     // the device failed: no more commits will succeed, right or wrong; the process must end
 };
 using CommitDone = UniqueFunction<void(CommitStatus)>;
 
@@ -79,9 +80,11 @@ struct ReadRequest {
 
 struct ReadResult {
   std::vector<Record> records;  // rising offsets
-  uint64_t next = 0;            // where to read on; == min(upto, end) when all was read
+  uint64_t next = 0;            // where to read on, never below `from`; == min(upto, end) when all was read
   uint64_t trimmed = 0;         // > 0: offsets [from, from + trimmed) are gone
-  Status status = Unit{};       // a corrupt block is reported here; records before it are returned
+  // Damage is reported here: records before it are returned, and `next` lies behind it. An unknown partition too,
+  // with nothing read.
+  Status status = Unit{};
 };
 using ReadDone = UniqueFunction<void(ReadResult)>;
 
@@ -110,7 +113,8 @@ class Store {
   // recovery and for rare look-ups.
   virtual std::vector<KeyValue> scan(PartitionId partition, Space space, std::string_view first,
                                      std::string_view last, std::size_t limit) const = 0;
-  // Makes offsets below new_start unreadable, at once; space is freed when convenient. Never moves back.
+  // Makes offsets below new_start unreadable, at once; space is freed when convenient. Never moves back, and stops at
+  // the log's end.
   virtual void trim(PartitionId partition, LogId log, uint64_t new_start) = 0;
 };
 
