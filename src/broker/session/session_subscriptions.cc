@@ -34,18 +34,18 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   PendingAnswer& answer = answers_[cookie];
   answer.attachment = attachment_;
   answer.open = requests.size();
-  answer.outcomes.resize(requests.size());
   answer.retained.resize(requests.size());
   for (std::size_t slot = 0; slot < requests.size(); ++slot) {
     const SubscribeRequest& request = requests[slot];
+    answer.outcomes.push_back({SubscribeStatus::granted, request.granted});  // as asked, also when unsubscribed meanwhile
     const access::Subject subject{principal_, client_id_};
     if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
-      answer_subscribe(slot, cookie, {SubscribeStatus::denied, {}});
+      answer_subscribe(slot, cookie, SubscribeStatus::denied);
       continue;
     }
     const std::string name = subscription_name(request.group, request.filter);
     if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
-      answer_subscribe(slot, cookie, {SubscribeStatus::quota, {}});
+      answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (request.group.empty()) {
       subscribe_plain(request, slot, cookie);
     } else {
@@ -94,7 +94,7 @@ void Session::on_interest_known(const std::string& name, std::size_t slot, uint6
                                 std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
   const auto it = subscriptions_.find(name);
   if (it == subscriptions_.end()) {  // unsubscribed meanwhile
-    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
   if (!has_record_ || !persistent()) {
@@ -109,7 +109,7 @@ void Session::on_interest_known(const std::string& name, std::size_t slot, uint6
       session->finish_subscribe(name, slot, cookie, std::move(retained));
     } else {
       session->undo_subscribe(name, std::move(before));
-      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
     }
   });
 }
@@ -183,7 +183,7 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
     shard_.call(group_core(group_id), [group_id, id = id_](Shard& shard) {
       if (Group* group = shard.find_group(group_id)) group->leave(id);
     });
-    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
   it->second->group_id = group_id;
@@ -195,7 +195,7 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
       session->finish_subscribe(name, slot, cookie, {});
     } else {
       session->undo_subscribe(name, std::move(before));
-      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
     }
   };
   if (!stored) {
@@ -214,17 +214,17 @@ void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64
   const auto it = answers_.find(cookie);
   if (it == answers_.end() || it->second.attachment != attachment_) return;
   if (subscription == subscriptions_.end()) {
-    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
   it->second.retained[slot] = {name, std::move(retained)};
-  answer_subscribe(slot, cookie, {SubscribeStatus::granted, subscription->second->request.granted});
+  answer_subscribe(slot, cookie, SubscribeStatus::granted);
 }
 
-void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome) {
+void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status) {
   const auto it = answers_.find(cookie);
   if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
-  it->second.outcomes[slot] = outcome;
+  it->second.outcomes[slot].status = status;
   if (--it->second.open != 0) return;
   const PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
