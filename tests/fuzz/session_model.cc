@@ -113,11 +113,13 @@ void SessionModel::owe(std::size_t client, const ModelMessage& message) {
   ModelSession& session = sessions[client];
   Due due;
   due.message = message;
-  bool matched = false, durable = false;
+  bool matched = false, durable = false, recorded = false;
   for (const auto& [filter, subscription] : session.subscriptions) {
-    if (!matches(filter, message.topic) || (subscription.no_local && message.publisher == client)) continue;
-    matched = true;
+    if (!matches(filter, message.topic)) continue;
     const Guarantee qos = std::min(message.qos, subscription.granted);
+    recorded = recorded || (subscription.durable && qos != k0);
+    if (subscription.no_local && message.publisher == client) continue;
+    matched = true;
     durable = durable || (subscription.durable && qos != k0);
     due.qos = std::max(due.qos, qos);
     due.retain = due.retain || (subscription.keep_flag && message.retain);
@@ -125,14 +127,15 @@ void SessionModel::owe(std::size_t client, const ModelMessage& message) {
   }
   // A will to its own session falls between two connections.
   const bool own_will = message.payload.starts_with("will") && message.publisher == client;
-  if (!matched || (!session.connected && !durable && !own_will)) return;
-  if (!may_read(message.topic)) {
-    // What the log holds for somebody away is decided when they are back.
-    if (session.connected) return;
-    due.optional = true;
+  const bool owed = matched && may_read(message.topic) && (session.connected || durable);
+  if (!owed) {
+    // What was withheld from a session is in its part of the log all the same, and may come when it is back and
+    // nothing forbids it any more.
+    if (!recorded && !own_will) return;
+    due.optional = due.loose = true;
   }
   due.ids = sorted(std::move(due.ids));
-  due.loose = !session.connected;
+  due.loose = due.loose || !session.connected;
   if (own_will) due.optional = due.loose = true;
   session.dues.push_back(std::move(due));
 }
