@@ -16,7 +16,7 @@ am::Subscribe one(Talker& client, std::string_view filter, Guarantee qos = k0) {
   return packet;
 }
 
-// [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
+// [5 MQTT-3.8.4-5] [5 MQTT-3.8.4-6] [5 MQTT-3.9.3-1] [3.1.1 MQTT-3.8.4-4] [3.1.1 MQTT-3.9.3-1]
 TEST(MqttSubscribe, AnswersEveryFilterInOrder) {
   DoorWorld world;
   for (const Version version : {Version::v3_1_1, Version::v5}) {
@@ -52,7 +52,7 @@ TEST(MqttSubscribe, AnswersWhatWasGrantedThoughUnsubscribedMeanwhile) {
   EXPECT_EQ(answers[unsubscribe.packet_id], Reason::success);
 }
 
-// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+// [5 MQTT-4.7.1-1] [5 MQTT-4.7.1-2] [5 MQTT-4.8.2-1] [5 MQTT-4.8.2-2]
 TEST(MqttSubscribe, RefusesIllFormedFilters) {
   DoorWorld world;
   Talker client(world);
@@ -62,7 +62,7 @@ TEST(MqttSubscribe, RefusesIllFormedFilters) {
   }
 }
 
-// [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.8.3-5]
+// [5 MQTT-3.8.3-2] [5 MQTT-3.8.3-4]
 TEST(MqttSubscribe, EndsAtSubscriptionsThatBreakTheRules) {
   DoorWorld world;
   Talker none(world), shared(world);
@@ -111,7 +111,7 @@ TEST(MqttSubscribe, RefusesWhatThePolicyForbids) {
   EXPECT_EQ(old.subscribe("secret/x"), Reasons{Reason::unspecified_error});
 }
 
-// [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-1] [MQTT-3.11.3-2]
+// [5 MQTT-3.10.4-4] [5 MQTT-3.10.4-5] [5 MQTT-3.11.3-1] [5 MQTT-3.11.3-2] [3.1.1 MQTT-3.10.4-5]
 TEST(MqttSubscribe, UnsubscribesWithAReasonForEveryFilter) {
   DoorWorld world;
   for (const Version version : {Version::v3_1_1, Version::v5}) {
@@ -143,7 +143,7 @@ TEST(MqttSubscribe, AnswersAnUnsubscribeOfNothingButIllFormedFilters) {
   EXPECT_EQ(client.next<am::Unsuback>().reasons, Reasons{Reason::topic_filter_invalid});
 }
 
-// [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]
+// [5 MQTT-3.3.4-3] [5 MQTT-3.3.4-4]
 TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlap) {
   DoorWorld world;
   Talker client(world);
@@ -159,7 +159,7 @@ TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlap) {
   EXPECT_TRUE(client.silent());
 }
 
-// [MQTT-3.8.3-3]
+// [5 MQTT-3.8.3-3]
 TEST(MqttSubscribe, KeepsItsOwnMessagesFromNoLocal) {
   DoorWorld world;
   Talker client(world), other(world);
@@ -180,7 +180,7 @@ am::Publish retained(Talker& client, std::string_view topic, std::string_view pa
   return packet;
 }
 
-// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
+// [5 MQTT-3.3.1-9] [5 MQTT-3.3.1-10] [5 MQTT-3.3.1-11]
 TEST(MqttSubscribe, SendsRetainedMessagesAsTheHandlingSays) {
   DoorWorld world;
   Talker client(world);
@@ -210,7 +210,7 @@ TEST(MqttSubscribe, SendsRetainedMessagesAsTheHandlingSays) {
   EXPECT_TRUE(comes(am::RetainHandling::send_if_new));
 }
 
-// [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+// [5 MQTT-3.3.1-6] [5 MQTT-3.3.1-7]
 TEST(MqttSubscribe, ForgetsARetainedMessageAtAnEmptyOne) {
   DoorWorld world;
   Talker client(world);
@@ -222,7 +222,7 @@ TEST(MqttSubscribe, ForgetsARetainedMessageAtAnEmptyOne) {
   EXPECT_TRUE(client.silent());
 }
 
-// [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+// [5 MQTT-3.3.1-12] [5 MQTT-3.3.1-13]
 TEST(MqttSubscribe, KeepsTheRetainFlagOnlyForThoseWhoAsk) {
   DoorWorld world;
   Talker plain(world), keeper(world);
@@ -255,7 +255,7 @@ TEST(MqttSubscribe, SharesAmongMembers) {
   EXPECT_EQ(got, (std::multiset<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}));
 }
 
-// [MQTT-4.7.2-1]
+// [5 MQTT-4.7.2-1]
 TEST(MqttSubscribe, KeepsDollarTopicsFromWildcards) {
   DoorWorld world;
   Talker client(world);
