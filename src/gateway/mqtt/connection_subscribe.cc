@@ -6,12 +6,23 @@
 namespace arena::gateway::mqtt {
 namespace am = arena::mqtt;
 
-// A reason to refuse this one filter; the session is asked about the others.
+namespace {
+
+// Does the fault break the grammar of filters (sections 4.7.1, 4.7.3 and 4.8.2)? Then the packet is malformed and ends
+// the connection; what is well-formed but more than this server takes is refused on its own. MQTT 3.x has no groups.
+bool is_ill_formed(TopicFault fault, am::Version version) {
+  if (fault == TopicFault::bad_group) return version == am::Version::v5;
+  return fault != TopicFault::too_long && fault != TopicFault::too_deep;
+}
+
+}  // namespace
+
+// A reason to refuse this one filter, or malformed_packet to end the connection; the session is asked about the others.
 std::optional<Connection::Reason> Connection::check_subscription(const am::Subscription& subscription,
                                                                  broker::SubscribeRequest& out) {
   TopicFault fault{};
   const std::optional<GroupFilter> parsed = parse_filter(subscription.filter, fault, options_->topics);
-  if (!parsed) return Reason::topic_filter_invalid;
+  if (!parsed) return is_ill_formed(fault, version_) ? Reason::malformed_packet : Reason::topic_filter_invalid;
   if (!parsed->group.empty() && !options_->shared_available) return Reason::shared_subscriptions_not_supported;
   if (has_wildcard(parsed->filter) && !options_->wildcard_available) return Reason::wildcard_subscriptions_not_supported;
   out.filter = parsed->filter;
@@ -31,6 +42,7 @@ void Connection::on_subscribe(const am::Subscribe& packet) {
     broker::SubscribeRequest request;
     request.id = packet.properties.subscription_identifier.value_or(0);
     const std::optional<Reason> refusal = check_subscription(subscription, request);
+    if (refusal == Reason::malformed_packet) return fail(*refusal, "ill-formed topic filter");
     pending.reasons.push_back(refusal.value_or(Reason::success));
     if (refusal) continue;
     pending.asked.push_back(pending.reasons.size() - 1);
@@ -84,6 +96,7 @@ void Connection::on_unsubscribe(const am::Unsubscribe& packet) {
   for (const std::string_view filter : packet.filters) {
     TopicFault fault{};
     const std::optional<GroupFilter> parsed = parse_filter(filter, fault, options_->topics);
+    if (!parsed && is_ill_formed(fault, version_)) return fail(Reason::malformed_packet, "ill-formed topic filter");
     pending.reasons.push_back(parsed ? Reason::success : Reason::topic_filter_invalid);
     if (!parsed) continue;
     pending.asked.push_back(pending.reasons.size() - 1);
