@@ -34,7 +34,19 @@ std::optional<Connection::Reason> Connection::check_subscription(const am::Subsc
   return std::nullopt;
 }
 
+// A request under an identifier that is in use [MQTT-2.2.1-3]. 3.x has no code to say so.
+template <typename Answer>
+void Connection::refuse_request(Answer answer, std::size_t filters) {
+  if (version_ != Version::v5) return fail(Reason::protocol_error, "packet identifier in use");
+  answer.reasons.assign(filters, Reason::packet_identifier_in_use);
+  send(answer);
+}
+
 void Connection::on_subscribe(const am::Subscribe& packet) {
+  if (id_in_use(packet.packet_id)) {
+    refuse_request(am::Suback{.packet_id = packet.packet_id}, packet.subscriptions.size());
+    return;
+  }
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
   std::vector<broker::SubscribeRequest> requests;
@@ -90,6 +102,10 @@ void Connection::send_suback(const PendingSubscribe& pending) {
 }
 
 void Connection::on_unsubscribe(const am::Unsubscribe& packet) {
+  if (id_in_use(packet.packet_id)) {
+    refuse_request(am::Unsuback{.packet_id = packet.packet_id}, packet.filters.size());
+    return;
+  }
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
   std::vector<broker::Session::FilterName> names;
