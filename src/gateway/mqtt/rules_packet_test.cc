@@ -207,7 +207,7 @@ TEST(MqttRules, RefuseAnIdentifierThatARequestHas) {
   EXPECT_EQ(client.next<am::Suback>().reasons, Reasons{Reason::success});
 }
 
-// [3.1.1 MQTT-2.3.1-2] [3.1.1 MQTT-2.3.1-3]: 3.1.1 has no code for it, so the connection ends [MQTT-4.8.0-1].
+// [3.1.1 MQTT-2.3.1-2] [3.1.1 MQTT-2.3.1-3]: 3.1.1 has no code for it, so the connection ends (section 4.8).
 TEST(MqttRules, EndOldClientsThatTakeAnIdentifierInUse) {
   DoorWorld world;
   const std::string_view intruders[] = {R"(82 { 0005 "y" 00 })", R"(A2 { 0005 "y" })", R"(32 { "x" 0005 'second' })"};
