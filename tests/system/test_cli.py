@@ -364,6 +364,73 @@ def pub_to_a_wildcard_is_a_mistake():
     one_of(arena("pub", *at(), "a/#", "b").returncode, [1, 2])
 
 
+# -- bench
+
+def bench(*arguments, port=None, code=0):
+    done = said(arena("bench", *arguments, *at(port), "--output", "json", seconds=40), code)
+    one_of("\r" in done.stderr, [False], "progress is for terminals")
+    return json.loads(done.stdout)
+
+
+@test(seconds=60)
+def bench_checks_every_scenario():
+    for scenario in (["pairs", "--pairs", "3"], ["pairs", "--pairs", "2", "-q", "1", "--window", "5"],
+                     ["pairs", "--pairs", "2", "-q", "2", "--window", "5"], ["fanout", "--subscribers", "7"],
+                     ["fanin", "--publishers", "5", "--size", "1024"]):
+        got = bench(*scenario, "--messages", "50")
+        equal([got[k] for k in ("lost", "duplicated", "reordered", "foreign")], [0, 0, 0, 0], scenario)
+        equal(got["delivered"], got["published"] * (7 if "fanout" in scenario else 1), scenario)
+
+
+@test(seconds=60)
+def bench_measures_connections():
+    pid = SHARED.process.pid
+    got = bench("connections", "-n", "50", "--server-pid", pid)
+    equal(got["clients"], 50)
+    one_of(got["server_cpu_us"] > 0 and got["server_rss_bytes_per_client"] is not None, [True], got)
+
+
+@test(seconds=60)
+def bench_at_a_fixed_rate_hides_no_stall():
+    """Latency counts from when a message was due: a server that stands still for half a second shows in many."""
+    with Broker() as broker:
+        command = [ARENA, "bench", "pairs", "--pairs", "1", "--rate", "200", "--duration", "2s", *at(broker.port),
+                   "--output", "json"]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with opened(broker.port, 4, "bench-watch") as watch:
+            watch.subscribe("load/#")
+            for _ in range(150):  # in the midst of what is measured, after a warm-up of half a second
+                watch.expect(PUBLISH)
+        broker.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        broker.process.send_signal(signal.SIGCONT)
+        got = json.loads(running.communicate(timeout=30 * SLOW)[0])
+    equal((running.returncode, got["lost"]), (0, 0))
+    one_of(got["latency_max_us"] > 400_000 and got["latency_p90_us"] > 100_000, [True], got)
+
+
+@test
+def bench_shows_progress_on_a_terminal():
+    master, slave = os.openpty()
+    command = [ARENA, "bench", "pairs", "--pairs", "1", "--duration", "1s", *at()]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    seen = b""
+    try:
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    except OSError:  # the other side is closed
+        pass
+    os.close(master)
+    process.communicate(timeout=20 * SLOW)
+    one_of(b"measuring" in seen and b"/s" in seen, [True], seen)
+
+
+@test
+def bench_without_a_broker_fails():
+    said(arena("bench", "pairs", "-p", free_port()), 1, "arena dev")
+
+
 # -- The server and its signals
 
 @test
