@@ -378,8 +378,9 @@ def bench_checks_every_scenario():
                      ["pairs", "--pairs", "2", "-q", "2", "--window", "5"], ["fanout", "--subscribers", "7"],
                      ["fanin", "--publishers", "5", "--size", "1024"]):
         got = bench(*scenario, "--messages", "50")
-        equal([got[k] for k in ("lost", "duplicated", "reordered", "foreign")], [0, 0, 0, 0], scenario)
-        equal(got["delivered"], got["published"] * (7 if "fanout" in scenario else 1), scenario)
+        equal([got[k] for k in ("lost", "duplicated", "reordered", "foreign")], [0, 0, 0, 0], str(scenario))
+        equal(got["published"], 50 * got["publishers"], str(scenario))
+        equal(got["delivered"], got["published"] * (7 if "fanout" in scenario else 1), str(scenario))
 
 
 @test(seconds=60)

@@ -15,13 +15,14 @@ constexpr int64_t kTellNs = 250'000'000;
 
 Status Load::measure(LoadReport& report) {
   using Phase = LoadProgress::Phase;
+  Mark begin = mark();
   if (Status status = begin_sending(); !status) return status;
   const bool counted = options_.messages != 0;
   if (!counted) {
     if (Status status = turn_for(Phase::warming_up, options_.warm_up_ms); !status) return status;
     latencies_ = {};
+    begin = mark();
   }
-  const Mark begin = mark();
   if (Status status = turn_for(Phase::measuring, counted ? kCountedMs : options_.duration_ms); !status) return status;
   const Mark end = mark();
   sending_ = false;
