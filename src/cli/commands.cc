@@ -41,6 +41,7 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_bench_command(app, exit_code);
   add_config_command(app, exit_code);
   add_dev_command(app, exit_code);
+  add_doctor_command(app, exit_code);
   add_pub_command(app, exit_code);
   add_server_command(app, exit_code);
   add_sub_command(app, exit_code);

@@ -17,11 +17,13 @@ inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;      // it was tried and did not work
 inline constexpr int kUsage = 2;       // wrong arguments or configuration; nothing was tried
 inline constexpr int kRefused = 3;     // the credentials or permissions do not suffice
+inline constexpr int kUnhealthy = 10;   // something is in the way of a healthy server
 inline constexpr int kTimedOut = 124;  // as timeout(1) says it
 
 void add_bench_command(CLI::App& app, int& exit_code);
 void add_config_command(CLI::App& app, int& exit_code);
 void add_dev_command(CLI::App& app, int& exit_code);
+void add_doctor_command(CLI::App& app, int& exit_code);
 void add_pub_command(CLI::App& app, int& exit_code);
 void add_server_command(CLI::App& app, int& exit_code);
 void add_sub_command(CLI::App& app, int& exit_code);

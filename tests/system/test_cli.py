@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import selectors
 import shlex
 import shutil
@@ -204,6 +205,70 @@ def a_broken_users_file_refuses_start():
                           cwd=os.path.dirname(path))
     one_of(done.returncode, [1, 2])
     one_of("users" in done.stderr + done.stdout, [True], done.stderr)
+
+
+# -- doctor
+
+def doctor(*arguments, code=0, env=None):
+    """{subject: finding}"""
+    done = said(arena("doctor", "--output", "json", *arguments, env=env), code)
+    return {f["subject"]: f for f in map(json.loads, done.stdout.splitlines())}
+
+
+def listening_at(port):
+    return config_file(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {port} }}]\n')
+
+
+@test
+def doctor_finds_nothing_in_the_way():
+    port = free_port()
+    found = doctor("--config", listening_at(port))
+    equal(found[f"port {port}"]["verdict"], "ok")
+    for subject in ("configuration", "files", "memory", "clock", "net.core.somaxconn"):
+        one_of(subject in found, [True], subject)
+    for finding in found.values():
+        one_of(finding["verdict"] == "ok" or bool(finding["next"]), [True], f"says what to do: {finding}")
+    said(arena("doctor", "--config", listening_at(port)), 0, r"ok +port", r"\d+ ok, \d+ to look at, 0 in the way")
+
+
+@test
+def doctor_names_a_port_that_is_taken():
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        equal(doctor("--config", listening_at(port), code=10)[f"port {port}"]["verdict"], "fail")
+
+
+@test
+def doctor_knows_an_mqtt_server():
+    with Broker() as broker:
+        finding = doctor("--config", listening_at(broker.port))[f"port {broker.port}"]
+    equal(finding["verdict"], "ok")
+    one_of("MQTT" in finding["what"], [True], finding)
+
+
+@test
+def doctor_judges_the_configuration():
+    finding = doctor("--config", config_file("[mqtt]\nlistenres = []\n"), code=10)["configuration"]
+    one_of("arena.toml:2" in finding["what"] and "listenres" in finding["what"], [True], finding)
+    path = config_file(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {free_port()} }}]\n'
+                       '[auth]\nusers_file = "/nowhere/users"\n')
+    equal(doctor("--config", path, code=10)["access"]["verdict"], "fail")
+    doctor(env={"ARENA_MQTT__QOS_MAX": "9"}, code=10)
+
+
+@test
+def the_server_asks_for_all_files_it_may_have():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[1]), before[1]))  # inherited by what is started
+    try:
+        with Broker(configured=True) as broker:
+            with open(f"/proc/{broker.process.pid}/limits", encoding="ascii") as file:
+                soft, hard = re.search(r"Max open files +(\d+) +(\d+)", file.read()).groups()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    equal(soft, hard)
 
 
 # -- Users

@@ -9,6 +9,7 @@
 #include "client/load/process.h"
 #include "net/tcp.h"
 #include "runtime/clock.h"
+#include "runtime/main_thread.h"
 
 namespace arena::client {
 
@@ -37,7 +38,7 @@ Load::~Load() {
 }
 
 Result<LoadReport> Load::run() {
-  raise_descriptor_limit();
+  runtime::raise_file_limit();
   make_clients();
   LoadReport report;
   report.clients = static_cast<unsigned>(clients_.size());

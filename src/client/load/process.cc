@@ -1,6 +1,5 @@
 #include "client/load/process.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -14,13 +13,6 @@ std::optional<double> process_rss_bytes(unsigned pid) {
   double resident_pages = 0;
   if (!(file >> total_pages >> resident_pages)) return std::nullopt;
   return resident_pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace arena::client

@@ -8,7 +8,5 @@ namespace arena::client {
 
 // Memory in use. nullopt: there is no such process.
 std::optional<double> process_rss_bytes(unsigned pid);
-// As many descriptors as the system lets this process have.
-void raise_descriptor_limit();
 
 }  // namespace arena::client
