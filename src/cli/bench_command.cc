@@ -95,6 +95,7 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->add_option("--server-pid", load.server_pid, "Tell the server's CPU per delivery, read from /proc");
   command->add_option("--output", a->output, "text, or json: one object")
       ->check(CLI::IsMember({"text", "json"}).description(""))
+      ->type_name("text|json")
       ->capture_default_str();
   command->add_flag("--json", a->json, "The same as --output json");
   command->add_flag("--no-progress", a->no_progress, "No line of progress, which a terminal gets");
@@ -117,7 +118,10 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->add_option("--size", load.payload_bytes, "Payload bytes")
       ->check(CLI::Range(client::kLoadPayloadMin, std::size_t{16} << 20))
       ->capture_default_str();
-  command->add_option("-q,--qos", a->qos, "Of publications and subscriptions")->check(CLI::Range(0, 2))->capture_default_str();
+  command->add_option("-q,--qos", a->qos, "Of publications and subscriptions")
+      ->check(CLI::Range(0, 2).description(""))
+      ->type_name("0|1|2")
+      ->capture_default_str();
   command->add_option("--window", load.window, "Messages of a publisher not yet delivered to all or not acknowledged")
       ->capture_default_str();
   command->add_option("--rate", load.rate, "Messages a second and publisher, whatever comes back; latency counts from when each was due (default: by window)")

@@ -68,9 +68,10 @@ int run_doctor(const DoctorArguments& arguments) {
 void add_doctor_command(CLI::App& app, int& exit_code) {
   const auto a = std::make_shared<DoctorArguments>();
   CLI::App* command = app.add_subcommand("doctor", "Say what on this machine would hinder a server, and what to do");
-  command->add_option("-c,--config", a->config, "The configuration that the server would have");
+  command->add_option("-c,--config", a->config, "The configuration that the server would have")->type_name("FILE");
   command->add_option("--output", a->output, "text, or json: an object a line")
       ->check(CLI::IsMember({"text", "json"}).description(""))
+      ->type_name("text|json")
       ->capture_default_str();
   command->callback([a, &exit_code] { exit_code = run_doctor(*a); });
 }

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from broker import SLOW, Broker, Rule, add_user, arena_bin, free_port
-from harness import equal, eventually, one_of, run_all, test
+from harness import add, equal, eventually, one_of, run_all, test
 from wire import CONNACK, DISCONNECT, PUBACK, PUBLISH, Wire, connect, opened, publish
 
 ARENA = arena_bin()
@@ -205,6 +205,131 @@ def a_broken_users_file_refuses_start():
                           cwd=os.path.dirname(path))
     one_of(done.returncode, [1, 2])
     one_of("users" in done.stderr + done.stdout, [True], done.stderr)
+
+
+# -- Completions, manual, exit codes
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def commands_of(*path):
+    """{path: options} of a command and all below it, as --help tells them."""
+    text = said(arena(*path, "--help"), 0).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text.split("Options:")[1].split("Exit codes:")[0].split("\nSubcommands")[0]))
+    found = {path: options}
+    if "Subcommands:" in text:
+        for name in re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1].split("Exit codes:")[0], re.M):
+            found.update(commands_of(*path, name))
+    return found
+
+
+def shell_script(shell, text):
+    path = os.path.join(FOLDER, f"completion.{shell}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(said(arena("completion", shell), 0).stdout)
+    done = subprocess.run([shell, "-c", text.replace("SCRIPT", path)], capture_output=True, text=True, timeout=20 * SLOW,
+                          cwd=FOLDER)
+    equal((done.returncode, done.stderr), (0, ""), shell)
+    return done.stdout.split("\n")
+
+
+def bash_completes(*words):
+    quoted = " ".join(map(shlex.quote, words))
+    return {w for w in shell_script("bash", f'source SCRIPT; COMP_WORDS=({quoted}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); '
+                                            f'_arena 2>/dev/null; printf "%s\\n" "${{COMPREPLY[@]}}"') if w}
+
+
+def zsh_completes(*words):
+    """With stand-ins for the functions that only its line editor has."""
+    quoted = " ".join(map(shlex.quote, words))
+    return {w.split(":")[0] for w in shell_script("zsh", "compdef() { :; }; _files() { print FILES; }; "
+            "compadd() { shift; print -l -- $@; }; _describe() { print -l -- ${(P)@[-1]}; }; "
+            f"source SCRIPT; words=({quoted}); CURRENT=$#words; _arena") if w}
+
+
+def fish_completes(*words):
+    return {w.split("\t")[0] for w in shell_script("fish", f"source SCRIPT; complete -C {shlex.quote(' '.join(words))}") if w}
+
+
+def completes(shell, *words):
+    return {"bash": bash_completes, "zsh": zsh_completes, "fish": fish_completes}[shell](*words)
+
+
+def completion_offers(shell):
+    if not shutil.which(shell):
+        raise AssertionError(f"{shell} is not installed; script/test does it")
+    top = completes(shell, "arena", "")
+    one_of({"bench", "completion", "doctor", "pub", "server"} <= top, [True], top)
+    below = completes(shell, "arena", "bench", "")
+    one_of({"pairs", "fanout", "fanin", "connections"} <= below, [True], below)
+    one_of("pub" in below, [False], below)
+    options = completes(shell, "arena", "sub", "--")
+    one_of({"--topic", "--timeout", "--keep"} <= options and "--retain" not in options, [True], options)
+    equal(completes(shell, "arena", "bench", "pairs", "--output", ""), {"text", "json"})
+    files = completes(shell, "arena", "config", "check", "--config", "")
+    one_of(bool(files) and "check" not in files and "--config" not in files, [True], files)
+
+
+for _shell in ("bash", "zsh", "fish"):
+    add(f"completion in {_shell}", completion_offers, _shell, seconds=30)
+
+
+@test(seconds=60)
+def completions_and_manual_know_every_command():
+    """--help is read the hard way; whatever it names stands in each of the others."""
+    found = commands_of()
+    one_of(len(found) > 20, [True], "commands")
+    texts = {shell: said(arena("completion", shell), 0).stdout for shell in ("bash", "zsh", "fish")}
+    manual = said(arena("man"), 0).stdout.replace("\\-", "-")
+    for path, options in found.items():
+        where = " ".join(("arena", *path))
+        if not any(other[:len(path)] == path and len(other) > len(path) for other in found):
+            one_of(f".SS {where}\n" in manual, [True], where)
+            page = manual.split(f".SS {where}\n")[1].split(".SS ")[0]
+            one_of([o for o in options if f"\\fB{o}\\fR" not in page], [[]], where)
+        bash = re.search(rf'"{where}"\) commands="(.*)" options="(.*)" ;;', texts["bash"])
+        one_of(options - set(bash.group(2).split()), [set()], where)
+        zsh = texts["zsh"].split(f'"{where}")\n')[1].split(";;")[0]
+        one_of([o for o in options if f"'{o}:" not in zsh], [[]], where)
+        fish = "\n".join(line for line in texts["fish"].split("\n") if f"'__arena_at \\'{where}\\''" in line)
+        one_of([o for o in options if f" -l {o[2:]} " not in fish], [[]], where)
+
+
+@test
+def the_manual_page_in_docs_is_current():
+    with open(os.path.join(ROOT, "docs", "man", "arena.1"), encoding="utf-8") as file:
+        one_of(said(arena("man"), 0).stdout == file.read(), [True],
+               "docs/man/arena.1 is made by: build/release/arena man > docs/man/arena.1")
+
+
+@test
+def the_manual_page_is_well_formed():
+    if not shutil.which("groff"):
+        return  # it is only a formatter; the page's content is tested without it
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww"], input=said(arena("man"), 0).stdout, text=True,
+                          capture_output=True, timeout=20 * SLOW)
+    equal((done.returncode, done.stderr), (0, ""))
+
+
+@test(seconds=30)
+def every_documented_exit_code_happens():
+    with open(os.path.join(ROOT, "docs", "COMMAND_LINE.md"), encoding="utf-8") as file:
+        documented = dict(re.findall(r"^\| (\d+) \| (.*) \|$", file.read(), re.M))
+    told = dict(re.findall(r"^ +(\d+)  (.*)$", said(arena("--help"), 0).stdout.split("Exit codes:")[1], re.M))
+    equal(documented, told, "docs/COMMAND_LINE.md beside --help")
+    with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["mine/#"])]) as broker:
+        at_alice = ["-p", str(broker.port), "-u", "alice"]
+        happened = {
+            0: arena("pub", *at_alice, "-q", "1", "mine/x", "1", env={"ARENA_PASSWORD": "wonder"}),
+            1: arena("pub", "-p", free_port(), "a", "b"),
+            2: arena("pub", "--shout"),
+            3: arena("pub", *at_alice, "mine/x", "1", env={"ARENA_PASSWORD": "wrong"}),
+            10: arena("doctor", "--config", config_file("[mqqt]\n")),
+            124: arena("sub", *at_alice, "mine/nothing", "--timeout", "100ms", env={"ARENA_PASSWORD": "wonder"}),
+        }
+        refused = arena("pub", *at_alice, "-q", "1", "yours/x", "1", env={"ARENA_PASSWORD": "wonder"})
+    equal({code: done.returncode for code, done in happened.items()}, {int(code): int(code) for code in documented})
+    equal(refused.returncode, 3, "permissions")
 
 
 # -- doctor
