@@ -120,7 +120,8 @@ class FakeFactory final : public net::StreamFactory {
 
 class DoorWorld {
  public:
-  explicit DoorWorld(unsigned cores = 1, const Options& options = {}) : broker(cores) {
+  explicit DoorWorld(unsigned cores = 1, const Options& options = {}, const broker::Options& core_options = {})
+      : broker(cores, 1, core_options) {
     auto shared = std::make_shared<const Options>(options);
     auto auth = std::make_shared<const access::AuthSettings>();
     std::vector<Door*> all;
