@@ -233,6 +233,8 @@ class Talker {
     return wire_->closed && frames_.empty();
   }
   bool is_closed() const { return wire_->closed; }
+  // The packet that any() or next() gave last, as it came.
+  const std::string& last_bytes() const { return kept_.back()->bytes; }
   unsigned moves() const { return wire_->moves; }
   // MQTT 5: DISCONNECT with the reason, then the end; others: only the end.
   bool ended_with(Reason reason) {
