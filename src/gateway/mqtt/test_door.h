@@ -217,6 +217,8 @@ class Talker {
     frames_.pop_front();
     return kept_.back()->packet;
   }
+  // The bytes of the packet that was taken last.
+  const std::string& last_bytes() const { return kept_.back()->bytes; }
   // The next packet, which has to be a T.
   template <typename T>
   T next() {
@@ -237,6 +239,8 @@ class Talker {
     if (arrived()) ADD_FAILURE() << "unexpected: " << am::describe(frames_.front()->packet);
     return wire_->closed && frames_.empty();
   }
+  // Something has come in that was not taken yet.
+  bool has_packet() { return arrived(); }
   bool is_closed() const { return wire_->closed; }
   unsigned moves() const { return wire_->moves; }
   // MQTT 5: DISCONNECT with the reason, then the end; others: only the end.
