@@ -185,6 +185,7 @@ class Session final : public Reader {
   void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status);
   void send_retained(const std::string& name, const std::vector<MessageRef>& messages);
   void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
+  void forget(const Subscription& removed);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
   void return_group_waiting(uint64_t group_id);

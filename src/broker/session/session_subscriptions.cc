@@ -270,9 +270,15 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   durable_filters_.reset();
   if (!removed.empty() && !ended_) drop_unwanted();
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
-                 removed = std::move(removed), last = !has_durable()](engine::CommitStatus) {
-    for (const auto& subscription : removed) shard->forget_subscription(*subscription, id, last);
+                 removed = std::move(removed)](engine::CommitStatus) {
     Session* session = shard->find_session(id);
+    for (const auto& subscription : removed) {
+      if (session != nullptr) {
+        session->forget(*subscription);
+      } else {
+        shard->forget_subscription(*subscription, id, true);
+      }
+    }
     if (session == nullptr || session->sink_ == nullptr || session->attachment_ != attachment || cookie == 0) return;
     session->sink_->unsubscribed(cookie, std::span<const bool>(reinterpret_cast<const bool*>(existed.data()), existed.size()));
   };
@@ -280,6 +286,16 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     finish(engine::CommitStatus::committed);
   } else {
     write(std::move(finish));  // the removal is committed before the interest goes
+  }
+}
+
+// The same filter may have been subscribed to again while the removal was being written: that interest stays.
+void Session::forget(const Subscription& removed) {
+  const auto again = subscriptions_.find(subscription_name(removed.request.group, removed.request.filter));
+  if (again == subscriptions_.end()) {
+    shard_.forget_subscription(removed, id_, !has_durable());
+  } else if (removed.durable && !again->second->durable) {
+    shard_.withdraw_durable(removed, id_, !has_durable());
   }
 }
 

@@ -242,6 +242,8 @@ class Talker {
   // Something has come in that was not taken yet.
   bool has_packet() { return arrived(); }
   bool is_closed() const { return wire_->closed; }
+  // The packet that any() or next() gave last, as it came.
+  const std::string& last_bytes() const { return kept_.back()->bytes; }
   unsigned moves() const { return wire_->moves; }
   // MQTT 5: DISCONNECT with the reason, then the end; others: only the end.
   bool ended_with(Reason reason) {
