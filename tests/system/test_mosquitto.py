@@ -87,6 +87,7 @@ class Sub:
         self.process.stdout.close()
 
 
+# A client that knows nothing of Arena needs nothing of it. [3.1.1 MQTT-7.0.0-2]
 def round_trip(version, qos):
     topic = unique("m/")
     with Sub(version, "-t", topic, "-q", qos) as sub:

@@ -1,10 +1,8 @@
 // Flow control of MQTT 5, section 4.9: packet by packet, in virtual time.
-#include "gateway/mqtt/test_door.h"
+#include "gateway/mqtt/test_rules.h"
 
 namespace arena::gateway::mqtt::test {
 namespace {
-
-using am::PacketType;
 
 am::Connect with_window(const Talker& client, uint16_t receive_maximum) {
   am::Connect packet = client.connect_packet("sub", false, 100);

@@ -1,13 +1,10 @@
 // The three guarantees as MQTT's handshakes, both ways and across connections: packet by packet, in virtual time.
 #include <set>
 
-#include "gateway/mqtt/test_door.h"
+#include "gateway/mqtt/test_rules.h"
 
 namespace arena::gateway::mqtt::test {
 namespace {
-
-using am::PacketType;
-constexpr Version kVersions[] = {Version::v3_1_1, Version::v5};
 
 // A client whose session outlives its connection, subscribed to x.
 struct Lasting {

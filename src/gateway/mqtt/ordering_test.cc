@@ -1,13 +1,10 @@
 // In which order things come: messages, repetitions and acknowledgements: packet by packet, in virtual time.
 #include <map>
 
-#include "gateway/mqtt/test_door.h"
+#include "gateway/mqtt/test_rules.h"
 
 namespace arena::gateway::mqtt::test {
 namespace {
-
-using am::PacketType;
-constexpr Version kVersions[] = {Version::v3_1_1, Version::v5};
 
 // Of a server's own repetitions, which keep to the rule that binds clients.
 // [5 MQTT-4.6.0-1] [3.1.1 MQTT-4.6.0-1] [3.1.1 MQTT-4.6.0-6]

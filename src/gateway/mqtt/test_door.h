@@ -217,8 +217,6 @@ class Talker {
     frames_.pop_front();
     return kept_.back()->packet;
   }
-  // The bytes of the packet that was taken last.
-  const std::string& last_bytes() const { return kept_.back()->bytes; }
   // The next packet, which has to be a T.
   template <typename T>
   T next() {

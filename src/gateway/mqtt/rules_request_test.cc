@@ -1,27 +1,10 @@
 // What clients may not send, and what becomes of those who do: packet by packet, in virtual time.
 #include <set>
 
-#include "gateway/mqtt/test_door.h"
+#include "gateway/mqtt/test_rules.h"
 
 namespace arena::gateway::mqtt::test {
 namespace {
-
-using am::PacketType;
-constexpr Version kVersions[] = {Version::v3_1_1, Version::v5};
-
-am::Subscribe subscribe_packet(std::string_view filter) {
-  am::Subscribe packet;
-  packet.packet_id = 1;
-  packet.subscriptions.push_back({filter, k1});
-  return packet;
-}
-
-am::Unsubscribe unsubscribe_packet(std::string_view filter) {
-  am::Unsubscribe packet;
-  packet.packet_id = 1;
-  packet.filters.push_back(filter);
-  return packet;
-}
 
 am::Ack ack_packet(PacketType type, Reason reason = Reason::success) {
   am::Ack packet;
@@ -54,10 +37,10 @@ void expect_only_flags(const am::Packet& packet, unsigned good) {
 TEST(MqttRules, EndAtPubrelWithOtherFlags) { expect_only_flags(ack_packet(PacketType::pubrel), 2); }
 
 // [5 MQTT-3.8.1-1] [3.1.1 MQTT-3.8.1-1]
-TEST(MqttRules, EndAtSubscribeWithOtherFlags) { expect_only_flags(subscribe_packet("a"), 2); }
+TEST(MqttRules, EndAtSubscribeWithOtherFlags) { expect_only_flags(subscribe_packet(1, "a"), 2); }
 
 // [5 MQTT-3.10.1-1] [3.1.1 MQTT-3.10.1-1]
-TEST(MqttRules, EndAtUnsubscribeWithOtherFlags) { expect_only_flags(unsubscribe_packet("a"), 2); }
+TEST(MqttRules, EndAtUnsubscribeWithOtherFlags) { expect_only_flags(unsubscribe_packet(1, "a"), 2); }
 
 // The flag that PUBREL has on its way out, too: its bytes as they are.
 // [5 MQTT-3.6.1-1] [3.1.1 MQTT-3.6.1-1]
@@ -127,10 +110,10 @@ TEST(MqttRules, EndAtFiltersThatAreNoText) {
     for (const std::string_view filter : {"a/\xff", "a/\xed\xa0\x80", "\xc0\x80", "a/\xe2\x82"}) {
       Talker in(world, version), out(world, version);
       in.connect("in");
-      in.say(subscribe_packet(filter));
+      in.say(subscribe_packet(1, filter));
       EXPECT_TRUE(in.ended_with(Reason::malformed_packet));
       out.connect("out");
-      out.say(unsubscribe_packet(filter));
+      out.say(unsubscribe_packet(1, filter));
       EXPECT_TRUE(out.ended_with(Reason::malformed_packet));
     }
   }
@@ -163,7 +146,7 @@ TEST(MqttRules, EndAtReservedSubscriptionOptions) {
     for (const unsigned options : values) {
       Talker client(world, version);
       client.connect("c");
-      std::string bytes = client.encoded(subscribe_packet("a"));
+      std::string bytes = client.encoded(subscribe_packet(1, "a"));
       bytes.back() = static_cast<char>(options);
       client.bytes(bytes);
       EXPECT_TRUE(client.ended_with(Reason::malformed_packet)) << options;
@@ -176,7 +159,7 @@ TEST(MqttRules, EndAtNoLocalOnASharedSubscription) {
   DoorWorld world;
   Talker client(world);
   client.connect("c");
-  am::Subscribe packet = subscribe_packet("$share/g/a");
+  am::Subscribe packet = subscribe_packet(1, "$share/g/a");
   packet.subscriptions[0].no_local = true;
   client.say(packet);
   EXPECT_TRUE(client.ended_with(Reason::protocol_error));
