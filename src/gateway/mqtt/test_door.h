@@ -31,6 +31,7 @@ struct Wire {
   std::string to_server;
   std::string to_client;
   bool closed = false;  // by the server
+  bool gone = false;    // the client is
   unsigned moves = 0;
 };
 
@@ -39,6 +40,10 @@ class FakeStream final : public net::Stream {
   FakeStream(runtime::Loop& loop, std::shared_ptr<Wire> wire)
       : Stream(net::PeerAddress{"127.0.0.1", 4242, true}, {}), loop_(loop), wire_(std::move(wire)) {
     wire_->stream = this;
+    if (!wire_->gone) return;
+    loop_.post(loop_.core(), [wire = wire_, self = this] {
+      if (wire->stream == self) self->finish(net::CloseReason::reset);
+    });
   }
   ~FakeStream() override { leave(); }
 
@@ -233,6 +238,8 @@ class Talker {
     if (arrived()) ADD_FAILURE() << "unexpected: " << am::describe(frames_.front()->packet);
     return wire_->closed && frames_.empty();
   }
+  // Something has come in that was not taken yet.
+  bool has_packet() { return arrived(); }
   bool is_closed() const { return wire_->closed; }
   // The packet that any() or next() gave last, as it came.
   const std::string& last_bytes() const { return kept_.back()->bytes; }
@@ -282,6 +289,7 @@ class Talker {
   }
   // The connection breaks without a word.
   void vanish() {
+    wire_->gone = true;  // if it is just moving, it is noticed on the other core
     if (wire_->stream != nullptr) wire_->stream->finish(net::CloseReason::reset);
   }
 
