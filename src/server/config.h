@@ -54,6 +54,7 @@ struct Config {
 
   struct Limits {
     uint64_t connections_max = 100'000;
+    uint64_t connections_per_address_max = 0;
     uint64_t half_open_max = 5'000;
     uint64_t topic_length_max = 65'535;
     uint64_t topic_depth_max = 128;

@@ -42,6 +42,7 @@ struct Server::State {
                 process_seed()),
         placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
         disk(settings.broker.partitions, settings.store_bytes_max),
+        admission(process_seed()),
         cores(runtime.cores()),
         endpoints(settings.mqtt_endpoints) {}
 

@@ -67,6 +67,8 @@ const std::vector<Setting>& table() {
 
       // ---- limits
       {"limits.connections_max", SLOT(limits.connections_max), "Open connections.", Reload::new_connections, 1, 100'000'000},
+      {"limits.connections_per_address_max", SLOT(limits.connections_per_address_max),
+       "Open connections from one address (IPv6: from one /64); 0: no limit.", Reload::new_connections, 0, 100'000'000},
       {"limits.half_open_max", SLOT(limits.half_open_max), "Connections that have not sent an accepted CONNECT yet.",
        Reload::new_connections, 1, 100'000'000},
       {"limits.topic_length_max", SLOT(limits.topic_length_max), "Longest topic or filter.", Reload::new_connections, 1,

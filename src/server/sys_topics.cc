@@ -89,6 +89,11 @@ void SysTopics::publish_all() {
   };
   for (const auto& [name, value] : numbers) publish(name, std::to_string(value));
   publish_loads();
+  for (std::size_t reason = 0; reason < gateway::mqtt::kRefused; ++reason) {
+    uint64_t refused = 0;
+    for (const CoreView& core : cores_) refused += core.mqtt->refused[reason].get();
+    publish(std::string("clients/refused/") + gateway::mqtt::kRefusedNames[reason], std::to_string(refused));
+  }
   for (std::size_t reason = 0; reason < broker::kDrops; ++reason) {
     uint64_t dropped_for = 0;
     for (const CoreView& core : cores_) dropped_for += core.broker->drops[reason].get();

@@ -28,6 +28,7 @@ std::shared_ptr<const gateway::mqtt::Options> mqtt_options_of(const Config& conf
   out->topics.length_max = limits.topic_length_max;
   out->topics.depth_max = limits.topic_depth_max;
   out->connections_max = limits.connections_max;
+  out->connections_per_address_max = limits.connections_per_address_max;
   out->half_open_max = limits.half_open_max;
   return out;
 }

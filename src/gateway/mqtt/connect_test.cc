@@ -97,8 +97,8 @@ TEST(MqttConnect, WaitsForConnectOnlySoLong) {
   EXPECT_TRUE(client.closed());
   world.run_ms(100);
   EXPECT_EQ(world.connections(), 0u);
-  EXPECT_EQ(world.admission.half_open, 0u);
-  EXPECT_EQ(world.admission.connections, 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
+  EXPECT_EQ(world.admission.connections(), 0u);
 }
 
 TEST(MqttConnect, RefusesAnOversizedConnectByItsFirstBytes) {
@@ -282,8 +282,8 @@ TEST(MqttConnect, TakesWhatWasSentBehindTheConnect) {
     EXPECT_EQ(moves != 0, cores == 2);
     world.run_ms(100);
     EXPECT_EQ(world.connections(), 0u);
-    EXPECT_EQ(world.admission.connections, 0u);
-    EXPECT_EQ(world.admission.half_open, 0u);
+    EXPECT_EQ(world.admission.connections(), 0u);
+    EXPECT_EQ(world.admission.half_open(), 0u);
   }
 }
 

@@ -153,9 +153,7 @@ void Connection::identify(Principal principal) {
   timer_.disarm();
   std::unique_ptr<net::DetachedStream> detached = stream_->detach();
   if (detached != nullptr) {
-    // The counts of Admission travel with it; the new connection gives them back.
-    ++door_.admission().connections;
-    half_open_ = false;
+    pending_->seat = std::move(seat_);
     door_.hand_over(home, std::move(detached), std::move(pending_), std::move(rest_));
   }
   door_.bury(*this);
@@ -201,7 +199,7 @@ void Connection::opened(broker::Session& session, bool present) {
   if (stage_ != Stage::deciding) return;
   session_ = &session;
   stage_ = Stage::open;
-  leave_half_open();
+  seat_.leave_half_open();
   door_.counters().connects_accepted.add();
   connect_expiry_s_ = pending_->open.expiry_s;
   topic_alias_out_max_ = std::min(pending_->topic_alias_max, options_->topic_alias_out_max);

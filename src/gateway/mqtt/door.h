@@ -10,6 +10,7 @@
 
 #include "access/authenticator.h"
 #include "broker/shard.h"
+#include "gateway/mqtt/admission.h"
 #include "gateway/mqtt/frame_cache.h"
 #include "gateway/mqtt/options.h"
 #include "net/stream.h"
@@ -41,7 +42,6 @@ class Door {
   access::Authenticator& authenticator() { return authenticator_; }
   const std::shared_ptr<const Options>& options() const { return options_; }
   Counters& counters() { return counters_; }
-  Admission& admission() { return admission_; }
   FrameCache& frames() { return frames_; }
   Connection* find(uint64_t id);
   // Destroys it at the end of this turn.
@@ -52,7 +52,7 @@ class Door {
 
  private:
   void adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest);
-  Connection& add(std::unique_ptr<net::Stream> stream);
+  Connection& add(std::unique_ptr<net::Stream> stream, Seat seat);
 
   runtime::Loop& loop_;
   broker::Shard& shard_;

@@ -15,7 +15,7 @@ TEST(MqttDoor, ClosesConnectionsWithoutConnectWhenShut) {
   EXPECT_TRUE(silent.is_closed());
   EXPECT_TRUE(elsewhere.is_closed());
   EXPECT_EQ(world.connections(), 1u);
-  EXPECT_EQ(world.admission.half_open, 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
 }
 
 // A connection that was on its way to another core when the doors shut is not let in any more.
@@ -32,8 +32,8 @@ TEST(MqttDoor, LetsNobodyInWhoArrivesAfterItShut) {
   world.run_ms(1000);
   EXPECT_EQ(drained, 2u);
   EXPECT_EQ(world.connections(), 0u);
-  EXPECT_EQ(world.admission.connections, 0u);
-  EXPECT_EQ(world.admission.half_open, 0u);
+  EXPECT_EQ(world.admission.connections(), 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
 }
 
 TEST(MqttDoor, RefusesMoreConnectionsThanItsLimits) {
@@ -52,6 +52,29 @@ TEST(MqttDoor, RefusesMoreConnectionsThanItsLimits) {
   world.run_ms(10);
   Talker fourth(world);
   EXPECT_EQ(fourth.connect("fourth").reason, Reason::success);
+}
+
+TEST(MqttDoor, RefusesMoreConnectionsFromOneAddressThanItsLimit) {
+  Options options;
+  options.connections_per_address_max = 2;
+  DoorWorld world(2, options);
+  const auto open = [&](const char* ip, unsigned core) { return std::make_unique<Talker>(world, Version::v5, core, ip); };
+  const auto first = open("192.0.2.1", 0), second = open("192.0.2.1", 1);
+  first->connect("first");   // a seat is kept when its connection moves
+  second->connect("second");
+  EXPECT_TRUE(open("192.0.2.1", 0)->is_closed());
+  EXPECT_EQ(world.counters[0]->refused[static_cast<std::size_t>(Refused::connections_per_address)].get(), 1u);
+  EXPECT_FALSE(open("192.0.2.2", 0)->is_closed());
+  first->vanish();
+  world.run_ms(10);
+  EXPECT_FALSE(open("192.0.2.1", 0)->is_closed());
+}
+
+// One customer has a whole /64.
+TEST(MqttDoor, TakesAnIpv6NetworkForOneAddress) {
+  EXPECT_EQ(address_key("2001:db8::1", 7), address_key("2001:db8::ffff:1", 7));
+  EXPECT_NE(address_key("2001:db8::1", 7), address_key("2001:db8:0:1::1", 7));
+  EXPECT_NE(address_key("192.0.2.1", 7), address_key("192.0.2.2", 7));
 }
 
 std::string id_at_home_on(DoorWorld& world, unsigned core) {
