@@ -43,6 +43,7 @@ struct Server::State {
         placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
         disk(settings.broker.partitions, settings.store_bytes_max),
         admission(process_seed()),
+        passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
         cores(runtime.cores()),
         endpoints(settings.mqtt_endpoints) {}
 
@@ -64,6 +65,7 @@ struct Server::State {
   std::shared_ptr<const broker::Placement> placement;
   engine::MemoryDisk disk;
   mqtt::Admission admission;
+  std::shared_ptr<access::PasswordQueue> passwords;
   std::vector<std::unique_ptr<Core>> cores;
   std::vector<Endpoint> endpoints;
   std::atomic<bool> failed{false};
@@ -74,7 +76,7 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
     : loop(own_loop),
       store(own_loop, state.disk),
       shard(own_loop, store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
-      authenticator(own_loop, state.settings.live.auth),
+      authenticator(own_loop, state.settings.live.auth, state.passwords),
       streams(own_loop),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters) {
   shard.set_on_store_failed([&state] { state.failed = true; });

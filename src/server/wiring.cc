@@ -29,6 +29,7 @@ std::shared_ptr<const gateway::mqtt::Options> mqtt_options_of(const Config& conf
   out->topics.depth_max = limits.topic_depth_max;
   out->connections_max = limits.connections_max;
   out->connections_per_address_max = limits.connections_per_address_max;
+  out->connects_per_address_per_s = static_cast<uint32_t>(limits.connects_per_address_per_s);
   out->half_open_max = limits.half_open_max;
   return out;
 }
@@ -77,6 +78,7 @@ Result<Settings> settings_of(const Config& config) {
   out.mqtt_endpoints.clear();
   for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port});
   out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
+  out.password_queue_max = config.limits.password_queue_max;
   out.broker = broker_options_of(config);
   out.live = std::move(live.value());
   return out;

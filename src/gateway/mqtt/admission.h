@@ -46,16 +46,19 @@ class Admission {
   explicit Admission(uint64_t seed = 0) : seed_(seed) {}
 
   // A seat for a new connection, or the limit that forbids it.
-  Result<Seat, Refused> admit(std::string_view ip, const Options& options);
+  Result<Seat, Refused> admit(std::string_view ip, const Options& options, int64_t now_ms);
   std::size_t connections() const { return connections_; }
   std::size_t half_open() const { return half_open_; }
 
  private:
   friend class Seat;
+  bool within_rate(uint64_t key, uint32_t per_s, int64_t now_ms);
+
   const uint64_t seed_;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> half_open_{0};
-  AddressTable by_address_;
+  AddressTable open_;
+  AddressTable paid_until_us_;  // how far an address is ahead of its rate
 };
 
 // A connection's place in the counts, given back when the connection goes. Moves with it from core to core.
@@ -68,6 +71,7 @@ class Seat {
   ~Seat() { leave(); }
 
   void leave_half_open();
+  uint64_t address() const { return key_; }
 
  private:
   friend class Admission;

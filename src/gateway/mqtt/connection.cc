@@ -205,6 +205,7 @@ void Connection::say_goodbye(Reason reason, std::string_view text) {
 void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expiry_s) {
   if (stage_ == Stage::closing) return;
   stage_ = Stage::closing;
+  unlink();
   seat_.leave_half_open();
   timer_.disarm();
   throttle_timer_.disarm();
@@ -215,6 +216,15 @@ void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expi
 
 void Connection::close_unless_open() {
   if (stage_ != Stage::open) shut_down(broker::DetachKind::abrupt, std::nullopt);
+}
+
+void Connection::give_way() {
+  stage_ = Stage::closing;
+  timer_.disarm();
+  unlink();
+  seat_ = {};
+  stream_->abort();
+  door_.bury(*this);
 }
 
 void Connection::on_closed(net::CloseReason) {

@@ -39,7 +39,7 @@ struct PendingConnect {
   bool wants_problem_information = true;
 };
 
-class Connection final : public net::StreamHandler, public broker::SessionSink {
+class Connection final : public net::StreamHandler, public broker::SessionSink, public ListNode<SilentTag> {
  public:
   Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream, Seat seat);
   ~Connection() override = default;
@@ -49,6 +49,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest);
   // For a door that lets nobody in any more.
   void close_unless_open();
+  // Ends at once and without a word: somebody else needs the place.
+  void give_way();
   void on_authenticated(const Result<Principal, access::AuthRefusal>& result);
 
   // ---- StreamHandler ----

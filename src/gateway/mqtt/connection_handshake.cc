@@ -12,6 +12,7 @@ namespace am = arena::mqtt;
 void Connection::on_timer(void* self) {
   Connection& connection = *static_cast<Connection*>(self);
   if (connection.stage_ == Stage::fresh || connection.stage_ == Stage::deciding) {
+    connection.door_.counters().refuse(Refused::connect_timeout);
     connection.shut_down(broker::DetachKind::abrupt, std::nullopt);
     return;
   }
@@ -94,6 +95,7 @@ std::unique_ptr<PendingConnect> Connection::take_connect(const am::Connect& pack
 }
 
 void Connection::on_connect(const am::Connect& packet) {
+  unlink();  // silent no more
   version_ = packet.version;
   peer_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(am::kPacketBytesMax);
   problem_information_ = packet.properties.request_problem_information.value_or(true);
@@ -104,7 +106,7 @@ void Connection::on_connect(const am::Connect& packet) {
   pending_ = take_connect(packet);
   stage_ = Stage::deciding;
   stream_->pause_reading();
-  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback};
+  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback, seat_.address()};
   pending_->password.reset();
   door_.authenticator().authenticate(std::move(credentials), [door = &door_, id = id_](Result<Principal, access::AuthRefusal> result) {
     if (Connection* connection = door->find(id)) connection->on_authenticated(result);
@@ -119,6 +121,7 @@ void Connection::on_authenticated(const Result<Principal, access::AuthRefusal>& 
   }
   switch (result.error()) {
     case access::AuthRefusal::busy:
+      door_.counters().refuse(Refused::password_queue);
       refuse(Reason::server_busy, "too many logins at once: try again later");
       break;
     case access::AuthRefusal::bad_credentials:
@@ -162,6 +165,7 @@ void Connection::identify(Principal principal) {
 void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest) {
   pending_ = std::move(pending);
   rest_ = std::move(rest);
+  unlink();
   version_ = pending_->version;
   peer_packet_bytes_max_ = pending_->packet_bytes_max;
   problem_information_ = pending_->wants_problem_information;

@@ -19,7 +19,7 @@ Door::Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& aut
 Door::~Door() = default;
 
 void Door::accept(std::unique_ptr<net::Stream> stream) {
-  Result<Seat, Refused> seat = shut_ ? fail(Refused::shut) : admission_.admit(stream->peer().ip, *options_);
+  Result<Seat, Refused> seat = shut_ ? fail(Refused::shut) : admit(stream->peer().ip);
   if (!seat) {
     counters_.refuse(seat.error());
     stream->abort();
@@ -27,6 +27,15 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
   }
   counters_.accepted.add();
   add(std::move(stream), std::move(*seat));
+}
+
+// A flood of silent connections must not keep others out: with all half-open places taken, the oldest here goes.
+Result<Seat, Refused> Door::admit(std::string_view ip) {
+  Result<Seat, Refused> seat = admission_.admit(ip, *options_, loop_.now_ms());
+  if (seat || seat.error() != Refused::half_open || silent_.empty()) return seat;
+  counters_.refuse(Refused::half_open);
+  silent_.front().give_way();
+  return admission_.admit(ip, *options_, loop_.now_ms());
 }
 
 void Door::shut() {
@@ -43,6 +52,7 @@ Connection& Door::add(std::unique_ptr<net::Stream> stream, Seat seat) {
   auto connection = std::make_unique<Connection>(*this, id, std::move(stream), std::move(seat));
   Connection& added = *connection;
   connections_[id] = std::move(connection);
+  silent_.push_back(added);
   counters_.connections.add();
   return added;
 }

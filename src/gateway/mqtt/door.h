@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "access/authenticator.h"
+#include "base/intrusive_list.h"
 #include "broker/shard.h"
 #include "gateway/mqtt/admission.h"
 #include "gateway/mqtt/frame_cache.h"
@@ -19,6 +20,7 @@ namespace arena::gateway::mqtt {
 
 class Connection;
 struct PendingConnect;
+struct SilentTag;
 
 class Door {
  public:
@@ -53,6 +55,7 @@ class Door {
  private:
   void adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest);
   Connection& add(std::unique_ptr<net::Stream> stream, Seat seat);
+  Result<Seat, Refused> admit(std::string_view ip);
 
   runtime::Loop& loop_;
   broker::Shard& shard_;
@@ -65,6 +68,7 @@ class Door {
   FrameCache frames_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
+  IntrusiveList<Connection, SilentTag> silent_;  // without a CONNECT yet, oldest first
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
 };

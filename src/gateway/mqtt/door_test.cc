@@ -36,18 +36,23 @@ TEST(MqttDoor, LetsNobodyInWhoArrivesAfterItShut) {
   EXPECT_EQ(world.admission.half_open(), 0u);
 }
 
-TEST(MqttDoor, RefusesMoreConnectionsThanItsLimits) {
+uint64_t refused(const DoorWorld& world, Refused reason) {
+  uint64_t n = 0;
+  for (const auto& counters : world.counters) n += counters->refused[static_cast<std::size_t>(reason)].get();
+  return n;
+}
+
+TEST(MqttDoor, RefusesMoreConnectionsThanItsLimit) {
   Options options;
   options.connections_max = 2;
-  options.half_open_max = 1;
   DoorWorld world(1, options);
-  Talker first(world), early(world);
-  EXPECT_TRUE(early.is_closed());
+  Talker first(world);
   first.connect("first");
   Talker second(world);
   second.connect("second");
   Talker third(world);
   EXPECT_TRUE(third.is_closed());
+  EXPECT_EQ(refused(world, Refused::connections), 1u);
   first.vanish();
   world.run_ms(10);
   Talker fourth(world);
@@ -63,11 +68,40 @@ TEST(MqttDoor, RefusesMoreConnectionsFromOneAddressThanItsLimit) {
   first->connect("first");   // a seat is kept when its connection moves
   second->connect("second");
   EXPECT_TRUE(open("192.0.2.1", 0)->is_closed());
-  EXPECT_EQ(world.counters[0]->refused[static_cast<std::size_t>(Refused::connections_per_address)].get(), 1u);
+  EXPECT_EQ(refused(world, Refused::connections_per_address), 1u);
   EXPECT_FALSE(open("192.0.2.2", 0)->is_closed());
   first->vanish();
   world.run_ms(10);
   EXPECT_FALSE(open("192.0.2.1", 0)->is_closed());
+}
+
+// Slowloris: those who say nothing hold no place that somebody who speaks needs.
+TEST(MqttDoor, ClosesTheOldestSilentConnectionWhenHalfOpenPlacesRunOut) {
+  Options options;
+  options.half_open_max = 2;
+  DoorWorld world(1, options);
+  Talker oldest(world), old(world), young(world);
+  EXPECT_TRUE(oldest.is_closed());
+  EXPECT_FALSE(old.is_closed());
+  EXPECT_EQ(young.connect("young").reason, Reason::success);
+  EXPECT_EQ(world.admission.half_open(), 1u);
+  EXPECT_EQ(world.admission.connections(), 2u);
+  EXPECT_EQ(refused(world, Refused::half_open), 1u);
+}
+
+TEST(MqttDoor, RefusesAnAddressThatConnectsFasterThanItsRate) {
+  Options options;
+  options.connects_per_address_per_s = 1;
+  DoorWorld world(1, options);
+  std::deque<Talker> clients;
+  std::size_t let_in = 0;
+  for (int i = 0; i < 40; ++i) let_in += !clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed();
+  EXPECT_NEAR(static_cast<double>(let_in), kConnectRateWindowS, 1);
+  EXPECT_EQ(refused(world, Refused::connect_rate), 40 - let_in);
+  EXPECT_FALSE(clients.emplace_back(world, Version::v5, 0, "192.0.2.2").is_closed());
+  world.run_ms(1000);
+  EXPECT_FALSE(clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed());
+  EXPECT_TRUE(clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed());
 }
 
 // One customer has a whole /64.

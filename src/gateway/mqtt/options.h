@@ -30,14 +30,27 @@ struct Options {
   std::size_t acks_pending_max = 1024;       // publishes awaiting receipts before the socket is not read
   std::size_t connections_max = 100'000;
   std::size_t connections_per_address_max = 0;  // 0: no limit
-  std::size_t half_open_max = 5'000;         // accepted, and no CONNECT accepted yet
+  uint32_t connects_per_address_per_s = 1000;   // averaged over kConnectRateWindowS; 0: no limit
+  std::size_t half_open_max = 5'000;            // accepted, and no CONNECT accepted yet; then the oldest goes
   std::size_t client_id_bytes_max = 256;
 };
 
-// Why a connection was closed at accept.
-enum class Refused : uint8_t { shut, connections, connections_per_address, half_open };
-inline constexpr std::size_t kRefused = 4;
-inline constexpr const char* kRefusedNames[kRefused] = {"shut", "connections", "connections_per_address", "half_open"};
+// An address may come faster than its rate for a while: what this long would have brought.
+inline constexpr int64_t kConnectRateWindowS = 20;
+
+// Why a connection was closed before it was let in.
+enum class Refused : uint8_t {
+  shut,
+  connections,
+  connections_per_address,
+  connect_rate,             // of its address
+  half_open,                // the oldest gave way
+  connect_timeout,
+  password_queue,           // too many passwords waited to be verified
+};
+inline constexpr std::size_t kRefused = 7;
+inline constexpr const char* kRefusedNames[kRefused] = {
+    "shut", "connections", "connections_per_address", "connect_rate", "half_open", "connect_timeout", "password_queue"};
 
 // What one core's gateway counts.
 struct Counters {
@@ -51,7 +64,7 @@ struct Counters {
   broker::Counter connects_refused;
   broker::Counter malformed;
   broker::Counter keepalive_timeouts;
-  broker::Counter refused[kRefused];    // at accept, by reason
+  broker::Counter refused[kRefused];    // before they were let in, by reason
   broker::Counter publishes_received;
 
   void refuse(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }

@@ -128,7 +128,7 @@ class DoorWorld {
     for (unsigned core = 0; core < cores; ++core) {
       runtime::Loop& loop = broker.sim().loop(core);
       counters.push_back(std::make_unique<Counters>());
-      authenticators_.push_back(std::make_unique<access::Authenticator>(loop, auth));
+      authenticators_.push_back(std::make_unique<access::Authenticator>(loop, auth, passwords_));
       factories_.push_back(std::make_unique<FakeFactory>(loop));
       doors.push_back(std::make_unique<Door>(loop, broker.shard(core), *authenticators_[core], *factories_[core], shared,
                                              admission, *counters[core]));
@@ -163,6 +163,7 @@ class DoorWorld {
 
  private:
   uint32_t epoch_ = 1;
+  std::shared_ptr<access::PasswordQueue> passwords_ = std::make_shared<access::PasswordQueue>(64);
   std::vector<std::unique_ptr<access::Authenticator>> authenticators_;
   std::vector<std::unique_ptr<FakeFactory>> factories_;
 
