@@ -70,6 +70,7 @@ void SysTopics::publish_all() {
       {"clients/disconnected", total - std::min(total, connected)},
       {"clients/expired", sum(&Counters::sessions_expired)},
       {"clients/maximum", clients_maximum_},
+      {"clients/slow_disconnected", sum(&Counters::slow_disconnected)},
       {"clients/total", total},
       {"messages/received", sum(&MqttCounters::packets_received)},
       {"messages/sent", sum(&MqttCounters::packets_sent)},

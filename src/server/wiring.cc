@@ -40,6 +40,7 @@ broker::Options broker_options_of(const Config& config) {
   out.subscriptions_per_session_max = limits.subscriptions_per_session_max;
   out.inflight_per_session_max = limits.inflight_per_session_max;
   out.queued_bytes_per_session_max = limits.queued_bytes_per_session_max;
+  out.slow_policy = slow_policy_of(limits.slow_policy).value_or(SlowPolicy::drop_oldest);
   out.retained_messages_max = limits.retained_messages_max;
   out.retained_bytes_max = limits.retained_bytes_max;
   out.inbox_bytes_max = limits.inbox_bytes_max;

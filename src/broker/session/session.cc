@@ -76,6 +76,7 @@ void Session::start() {
 
 void Session::evict(EndReason reason, DetachKind kind) {
   if (sink_ == nullptr) return;
+  if (reason == EndReason::queue_full) shard_.counters().slow_disconnected.add();
   SessionSink* sink = sink_;
   release_sink(kind, std::nullopt);
   sink->closed(reason);

@@ -17,6 +17,7 @@
 #include "broker/mail.h"
 #include "broker/session/feed.h"
 #include "broker/session/subscription.h"
+#include "broker/session/transient_queue.h"
 #include "broker/session/window.h"
 #include "broker/types.h"
 
@@ -27,6 +28,7 @@ struct Merged {
   Guarantee guarantee = Guarantee::at_most_once;
   bool retained = false;
   bool durable = false;           // through a durable subscription: the cursor decides
+  SlowPolicy slow = SlowPolicy::drop_oldest;
   std::vector<uint32_t> ids;
 };
 
@@ -146,6 +148,8 @@ class Session final : public Reader {
   bool must_record_tag(const Item& item) const;
   void enqueue(Item item);
   void enqueue_transient(Item item);
+  void wait_transient(Item item);
+  void push_transient(Item item);
   void pump();
   void pump_transient();
   void send(Item item);
@@ -221,7 +225,7 @@ class Session final : public Reader {
   Window window_;
   std::size_t parked_ = 0;              // entries of window_ in that stage
   std::deque<Item> waiting_;            // at least once and above, in order
-  std::deque<Item> waiting_transient_;  // at most once
+  TransientQueue waiting_transient_;    // at most once
   std::size_t waiting_bytes_ = 0;
   std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags_;
 

@@ -23,14 +23,39 @@ std::optional<Connection::Reason> Connection::check_subscription(const am::Subsc
   return std::nullopt;
 }
 
+namespace {
+
+// User properties that begin with "arena-" are ours: this one says what a subscriber that is too slow loses.
+constexpr std::string_view kSlowProperty = "arena-slow";
+
+struct SlowAsked {
+  bool understood = true;
+  std::optional<SlowPolicy> policy;  // none: not asked
+};
+
+SlowAsked slow_policy_asked(const am::SubscribeProperties& properties) {
+  SlowAsked asked;
+  for (const am::UserProperty& property : properties.user_properties) {
+    if (property.name != kSlowProperty) continue;
+    asked.policy = slow_policy_of(property.value);
+    asked.understood = asked.understood && asked.policy.has_value();
+  }
+  return asked;
+}
+
+}  // namespace
+
 void Connection::on_subscribe(const am::Subscribe& packet) {
+  const SlowAsked slow = slow_policy_asked(packet.properties);
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
   std::vector<broker::SubscribeRequest> requests;
   for (const am::Subscription& subscription : packet.subscriptions) {
     broker::SubscribeRequest request;
     request.id = packet.properties.subscription_identifier.value_or(0);
-    const std::optional<Reason> refusal = check_subscription(subscription, request);
+    request.slow = slow.policy;
+    const std::optional<Reason> refusal =
+        slow.understood ? check_subscription(subscription, request) : Reason::implementation_specific_error;
     pending.reasons.push_back(refusal.value_or(Reason::success));
     if (refusal) continue;
     pending.asked.push_back(pending.reasons.size() - 1);
