@@ -52,6 +52,7 @@ struct Counters {
   Counter sessions_opened;       // ever
   Counter sessions_expired;
   Counter takeovers;
+  Counter queued_bytes;          // waiting in memory for the sessions here
   Counter slow_disconnected;     // sessions whose queue was full of what may not be dropped
   Counter subscriptions;
   Counter shared_subscriptions;

@@ -27,6 +27,7 @@ struct Options {
   std::size_t subscriptions_per_session_max = 1024;
   std::size_t inflight_per_session_max = 1024;               // deliveries awaiting settlement
   std::size_t queued_bytes_per_session_max = 8 << 20;        // waiting in memory for one session
+  std::size_t queued_bytes_max = std::size_t{1} << 30;       // for all sessions; above it little for each
   SlowPolicy slow_policy = SlowPolicy::drop_oldest;          // of subscriptions that neither client nor rule gives one
   std::size_t retained_messages_max = 1'000'000;
   std::size_t retained_bytes_max = std::size_t{1} << 30;

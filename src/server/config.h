@@ -65,6 +65,8 @@ struct Config {
     uint64_t queued_bytes_per_session_max = 8 << 20;
     std::string slow_policy = "drop_oldest";
     uint64_t output_bytes_per_connection_max = 1 << 20;
+    uint64_t output_bytes_max = 256 << 20;
+    uint64_t queued_bytes_max = uint64_t{1} << 30;
     uint64_t cross_core_bytes_max = 16 << 20;
     uint64_t retained_messages_max = 1'000'000;
     uint64_t retained_bytes_max = uint64_t{1} << 30;

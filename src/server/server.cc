@@ -43,6 +43,7 @@ struct Server::State {
         placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
         disk(settings.broker.partitions, settings.store_bytes_max),
         admission(process_seed()),
+        output(settings.output_bytes_max),
         passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
         cores(runtime.cores()),
         endpoints(settings.mqtt_endpoints) {}
@@ -65,6 +66,7 @@ struct Server::State {
   std::shared_ptr<const broker::Placement> placement;
   engine::MemoryDisk disk;
   mqtt::Admission admission;
+  net::OutputBudget output;
   std::shared_ptr<access::PasswordQueue> passwords;
   std::vector<std::unique_ptr<Core>> cores;
   std::vector<Endpoint> endpoints;
@@ -104,7 +106,8 @@ Status Server::start() {
     std::vector<CoreView> views;
     for (const auto& core : state->cores) views.push_back({&core->broker_counters, &core->mqtt_counters});
     Core& first = *state->cores[0];
-    first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->settings.sys_interval_ms);
+    first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->output,
+                                            state->settings.sys_interval_ms);
   });
   return Unit{};
 }
@@ -172,6 +175,7 @@ Status Server::listen() {
       options.reuse_port = state_->cores.size() > 1;
       options.stream.output_high_bytes = state_->settings.output_bytes_per_connection_max;
       options.stream.output_low_bytes = options.stream.output_high_bytes / 4;
+      options.stream.budget = &state_->output;
       auto listener = net::TcpListener::listen(
           core.loop, options, [door = &core.door](std::unique_ptr<net::Stream> stream) { door->accept(std::move(stream)); });
       if (!listener) {

@@ -13,10 +13,12 @@ namespace arena::server {
 using broker::Counters;
 using MqttCounters = gateway::mqtt::Counters;
 
-SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores, int64_t interval_ms)
+SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores,
+                     const net::OutputBudget& output, int64_t interval_ms)
     : loop_(loop),
       shard_(shard),
       cores_(std::move(cores)),
+      output_(output),
       interval_ms_(interval_ms),
       started_ms_(loop.now_ms()),
       loads_({{"messages/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::packets_received); }},
@@ -82,6 +84,9 @@ void SysTopics::publish_all() {
       {"publish/bytes/sent", sum(&Counters::delivered_bytes)},
       {"bytes/received", sum(&MqttCounters::bytes_received)},
       {"bytes/sent", sum(&MqttCounters::bytes_sent)},
+      {"output/bytes", output_.used.load()},
+      {"output/times_full", output_.times_full.load()},
+      {"queued/bytes", sum(&Counters::queued_bytes)},
       {"retained messages/count", sum(&Counters::retained)},
       {"subscriptions/count", sum(&Counters::subscriptions)},
       {"shared_subscriptions/count", sum(&Counters::shared_subscriptions)},

@@ -40,6 +40,7 @@ broker::Options broker_options_of(const Config& config) {
   out.subscriptions_per_session_max = limits.subscriptions_per_session_max;
   out.inflight_per_session_max = limits.inflight_per_session_max;
   out.queued_bytes_per_session_max = limits.queued_bytes_per_session_max;
+  out.queued_bytes_max = limits.queued_bytes_max;
   out.slow_policy = slow_policy_of(limits.slow_policy).value_or(SlowPolicy::drop_oldest);
   out.retained_messages_max = limits.retained_messages_max;
   out.retained_bytes_max = limits.retained_bytes_max;
@@ -80,6 +81,7 @@ Result<Settings> settings_of(const Config& config) {
   for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port});
   out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
   out.password_queue_max = config.limits.password_queue_max;
+  out.output_bytes_max = config.limits.output_bytes_max;
   out.broker = broker_options_of(config);
   out.live = std::move(live.value());
   return out;

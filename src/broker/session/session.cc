@@ -25,7 +25,8 @@ Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
       incarnation_(shard.loop().random()),
       principal_(request.principal),
       client_id_(request.client_id),
-      feed_(shard, id) {
+      feed_(shard, id),
+      waiting_bytes_(shard.counters().queued_bytes) {
   shard_.counters().sessions.add();
 }
 

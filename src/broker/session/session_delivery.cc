@@ -24,7 +24,7 @@ void Session::take(const Routed& routed, const Merged& merged) {
   if (ended_) return;
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
-    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    if (waiting_bytes_ >= queued_bytes_max()) {
       feed_.fall_behind(routed.partition);
       return;
     }
@@ -43,11 +43,19 @@ void Session::take(const Routed& routed, const Merged& merged) {
   item.ids = merged.ids;
   if (merged.guarantee == Guarantee::at_most_once) {
     enqueue_transient(std::move(item));
-  } else if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+  } else if (waiting_bytes_ >= queued_bytes_max()) {
     evict(EndReason::queue_full, DetachKind::abrupt);  // there is no log to fall back to, and no silent drop
   } else {
     enqueue(std::move(item));
   }
+}
+
+// Its own bound; a little while all sessions of this core together hold what is this core's part.
+std::size_t Session::queued_bytes_max() const {
+  constexpr std::size_t kLittleBytes = 64 << 10;
+  const Options& options = shard_.options();
+  const bool full = shard_.counters().queued_bytes.get() >= options.queued_bytes_max / shard_.loop().cores();
+  return full ? std::min(kLittleBytes, options.queued_bytes_per_session_max) : options.queued_bytes_per_session_max;
 }
 
 void Session::give_back(const GroupDelivery& origin) {
@@ -107,7 +115,7 @@ void Session::enqueue_transient(Item item) {
 
 // The subscriber is behind: what it has to do without is its subscription's policy.
 void Session::wait_transient(Item item) {
-  const std::size_t bytes_max = shard_.options().queued_bytes_per_session_max;
+  const std::size_t bytes_max = queued_bytes_max();
   const bool full = waiting_bytes_ + item.bytes() > bytes_max;
   if (full && (item.slow == SlowPolicy::drop_newest || item.slow == SlowPolicy::disconnect)) {
     shard_.counters().drop(Drop::queue_full_newest);
@@ -405,7 +413,7 @@ void Session::return_group_window() {
 // ---- the log ----
 
 void Session::read_if_room() {
-  if (!open_for_sending() || waiting_bytes_ >= shard_.options().queued_bytes_per_session_max / 4) return;
+  if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
   if (!waiting_.empty() && !has_room()) return;
   if (feed_.behind()) feed_.read_more(durable_filters());
 }

@@ -155,6 +155,25 @@ TEST(SlowSubscriber, KeepsItsPolicyOverARestart) {
   EXPECT_EQ(stalled.world.dropped(Drop::superseded), 2u);
 }
 
+// With many stalled, each keeps a little only.
+TEST(SlowSubscriber, KeepsLittleWhenAllTogetherKeepTooMuch) {
+  for (const bool bounded : {false, true}) {
+    Options options;
+    if (bounded) options.queued_bytes_max = 100'000;
+    Stalled stalled(std::nullopt, k0, options);
+    Peer other(stalled.world, "other");
+    ASSERT_TRUE(other.connect());
+    other.subscribe("a/#", k0);
+    other.is_ready = false;
+    for (int i = 0; i < 200; ++i) stalled.publish("a/b", i);
+    EXPECT_EQ(stalled.world.dropped(Drop::queue_full) > 0, bounded);
+    EXPECT_EQ(stalled.world.sum(&Counters::queued_bytes) < 135'000, bounded);
+    stalled.sub.drop();
+    other.drop();
+    EXPECT_EQ(stalled.world.sum(&Counters::queued_bytes), 0u);
+  }
+}
+
 // One stalled subscriber costs its own queue; everybody else gets everything at once.
 TEST(SlowSubscriber, HoldsUpNobodyElse) {
   Stalled stalled(std::nullopt);
