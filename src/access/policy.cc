@@ -63,6 +63,7 @@ bool default_allows(Action action, std::string_view topic) {
 
 std::optional<std::string> fault_of(const Rule& rule) {
   if (!rule.publish && !rule.subscribe) return "names no action: publish, subscribe or all";
+  if (rule.slow && !(rule.allow && rule.subscribe)) return "says what a slow subscriber loses, but allows no subscribing";
   if ((rule.who == Rule::Who::users) == rule.users.empty()) {
     return "names no user; leave the list of users out to mean everybody";
   }
@@ -183,6 +184,18 @@ Decision Policy::decide(const Subject& subject, Action action, std::string_view 
   if (allow != nullptr) return {true, Decision::Cause::rule, allow};
   if (!options_.default_allow) return {false, Decision::Cause::no_rule, nullptr};
   return {default_allows(action, topic), Decision::Cause::no_user_yet, nullptr};
+}
+
+std::optional<SlowPolicy> Policy::slow_policy(const Subject& subject, std::string_view filter) const {
+  std::optional<SlowPolicy> everybodys, own;
+  for_each_rule(subject.principal, Action::subscribe, [&](const Compiled& compiled) {
+    const Rule& rule = compiled.rule;
+    std::optional<SlowPolicy>& found = rule.who == Rule::Who::everybody ? everybodys : own;
+    if (!rule.slow || found) return true;
+    if (applies(compiled, subject, [&](std::string_view outer) { return filter_covers(outer, filter); })) found = rule.slow;
+    return true;
+  });
+  return own ? own : everybodys;
 }
 
 // One allow rule must cover the whole filter; that several together would is not looked for.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "message/principal.h"
+#include "message/slow_policy.h"
 
 namespace arena::access {
 
@@ -29,6 +31,8 @@ struct Rule {
   // A plain filter. %u stands for the user's name, %c for the client id; both are put in literally. A name or id
   // that could change the filter's meaning never satisfies an allow rule, and always satisfies a deny rule.
   std::string filter;
+  // Of subscriptions that this rule allows and that ask for none themselves.
+  std::optional<SlowPolicy> slow;
   std::string source;  // where the rule is written, "arena.toml:12", for explanations
 };
 
@@ -86,6 +90,9 @@ class Policy {
   Decision decide(const Subject& subject, Action action, std::string_view topic) const;
   // `filter` is valid and plain (a group's prefix taken off).
   Coverage covers(const Subject& subject, std::string_view filter) const;
+  // Of the first rule that has one and allows all of `filter`; rules about users and anonymous come before those about
+  // everybody.
+  std::optional<SlowPolicy> slow_policy(const Subject& subject, std::string_view filter) const;
 
  private:
   struct Compiled {
