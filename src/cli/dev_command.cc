@@ -1,5 +1,7 @@
 // `arena dev`: a broker on loopback without any configuration.
 #include <CLI/CLI.hpp>
+
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -32,10 +34,12 @@ server::Settings dev_settings(const DevOptions& options) {
 
 void print_ready(const server::Server& server) {
   const unsigned port = server.endpoints().front().port;
+  // As it was called, so that the lines can be pasted; by its bare name it is found on the PATH.
+  const char* arena = program_invocation_name;
   log::flush();
   std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, kept in memory)\n\n", port);
-  std::printf("  subscribe:  arena sub -p %u 'demo/#'\n", port);
-  std::printf("  publish:    arena pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", port);
+  std::printf("  subscribe:  %s sub -p %u 'demo/#'\n", arena, port);
+  std::printf("  publish:    %s pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", arena, port);
   std::printf("Or with any MQTT client:  mosquitto_sub -p %u -t 'demo/#' -v\n", port);
   std::fflush(stdout);
 }
@@ -56,7 +60,7 @@ void add_dev_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<DevOptions>();
   CLI::App* command = app.add_subcommand("dev", "Run a broker on loopback without any configuration");
   command->add_option("--mqtt", options->mqtt_port, "MQTT port; 0: a free one")->capture_default_str();
-  command->add_option("--data", options->data_dir, "Directory for what is stored");
+  command->add_option("--data", options->data_dir, "Directory for what is stored")->type_name("DIRECTORY");
   command->add_option("--threads", options->threads, "Worker threads; 0: one per core")->capture_default_str();
   command->add_flag("--verbose", options->verbose, "Log what is refused, and why");
   command->callback([options, &exit_code] { exit_code = run_dev(*options); });

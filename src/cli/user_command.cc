@@ -59,7 +59,7 @@ int change(const Arguments& arguments, UsersFile::Change change, std::string_vie
   }
   const Status status = UsersFile(*path).apply(change, arguments.name, hash);
   if (!status) return complain(kFailed, status.error().reason);
-  say(fmt::format("{} {} in {}; a running server takes it at SIGHUP", done, arguments.name, *path));
+  say(fmt::format("{} {} in {}; a server with it as auth.users_file takes it at start and at SIGHUP", done, arguments.name, *path));
   return kOk;
 }
 
@@ -81,8 +81,8 @@ void add_user_command(CLI::App& app, int& exit_code) {
 
   const auto add = [&](const char* name, const char* help) {
     CLI::App* command = group->add_subcommand(name, help);
-    command->add_option("--file", arguments->file, "The users file");
-    command->add_option("--config", arguments->config, "The configuration that names the users file");
+    command->add_option("--file", arguments->file, "The users file")->type_name("FILE");
+    command->add_option("--config", arguments->config, "The configuration that names the users file")->type_name("FILE");
     return command;
   };
   const auto add_change = [&](const char* name, const char* help, UsersFile::Change kind, const char* done) {
