@@ -71,8 +71,8 @@ struct Heard {
 
 void check_left_nothing(test::DoorWorld& world) {
   FUZZ_CHECK(world.connections() == 0);
-  FUZZ_CHECK(world.admission.connections == 0);
-  FUZZ_CHECK(world.admission.half_open == 0);
+  FUZZ_CHECK(world.admission.connections() == 0);
+  FUZZ_CHECK(world.admission.half_open() == 0);
 }
 
 void feed(test::DoorWorld& world, test::Wire& wire, std::string_view bytes, Cuts* cuts) {
@@ -109,7 +109,7 @@ Heard talk(std::string_view stream, Cuts* cuts) {
   core_options.queued_bytes_per_session_max = 4000;
   core_options.exactly_once_inbound_max = 8;
   test::DoorWorld world(1, door_options(), core_options);
-  const std::shared_ptr<test::Wire> wire = world.accept(0);
+  const std::shared_ptr<test::Wire> wire = world.accept(0, "127.0.0.1");
   const std::size_t first = cuts != nullptr && cuts->turns() ? stream.size() : connect_size(stream);
   feed(world, *wire, stream.substr(0, first), cuts);
   world.run_ms(20);

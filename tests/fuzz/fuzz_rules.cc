@@ -145,6 +145,16 @@ void check_covers(const Policy& policy, const std::vector<Rule>& rules, const As
   }
 }
 
+// Whoever may publish now may still; and where no rule speaks of client ids, nobody else.
+void check_still(const Policy& policy, const std::vector<Rule>& rules, const Asker& asker, const std::string& topic,
+                 bool may_now) {
+  const bool still = policy.may_still_publish(asker.principal, topic);
+  FUZZ_CHECK(!may_now || still);
+  const bool by_client =
+      std::ranges::any_of(rules, [](const Rule& rule) { return rule.filter.find("%c") != std::string::npos; });
+  if (!by_client && topic != "$SYS" && !topic.starts_with("$SYS/")) FUZZ_CHECK(still == may_now);
+}
+
 void check_rules(fuzz::Input& input) {
   std::vector<Rule> rules;
   for (std::size_t n = input.below(7); n > 0; --n) {
@@ -166,6 +176,7 @@ void check_rules(fuzz::Input& input) {
     for (const Action action : {Action::publish, Action::subscribe}) {
       const Decision decision = (*policy)->decide({asker.principal, asker.client}, action, topic);
       FUZZ_CHECK(decision.allowed() == allowed(rules, default_allow, asker, action, topic));
+      if (action == Action::publish) check_still(**policy, rules, asker, topic, decision.allowed());
       FUZZ_CHECK(decision.reason().starts_with(decision.allowed() ? "allowed" : "denied"));
     }
   }

@@ -57,7 +57,7 @@ class Client {
 
   void dial(unsigned core) {
     if (wire_ != nullptr) old_.push_back(wire_);
-    wire_ = world_.accept(core);
+    wire_ = world_.accept(core, "127.0.0.1");
     answers_.clear();
     in_.clear();
     held_.clear();

@@ -133,6 +133,7 @@ void SessionModel::owe(std::size_t client, const ModelMessage& message) {
     // nothing forbids it any more.
     if (!recorded && !own_will) return;
     due.optional = due.loose = true;
+    due.qos = message.qos;
   }
   due.ids = sorted(std::move(due.ids));
   due.loose = due.loose || !session.connected;

@@ -233,6 +233,15 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   for (const auto& [name, messages] : answer.retained) send_retained(name, messages);
 }
 
+// What somebody may no longer say is no longer said for them.
+bool Session::publisher_may(const Message& message) const {
+  if (message.publisher == 0) return true;  // the broker itself
+  Principal publisher;
+  publisher.space = principal_.space;
+  publisher.name = message.principal;
+  return shard_.policy().may_still_publish(publisher, message.topic);
+}
+
 void Session::send_retained(const std::string& name, const std::vector<MessageRef>& messages) {
   for (const MessageRef& message : messages) {
     const auto it = subscriptions_.find(name);
@@ -240,6 +249,10 @@ void Session::send_retained(const std::string& name, const std::vector<MessageRe
     Subscription& subscription = *it->second;
     if (subscription.request.no_local && message->publisher == identity_) continue;
     if (message->expired(shard_.loop().wall_ms())) continue;
+    if (!publisher_may(*message)) {
+      shard_.counters().drop(Drop::denied_publish);
+      continue;
+    }
     if (!may_read(subscription, message->topic)) {
       shard_.counters().drop(Drop::denied_delivery);
       continue;
