@@ -1,5 +1,5 @@
-// Two texts from outside, apart by a line break: as topics, as filters, with and without a group. The first byte
-// chooses the limits. Promises: what is valid is what MQTT 4.7 says; matching, covering and intersecting agree with
+// Two texts, from outside and apart by a line break, or of a few levels, which meet more often: as topics, as filters,
+// with and without a group. The first byte chooses this and the limits. Promises: what is valid is what MQTT 4.7 says; matching, covering and intersecting agree with
 // the plainest way to say it; a group is taken apart so that it can be put together again.
 #include <cstdint>
 #include <optional>
@@ -13,6 +13,8 @@
 using namespace arena;
 
 namespace {
+
+constexpr std::string_view kLevels[] = {"a", "+", "#", "b", "", "$s", "$share", "a#"};
 
 // RFC 3629 by its table, without U+0000.
 bool is_good_text(const std::string& text) {
@@ -92,8 +94,11 @@ void check_two(const std::string& a, const std::string& b, const TopicLimits& li
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
-  const TopicLimits limits = input.flag() ? TopicLimits{.length_max = 20, .depth_max = 4} : TopicLimits{};
-  const std::string all = input.rest();
+  const uint8_t choice = input.byte();
+  const TopicLimits limits = choice % 2 != 0 ? TopicLimits{.length_max = 20, .depth_max = 4} : TopicLimits{};
+  const bool of_levels = choice / 2 % 2 != 0;
+  std::string all = of_levels ? input.levels(kLevels) + "\n" : input.rest();
+  if (of_levels) all += input.levels(kLevels);
   const std::size_t end = all.find('\n');
   const std::string a = all.substr(0, end);
   const std::string b = end == std::string::npos ? "" : all.substr(end + 1);
