@@ -189,7 +189,8 @@ void SessionModel::forbid(bool forbidden) {
 
 // ---- what arrives
 
-// Of several that look alike the one that fits best: sent before under this id, else the first that is not seen.
+// Of several that look alike (those that erase a retained message have no payload to tell them apart) the one that fits
+// best: sent before under this id, else the first unseen one that must come as it did, else one that may.
 Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   const auto same = [&](const Due& due) {
     return due.message.topic == packet.topic && due.message.payload == packet.payload && due.stage != Due::Stage::done;
@@ -198,13 +199,15 @@ Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
     if (same(due) && due.stage != Due::Stage::unseen && due.packet_id == packet.packet_id && packet.qos != k0) return &due;
   }
   const std::vector<uint32_t> ids = sorted(packet.properties.subscription_identifiers);
-  Due* second_best = nullptr;
+  Due *may_come = nullptr, *may_come_so = nullptr;
   for (Due& due : session.dues) {
     if (!same(due) || due.stage != Due::Stage::unseen) continue;
-    if (due.qos == packet.qos && due.retain == packet.retain && due.ids == ids) return &due;
-    if (due.loose && second_best == nullptr) second_best = &due;
+    const bool exact = due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
+    if (exact && !due.optional) return &due;
+    if (exact && may_come == nullptr) may_come = &due;
+    if (due.loose && may_come_so == nullptr) may_come_so = &due;
   }
-  return second_best;
+  return may_come != nullptr ? may_come : may_come_so;
 }
 
 bool SessionModel::received(std::size_t client, const am::Publish& packet, std::string& why) {
