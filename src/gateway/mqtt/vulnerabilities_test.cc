@@ -91,7 +91,8 @@ TEST(MqttVulnerability, RepeatedExactlyOnceIdsTakeNoMemory) {
   client.connect("c");
   subscriber.connect("s");
   subscriber.subscribe("a");
-  am::Publish packet = client.message("a", std::string(1000, 'x'), k2);
+  const std::string payload(1000, 'x');
+  am::Publish packet = client.message("a", payload, k2);
   client.say(packet);
   EXPECT_EQ(client.acked(PacketType::pubrec, packet.packet_id), Reason::success);
   packet.dup = true;
