@@ -35,8 +35,8 @@ TEST(Wiring, WithoutAUsersFileAnonymousMayDoAll) {
   EXPECT_TRUE(may_publish(*live, "a"));
 }
 
-// mosquitto CVE-2018-12550: an empty file of rules allowed everything. So that a file emptied by a full disk does not
-// let everybody in, one that is named but has no user denies.
+// mosquitto CVE-2018-12550: an empty file of rules allowed everything. So that a file emptied by a full disk
+// does not let everybody in, one that is named but has no user denies.
 TEST(Wiring, AnEmptyUsersFileLetsNobodyIn) {
   for (const std::string_view text : {"", "\n\n", "# nobody yet\n"}) {
     const UsersFile file(text);
@@ -60,7 +60,8 @@ TEST(Wiring, AnEmptyUsersFileLeavesAnonymousAsConfigured) {
   EXPECT_FALSE(may_publish(*live, "a"));
 }
 
-// mosquitto CVE-2018-12551 and CVE-2017-7652: what cannot be read refuses the settings; the caller keeps the old ones.
+// mosquitto CVE-2018-12551 and CVE-2017-7652: what cannot be read refuses the settings; the caller keeps the
+// old ones.
 TEST(Wiring, AUsersFileThatCannotBeReadRefusesTheSettings) {
   const UsersFile plain("ann:secret\n");
   Config config;

@@ -1,6 +1,7 @@
-// What one client of one version (FUZZ_MQTT_VERSION: 3, 4 or 5) sends to a whole broker, after a CONNECT if it has none
-// of its own. Byte 0 chooses how the stream is cut. Promises: cut at any bytes it is answered as in one piece; every
-// answer is a packet of that version, and none comes after the end; nothing of the connection is left behind.
+// What one client of one version (FUZZ_MQTT_VERSION: 3, 4 or 5) sends to a whole broker, after a CONNECT if
+// it has none of its own. Byte 0 chooses how the stream is cut. Promises: cut at any bytes it is answered as
+// in one piece; every answer is a packet of that version, and none comes after the end; nothing of the
+// connection is left behind.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -101,8 +102,8 @@ bool has_credentials(std::string_view stream) {
   return connect.user_name || connect.password;
 }
 
-// `cuts` null: in one piece. The broker gets a turn behind the CONNECT, or what comes behind it might be handled in the
-// same turn or in the next, and answered sooner or later than its end.
+// `cuts` null: in one piece. The broker gets a turn behind the CONNECT, or what comes behind it might be
+// handled in the same turn or in the next, and answered sooner or later than its end.
 Heard talk(std::string_view stream, Cuts* cuts) {
   broker::Options core_options;
   core_options.partitions = 2;

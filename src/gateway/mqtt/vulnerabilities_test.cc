@@ -1,5 +1,5 @@
-// What broke other brokers, tried on this one. docs/assurance/known-vulnerabilities.md names the test of each; those
-// that other tests cover stand there alone.
+// What broke other brokers, tried on this one. docs/assurance/known-vulnerabilities.md names the test of
+// each; those that other tests cover stand there alone.
 #include "gateway/mqtt/test_rules.h"
 
 namespace arena::gateway::mqtt::test {
@@ -14,8 +14,12 @@ access::Rule rule(bool allow, bool publish, bool subscribe, std::string filter) 
   out.source = "arena.toml:1";
   return out;
 }
-access::Rule deny_publish(std::string filter) { return rule(false, true, false, std::move(filter)); }
-access::Rule deny_subscribe(std::string filter) { return rule(false, false, true, std::move(filter)); }
+access::Rule deny_publish(std::string filter) {
+  return rule(false, true, false, std::move(filter));
+}
+access::Rule deny_subscribe(std::string filter) {
+  return rule(false, false, true, std::move(filter));
+}
 
 am::Publish retained(Talker& client, std::string_view topic, std::string_view payload) {
   am::Publish packet = client.message(topic, payload);
@@ -61,11 +65,12 @@ TEST(MqttVulnerability, TheLargestLengthDesynchronisesNothing) {
   EXPECT_TRUE(victim.silent());
 }
 
-// mosquitto CVE-2023-0809 and CVE-2017-7651, RabbitMQ CVE-2021-22116, EMQX CVE-2021-33175, VerneMQ CVE-2021-33176:
-// memory for those who have not said who they are.
+// mosquitto CVE-2023-0809 and CVE-2017-7651, RabbitMQ CVE-2021-22116, EMQX CVE-2021-33175, VerneMQ
+// CVE-2021-33176: memory for those who have not said who they are.
 TEST(MqttVulnerability, StrangersGetNoMemory) {
   DoorWorld world;
-  for (const std::string_view first : {"\x30\xff\xff\xff\x7f", "\x82\xff\xff\xff\x7f", "\xf0\xff\xff\xff\x7f"}) {
+  for (const std::string_view first :
+       {"\x30\xff\xff\xff\x7f", "\x82\xff\xff\xff\x7f", "\xf0\xff\xff\xff\x7f"}) {
     Talker stranger(world);
     stranger.bytes(first);
     world.run_ms(10);
@@ -141,8 +146,8 @@ TEST(MqttVulnerability, WhatIsQueuedGoesWithItsSession) {
   EXPECT_EQ(world.broker.sum(&broker::Counters::inbox_bytes), 0u);
 }
 
-// NanoMQ CVE-2025-59946 and CVE-2026-22040: lists of subscriptions used after they were freed while the same client
-// came back again and again.
+// NanoMQ CVE-2025-59946 and CVE-2026-22040: lists of subscriptions used after they were freed while the same
+// client came back again and again.
 TEST(MqttVulnerability, TheSameClientMayComeBackAmidSubscribing) {
   DoorWorld world(2);
   Talker publisher(world);
@@ -150,7 +155,8 @@ TEST(MqttVulnerability, TheSameClientMayComeBackAmidSubscribing) {
   for (int i = 0; i < 300; ++i) {
     Talker client(world, kVersions[i % 2], static_cast<unsigned>(i / 2 % 2));
     std::string bytes = client.encoded(client.connect_packet("same", i % 3 == 0, 100));
-    bytes += client.encoded(subscribe_packet(1, "a/#", k1)) + client.encoded(subscribe_packet(2, "$share/g/a/+", k2));
+    bytes += client.encoded(subscribe_packet(1, "a/#", k1)) +
+             client.encoded(subscribe_packet(2, "$share/g/a/+", k2));
     bytes += client.encoded(client.message("a/b", "own", k0));
     if (i % 5 != 0) bytes += client.encoded(unsubscribe_packet(3, "a/#"));
     client.bytes(bytes);
@@ -162,12 +168,13 @@ TEST(MqttVulnerability, TheSameClientMayComeBackAmidSubscribing) {
   EXPECT_EQ(world.broker.sum(&broker::Counters::sessions), 2u);
 }
 
-// RabbitMQ CVE-2016-9877 (a user name alone was let in) and NanoMQ CVE-2026-32696 (an absent one crashed): absent and
-// empty are told apart, and neither is the right one. Here no user exists, so nothing is right.
+// RabbitMQ CVE-2016-9877 (a user name alone was let in) and NanoMQ CVE-2026-32696 (an absent one crashed):
+// absent and empty are told apart, and neither is the right one. Here no user exists, so nothing is right.
 TEST(MqttVulnerability, HalfOrEmptyCredentialsAreRefused) {
   DoorWorld world;
-  const std::pair<am::Text, am::Text> cases[] = {{"ann", std::nullopt}, {"ann", ""}, {"", ""}, {"", std::nullopt},
-                                                 {std::nullopt, "x"},   {std::nullopt, ""}};
+  const std::pair<am::Text, am::Text> cases[] = {
+      {"ann", std::nullopt}, {"ann", ""},         {"", ""},
+      {"", std::nullopt},    {std::nullopt, "x"}, {std::nullopt, ""}};
   for (const auto& [user, password] : cases) {
     Talker client(world);
     am::Connect packet = client.connect_packet("c");
@@ -194,7 +201,8 @@ TEST(MqttVulnerability, ARetainedMessageNeedsAPublisherWhoStillMay) {
   EXPECT_EQ(world.broker.dropped(broker::Drop::denied_publish), 1u);
 }
 
-// Moquette CVE-2026-95846: wills went where their client may not publish. Asked at CONNECT and when it is sent.
+// Moquette CVE-2026-95846: wills went where their client may not publish. Asked at CONNECT and when it is
+// sent.
 TEST(MqttVulnerability, AWillNeedsTheRightToPublish) {
   DoorWorld world;
   Talker heir(world), refused(world), revoked(world);
@@ -238,7 +246,8 @@ TEST(MqttVulnerability, DenyRulesHoldForRetainedAndForStoredMessages) {
   EXPECT_TRUE(fresh.silent());
 }
 
-// NATS 2026-18: a deny rule did not hold for members of a queue group. Here: when subscribing, and for each delivery.
+// NATS 2026-18: a deny rule did not hold for members of a queue group. Here: when subscribing, and for each
+// delivery.
 TEST(MqttVulnerability, DenyRulesHoldForSharedSubscriptions) {
   DoorWorld world;
   Talker member(world), publisher(world);
@@ -273,8 +282,8 @@ TEST(MqttVulnerability, TopicsOfTheBrokersOwnAreNotOutsideOfTheRules) {
 
 // Moquette CVE-2026-95843: a malformed $share crashed the broker.
 TEST(MqttVulnerability, MalformedSharesAreRefused) {
-  for (const std::string_view filter : {"$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/#/a",
-                                        "$share/g/a/#/b", "$share/g/$share/", "$share/g/a+"}) {
+  for (const std::string_view filter : {"$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a",
+                                        "$share/#/a", "$share/g/a/#/b", "$share/g/$share/", "$share/g/a+"}) {
     for (const Version version : kVersions) {
       DoorWorld world;
       Talker client(world, version);
@@ -330,7 +339,8 @@ TEST(MqttVulnerability, SlashesAreOnlyLevels) {
 
 // FlashMQ: a receive maximum read with a sign, and CVE-2026-42209, a division by a number of the client's.
 TEST(MqttVulnerability, NumbersOfTheClientsMayBeZeroOrLarge) {
-  for (const auto& [receive_max, packet_max] : {std::pair<uint16_t, uint32_t>{65'535, UINT32_MAX}, {32'768, 0x8000'0000}, {1, 200}}) {
+  for (const auto& [receive_max, packet_max] :
+       {std::pair<uint16_t, uint32_t>{65'535, UINT32_MAX}, {32'768, 0x8000'0000}, {1, 200}}) {
     DoorWorld world;
     Talker client(world);
     am::Connect packet = client.connect_packet("c");
@@ -349,7 +359,8 @@ TEST(MqttVulnerability, NumbersOfTheClientsMayBeZeroOrLarge) {
 
 // RabbitMQ CVE-2026-67418: a property that does not belong into PUBLISH disconnected the subscribers.
 TEST(MqttVulnerability, ABadPropertyEndsItsSenderAlone) {
-  for (const std::string_view properties : {"{ 21 0005 }", "{ 0B 05 }", "{ 1F \"no\" }", "{ 7F 00 }", "{ 01 02 }"}) {
+  for (const std::string_view properties :
+       {"{ 21 0005 }", "{ 0B 05 }", "{ 1F \"no\" }", "{ 7F 00 }", "{ 01 02 }"}) {
     DoorWorld world;
     Talker publisher(world), subscriber(world);
     subscriber.connect("s");
