@@ -181,6 +181,13 @@ void Shard::remove_group(Group& group) {
   bury();
 }
 
+std::size_t Shard::largest_queue_bytes() const {
+  std::size_t most = 0;
+  for (const auto& [key, session] : sessions_) most = std::max(most, session->queued_bytes());
+  for (const auto& [key, group] : groups_) most = std::max(most, group->queued_bytes());
+  return most;
+}
+
 // ---- publishing ----
 
 MessageId Shard::next_message_id() {

@@ -60,6 +60,8 @@ class Shard {
   const access::Policy& policy() const { return *policy_; }
   // More is posted to some core than it has handled: publishers should not be read for now.
   bool congested() const;
+  // Waiting in memory for one session or group, at most. Walks all of them.
+  std::size_t largest_queue_bytes() const;
   // Ends all connections with `reason` and writes what is dirty; done when that is stored.
   void drain(UniqueFunction<void()> done);
   void set_on_store_failed(UniqueFunction<void()> hook) { store_failed_hook_ = std::move(hook); }

@@ -65,6 +65,7 @@ class Session final : public Reader {
   const std::string& client_id() const { return client_id_; }
   const Principal& principal() const { return principal_; }
   uint32_t expiry_s() const { return expiry_s_; }
+  std::size_t queued_bytes() const { return waiting_bytes_; }
 
   // ---- for the broker ----
   const std::string& key() const { return key_; }
