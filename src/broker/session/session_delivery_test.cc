@@ -34,5 +34,21 @@ TEST(SessionDelivery, ReadsAtMostOnceWithoutTagWhileASubscriptionIsLowered) {
   }
 }
 
+// A filter given up and another asked for in one breath: the log keeps what the new one wants.
+TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
+  World world(2);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("x", k1);
+  a.session()->unsubscribe({{"", "x"}}, 0);
+  a.subscribe("y", k1);
+  world.run_ms(100);
+  a.drop();
+  EXPECT_EQ(pub.publish("y", "1", k1).outcome, Outcome::ok);
+  world.run_ms(3000);  // the log is trimmed to what readers want
+  ASSERT_TRUE(a.connect(false, 100));
+  EXPECT_TRUE(a.wait_for(1));
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -270,9 +270,11 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   durable_filters_.reset();
   if (!removed.empty() && !ended_) drop_unwanted();
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
-                 removed = std::move(removed), last = !has_durable()](engine::CommitStatus) {
-    for (const auto& subscription : removed) shard->forget_subscription(*subscription, id, last);
+                 removed = std::move(removed)](engine::CommitStatus) {
     Session* session = shard->find_session(id);
+    // Asked now: another may have been made since.
+    const bool last = session == nullptr || !session->has_durable();
+    for (const auto& subscription : removed) shard->forget_subscription(*subscription, id, last);
     if (session == nullptr || session->sink_ == nullptr || session->attachment_ != attachment || cookie == 0) return;
     session->sink_->unsubscribed(cookie, std::span<const bool>(reinterpret_cast<const bool*>(existed.data()), existed.size()));
   };
