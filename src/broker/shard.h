@@ -56,7 +56,8 @@ class Shard {
   bool kick(std::string_view session_key);
   // The same for every session here whose principal is chosen; tells how many.
   std::size_t kick_all(const std::function<bool(const Principal&)>& chosen);
-  void set_policy(std::shared_ptr<const access::Policy> policy) { policy_ = std::move(policy); }
+  // Holds for what waits, too: nothing leaves from now on that the new one does not allow.
+  void set_policy(std::shared_ptr<const access::Policy> policy);
   const access::Policy& policy() const { return *policy_; }
   // More is posted to some core than it has handled: publishers should not be read for now.
   bool congested() const;

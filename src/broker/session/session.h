@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -88,6 +89,8 @@ class Session final : public Reader {
   void take_from_group(Item item);
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
   bool may_read(Subscription& subscription, std::string_view topic);
+  // The policy has changed: what has not left yet and may not be read any more stays here.
+  void drop_denied();
   // Owners' answers: these logs concern me, and end here.
   void join_log(const Places& ends);
   void on_read(ReadAnswer answer) override;
@@ -188,6 +191,7 @@ class Session final : public Reader {
   void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
+  std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
   void become_reader();

@@ -50,5 +50,53 @@ TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
   EXPECT_TRUE(a.wait_for(1));
 }
 
+std::shared_ptr<const access::Policy> deny(const std::string& filter) {
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.filter = filter;
+  access::Policy::Options options;
+  options.epoch = 2;
+  options.default_allow = true;
+  return access::Policy::make({rule}, options).value();
+}
+
+// What waits behind a full window leaves after the rules were changed: then it is judged by the new ones.
+TEST(SessionDelivery, KeepsBackWhatWaitsWhenTheRulesTakeItAway) {
+  for (const Guarantee guarantee : {k1, Guarantee::exactly_once}) {
+    World world(1);
+    Peer pub(world, "pub"), a(world, "a");
+    a.window = 1;
+    a.auto_settle = false;
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("#", guarantee);
+    for (const char* topic : {"first", "secret", "other"}) pub.publish(topic, topic, guarantee);
+    ASSERT_TRUE(a.wait_for(1));
+    world.shard(0).set_policy(deny("secret"));
+    a.session()->settle(a.received[0].tag);
+    ASSERT_TRUE(a.wait_for(2));
+    EXPECT_EQ(a.payloads(), (std::vector<std::string>{"first", "other"}));
+    EXPECT_EQ(world.dropped(Drop::denied_delivery), 1U);
+  }
+}
+
+// The same for one whose tag is being recorded, so that it has not left either.
+TEST(SessionDelivery, KeepsBackWhatIsBeingRecordedWhenTheRulesTakeItAway) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("#", Guarantee::exactly_once);
+  world.disk().set_bytes_max(1);  // what is to be recorded waits for room
+  auto message = std::make_unique<Message>();
+  message->topic = "secret";
+  message->guarantee = Guarantee::exactly_once;
+  a.session()->take({MessageRef(message.release())}, {Guarantee::exactly_once, false, false, {}});
+  world.run_ms(100);
+  world.shard(0).set_policy(deny("secret"));
+  world.disk().set_bytes_max(0);
+  world.run_ms(3000);
+  EXPECT_TRUE(a.received.empty());
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -314,26 +314,51 @@ void Session::return_group_waiting(uint64_t group_id) {
 
 // What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
 void Session::drop_unwanted() {
-  const auto unwanted = [this](const Item& item) {
+  drop_waiting_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
     for (const auto& [name, subscription] : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }
     return true;
+  });
+}
+
+void Session::drop_denied() {
+  const auto denied = [this](const Item& item) {
+    const access::Subject subject{principal_, client_id_};
+    return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   };
+  std::size_t dropped = drop_waiting_if(denied);
+  std::vector<uint16_t> tags;  // given to what has not left yet
+  for (const Outstanding& entry : window_.entries()) {
+    if (!entry.ever_sent && denied(entry.item)) tags.push_back(entry.tag);
+  }
+  for (uint16_t tag : tags) settled(take_out(tag).item);
+  dropped += tags.size();
+  shard_.counters().drop(Drop::denied_delivery, dropped);
+  if (!tags.empty()) pump();
+}
+
+// Tells how many they were.
+std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
+  std::vector<Item> dropped;  // settling them may bring more
   for (std::deque<Item>* queue : {&waiting_, &waiting_transient_}) {
     std::deque<Item> kept;
     for (Item& item : *queue) {
-      if (!unwanted(item)) {
+      if (!not_mine(item)) {
         kept.push_back(std::move(item));
         continue;
       }
       waiting_bytes_ -= item.bytes();
-      settled(item);
-      if (item.restored_tag != 0) release_tag(item.restored_tag);
+      dropped.push_back(std::move(item));
     }
     *queue = std::move(kept);
   }
+  for (const Item& item : dropped) {
+    settled(item);
+    if (item.restored_tag != 0) release_tag(item.restored_tag);
+  }
+  return dropped.size();
 }
 
 void Session::tell_groups() {
