@@ -194,6 +194,7 @@ class Session final : public Reader {
   std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
+  bool has_same(const Subscription& removed) const;
   void become_reader();
 
   Shard& shard_;

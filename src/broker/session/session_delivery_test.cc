@@ -50,6 +50,26 @@ TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
   EXPECT_TRUE(a.wait_for(1));
 }
 
+// The same filter given up and asked for again: the end of the first must not be the end of the second.
+TEST(SessionDelivery, KeepsAFilterAskedForAgainWhileItIsGivenUp) {
+  for (const char* group : {"", "g"}) {
+    for (const unsigned cores : {1U, 3U}) {
+      World world(cores);
+      Peer pub(world, "pub"), a(world, "a");
+      ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+      a.subscribe("x", k1, group);
+      a.session()->unsubscribe({{group, "x"}}, 0);
+      a.subscribe("x", k1, group);
+      world.run_ms(100);
+      a.drop();
+      EXPECT_EQ(pub.publish("x", "1", k1).outcome, Outcome::ok);
+      world.run_ms(3000);
+      ASSERT_TRUE(a.connect(false, 100));
+      EXPECT_TRUE(a.wait_for(1)) << "group '" << group << "' on " << cores << " cores";
+    }
+  }
+}
+
 std::shared_ptr<const access::Policy> deny(const std::string& filter) {
   access::Rule rule;
   rule.allow = false;

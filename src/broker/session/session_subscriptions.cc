@@ -12,6 +12,11 @@ bool Session::has_durable() const {
   return std::any_of(subscriptions_.begin(), subscriptions_.end(), [](const auto& entry) { return entry.second->durable; });
 }
 
+bool Session::has_same(const Subscription& removed) const {
+  const auto it = subscriptions_.find(subscription_name(removed.request.group, removed.request.filter));
+  return it != subscriptions_.end() && (it->second->durable || !removed.durable);
+}
+
 Filters Session::durable_filters() {
   if (!durable_filters_) {
     auto filters = std::make_shared<std::vector<std::string>>();
@@ -272,9 +277,12 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
                  removed = std::move(removed)](engine::CommitStatus) {
     Session* session = shard->find_session(id);
-    // Asked now: another may have been made since.
+    // Asked now: others may have been made since, and the same ones.
     const bool last = session == nullptr || !session->has_durable();
-    for (const auto& subscription : removed) shard->forget_subscription(*subscription, id, last);
+    for (const auto& subscription : removed) {
+      const bool again = session != nullptr && session->has_same(*subscription);
+      if (!again) shard->forget_subscription(*subscription, id, last);
+    }
     if (session == nullptr || session->sink_ == nullptr || session->attachment_ != attachment || cookie == 0) return;
     session->sink_->unsubscribed(cookie, std::span<const bool>(reinterpret_cast<const bool*>(existed.data()), existed.size()));
   };
