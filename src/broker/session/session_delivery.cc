@@ -458,7 +458,13 @@ void Session::release_tag(uint16_t tag) {
 
 void Session::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
-  for (engine::Record& record : answer.records) take_record(answer.partition, record);
+  for (engine::Record& record : answer.records) {
+    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+      answer.stop_at(record.offset);
+      break;
+    }
+    take_record(answer.partition, record);
+  }
   feed_.finish(answer);
   release_unread(answer.partition, answer.next);
   pump();

@@ -70,6 +70,30 @@ TEST(SessionDelivery, KeepsAFilterAskedForAgainWhileItIsGivenUp) {
   }
 }
 
+// What the log gives at once may be more than a queue may hold.
+TEST(SessionDelivery, ReadsNoMoreThanItsQueueMayHold) {
+  for (const char* group : {"", "g"}) {
+    Options options;
+    options.queued_bytes_per_session_max = 4'000;
+    World world(1, 1, options);
+    Peer pub(world, "pub"), a(world, "a");
+    a.window = 1;
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("x", k1, group);
+    a.drop();
+    for (int i = 0; i < 50; ++i) pub.publish("x", std::to_string(i) + std::string(500, 'x'), k1);
+    a.auto_settle = false;
+    ASSERT_TRUE(a.connect(false, 100));
+    ASSERT_TRUE(a.wait_for(1));
+    world.run_ms(1000);
+    EXPECT_LE(world.shard(0).largest_queue_bytes(), 5'000U) << "group '" << group << "'";
+    a.auto_settle = true;
+    a.session()->settle(a.received[0].tag);
+    ASSERT_TRUE(a.wait_for(50));
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(a.received[static_cast<std::size_t>(i)].payload.starts_with(std::to_string(i) + "x"));
+  }
+}
+
 std::shared_ptr<const access::Policy> deny(const std::string& filter) {
   access::Rule rule;
   rule.allow = false;
