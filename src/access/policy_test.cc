@@ -85,6 +85,7 @@ TEST(Policy, DefaultAllowLeavesReservedTopicsAlone) {
 TEST(Policy, SysNeedsItsOwnRule) {
   EXPECT_FALSE(may_read(policy_of({allow("#")}), "ann", "$SYS/x"));
   EXPECT_TRUE(may_read(policy_of({allow("$SYS/#")}), "ann", "$SYS/x"));
+  EXPECT_FALSE(may(policy_of({allow("$SYS/#")}), "ann", Action::publish, "$SYS/x")) << "only the broker itself";
 }
 
 TEST(Policy, DenyWinsWhateverTheOrder) {
@@ -177,6 +178,7 @@ TEST(Policy, RefusesBadRulesNamingTheirSource) {
   EXPECT_TRUE(refused(allow("a%u+")));
   EXPECT_TRUE(refused(allow("$share/g/a")));
   EXPECT_TRUE(refused(for_users(allow("a"), {})));
+  EXPECT_TRUE(refused(for_users(deny("a"), {"ann", ""})));
   EXPECT_TRUE(refused(for_anonymous(allow("%u/a"))));
   Rule idle = allow("a");
   idle.publish = idle.subscribe = false;

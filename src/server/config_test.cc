@@ -66,6 +66,15 @@ users_file = "users"
   EXPECT_EQ(config.auth.users_file, "conf/users") << "relative to the file";
 }
 
+TEST(Config, ReadsWhatASlowSubscriberLoses) {
+  const Config config = good("[limits]\nslow_policy = \"drop_newest\"\n[[auth.rules]]\nallow = \"subscribe\"\ntopics = \"a\"\n"
+                             "slow = \"latest_per_topic\"\n").config;
+  EXPECT_EQ(config.limits.slow_policy, "drop_newest");
+  EXPECT_EQ(config.auth.rules.at(0).slow, SlowPolicy::latest_per_topic);
+  expect_error("[[auth.rules]]\nallow = \"all\"\ntopics = [\"a\"]\nslow = \"x\"\n", "arena.toml:4: auth.rules.slow: ", "drop_oldest");
+  expect_error("[[auth.rules]]\nallow = \"publish\"\ntopics = [\"a\"]\nslow = \"disconnect\"\n", "arena.toml:3: auth.rules: ", "subscrib");
+}
+
 TEST(Config, EmptyMeansDefaults) {
   const Config config = good("").config;
   EXPECT_TRUE(differences(config, Config{}).empty());
@@ -94,6 +103,7 @@ TEST(Config, WrongValuesAreRefusedWithTheirLine) {
   expect_error("[mqtt]\nlisteners = [{ port = 70000 }]\n", "arena.toml:2: ", "port");
   expect_error("[mqtt]\nlisteners = [{ port = \"x\" }]\n", "arena.toml:2: mqtt.listeners.port", "integer");
   expect_error("[mqtt]\nlisteners = [{ address = \"localhost\" }]\n", "arena.toml:2: ", "numeric");
+  expect_error("[mqtt]\nlisteners = [{ address = \"127.0.0.1\\u0000.9\" }]\n", "arena.toml:2: ", "numeric");
   expect_error("[mqtt]\nlisteners = [{ port = 5 }, { port = 5 }]\n", "arena.toml:2: ", "twice");
 }
 
@@ -102,6 +112,8 @@ TEST(Config, BrokenTomlIsRefused) {
   EXPECT_TRUE(only_error("[mqtt]\nreceive_max = 1\nreceive_max = 2\n").starts_with("arena.toml:3"));
   EXPECT_FALSE(errors(std::string(5000, '[')).empty());
   EXPECT_FALSE(errors("\xff").empty());
+  // Letters that the parser's table of white space does not expect.
+  EXPECT_FALSE(errors("\u03c1ules = 1\n").empty());
 }
 
 TEST(Config, TellsAllErrorsAtOnce) {

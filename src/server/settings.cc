@@ -67,8 +67,15 @@ const std::vector<Setting>& table() {
 
       // ---- limits
       {"limits.connections_max", SLOT(limits.connections_max), "Open connections.", Reload::new_connections, 1, 100'000'000},
-      {"limits.half_open_max", SLOT(limits.half_open_max), "Connections that have not sent an accepted CONNECT yet.",
+      {"limits.connections_per_address_max", SLOT(limits.connections_per_address_max),
+       "Open connections from one address (IPv6: from one /64); 0: no limit.", Reload::new_connections, 0, 100'000'000},
+      {"limits.connects_per_address_per_s", SLOT(limits.connects_per_address_per_s),
+       "New connections from one address, averaged over 20 s; 0: no limit.", Reload::new_connections, 0, 1'000'000, "1/s"},
+      {"limits.half_open_max", SLOT(limits.half_open_max),
+       "Connections that have not sent an accepted CONNECT yet; with one more the oldest is closed.",
        Reload::new_connections, 1, 100'000'000},
+      {"limits.password_queue_max", SLOT(limits.password_queue_max),
+       "Passwords waiting to be verified; a CONNECT above it is refused as busy, unhashed.", Reload::restart, 1, 1'000'000},
       {"limits.topic_length_max", SLOT(limits.topic_length_max), "Longest topic or filter.", Reload::new_connections, 1,
        65'535, "bytes"},
       {"limits.topic_depth_max", SLOT(limits.topic_depth_max), "Most levels of a topic or filter.",
@@ -79,8 +86,17 @@ const std::vector<Setting>& table() {
        "Deliveries of one session awaiting acknowledgement.", Reload::restart, 1, 65'535},
       {"limits.queued_bytes_per_session_max", SLOT(limits.queued_bytes_per_session_max),
        "Messages waiting in memory for one session.", Reload::restart, 1024, kBytesMax, "bytes"},
+      {.key = "limits.slow_policy", .slot = SLOT(limits.slow_policy),
+       .doc = "What a subscriber that cannot keep up loses of QoS 0, where neither its subscription nor a rule says so.",
+       .choices = {kSlowPolicyNames.begin(), kSlowPolicyNames.end()}},
       {"limits.output_bytes_per_connection_max", SLOT(limits.output_bytes_per_connection_max),
        "Output waiting for one connection before nothing more is put into it.", Reload::restart, 1024, kBytesMax, "bytes"},
+      {"limits.output_bytes_max", SLOT(limits.output_bytes_max),
+       "Output waiting for all connections; above it each may have 16 KiB waiting before nothing more is put into it.",
+       Reload::restart, 1 << 16, kBytesMax, "bytes"},
+      {"limits.queued_bytes_max", SLOT(limits.queued_bytes_max),
+       "Messages waiting in memory for all sessions; above it each may have 64 KiB waiting.", Reload::restart, 1 << 16,
+       kBytesMax, "bytes"},
       {"limits.cross_core_bytes_max", SLOT(limits.cross_core_bytes_max),
        "Messages on their way from one thread to another before publishers are slowed.", Reload::restart, 1 << 16, kBytesMax,
        "bytes"},
@@ -224,6 +240,8 @@ std::optional<std::string> assign_text(const Setting& setting, Config& config, s
 std::optional<std::string> check_listener(std::string_view address, int64_t port) {
   in6_addr room{};
   const std::string text(address);
+  // inet_pton(3) would read up to a NUL only.
+  if (text.find('\0') != std::string::npos) return fmt::format("{} is no numeric address", toml_quote(address));
   if (::inet_pton(AF_INET, text.c_str(), &room) != 1 && ::inet_pton(AF_INET6, text.c_str(), &room) != 1) {
     return fmt::format("{} is no numeric IPv4 or IPv6 address", toml_quote(address));
   }
