@@ -82,6 +82,7 @@ void Shard::add_candidate(Subscription& subscription, const Routed& routed) {
     fresh.merged.guarantee = Guarantee::at_most_once;
     fresh.merged.retained = false;
     fresh.merged.durable = false;
+    fresh.merged.slow = SlowPolicy::drop_oldest;
     fresh.merged.ids.clear();
   }
   Merged& merged = candidates_[session.route_slot].merged;
@@ -89,6 +90,7 @@ void Shard::add_candidate(Subscription& subscription, const Routed& routed) {
   merged.guarantee = std::max(merged.guarantee, guarantee);
   merged.retained = merged.retained || (request.keep_retained_flag && message.retain);
   merged.durable = merged.durable || (subscription.durable && guarantee != Guarantee::at_most_once);
+  merged.slow = std::max(merged.slow, request.slow.value_or(SlowPolicy::drop_oldest));
   if (request.id != 0) merged.ids.push_back(request.id);
 }
 

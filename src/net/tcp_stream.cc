@@ -188,8 +188,8 @@ void TcpStream::on_turn_end() {
 
 void TcpStream::flush() {
   if (output_failed_) output_.clear();
-  if (output_.size() > options_.output_high_bytes) above_high_ = true;
-  if (output_blocked_ || output_.empty()) return;
+  if (output_.size() > certain_room()) writable_owed_ = true;
+  if (output_blocked_ || output_.empty()) return account_output();
   const std::size_t sent = send_some();
   if (sent < output_.size() && !output_failed_) {
     output_.erase(0, sent);
@@ -197,6 +197,7 @@ void TcpStream::flush() {
   } else {
     std::string().swap(output_);
   }
+  account_output();
   watch_what_is_needed();
 }
 
@@ -225,8 +226,8 @@ void TcpStream::after_flush() {
     watch_what_is_needed();
     return;
   }
-  if (state_ == State::open && above_high_ && output_.size() <= options_.output_low_bytes) {
-    above_high_ = false;
+  if (state_ == State::open && writable_owed_ && drained()) {
+    writable_owed_ = false;
     if (handler_ != nullptr && !output_failed_) handler_->on_writable();
   }
 }
