@@ -64,10 +64,18 @@ TEST(MqttRules, SayConnackFirstAndOnce) {
       {
         Talker sub(world, version);
         sub.connect("sub", false, 100);
-        sub.subscribe("x", k1);
+        sub.subscribe("x", k2);
+        pub.publish("x", "under way", k1);
+        sub.next<am::Publish>();
+        pub.publish("x", "received", k2);
+        const uint16_t id = sub.next<am::Publish>().packet_id;
+        sub.ack(PacketType::pubrec, id);
+        sub.acked(PacketType::pubrel, id);
+        pub.any();
+        pub.any();
       }
-      for (int i = 0; i < 3; ++i) pub.publish("x", "waiting", k1);
-      for (int i = 0; i < 3; ++i) pub.any();
+      pub.publish("x", "waiting", k1);
+      pub.any();
       Talker sub(world, version, cores - 1);
       sub.bytes(sub.encoded(sub.connect_packet("sub", false, 100)) + sub.encoded(am::Pingreq{}));
       EXPECT_EQ(sub.next<am::Connack>().reason, Reason::success);
