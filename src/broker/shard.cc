@@ -220,7 +220,8 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
 
 bool Shard::retained_has_room(const Message& message) const {
   if (retained_.find(message.topic)) return true;  // replaces
-  return retained_.size() < options_.retained_messages_max && retained_.bytes() < options_.retained_bytes_max;
+  const std::size_t cores = loop_.cores();  // topics spread evenly, so each has its part
+  return retained_.size() * cores < options_.retained_messages_max && retained_.bytes() * cores < options_.retained_bytes_max;
 }
 
 void Shard::set_retained(const MessageRef& message) {

@@ -147,6 +147,7 @@ void Connection::throttle() {
   if (must_wait == throttled_) return;
   throttled_ = must_wait;
   if (must_wait) {
+    door_.counters().throttled.add();
     stream_->pause_reading();
     door_.loop().arm(throttle_timer_, kThrottleCheckMs);
   } else {
