@@ -94,6 +94,7 @@ std::string Decision::reason() const {
     case Cause::no_user_yet:
       return allowed_ ? "allowed: no user exists yet" : "denied: topics that begin with '$' need a rule";
     case Cause::no_rule: return "denied: no rule allows it";
+    case Cause::server_only: return "denied: only the server publishes under $SYS";
     case Cause::rule: break;
   }
   return fmt::format("{} by {}: {} {} \"{}\"", allowed_ ? "allowed" : "denied", rule_->source,
@@ -170,6 +171,7 @@ void Policy::for_each_rule(const Principal& principal, Action action, Visit visi
 
 Decision Policy::decide(const Subject& subject, Action action, std::string_view topic) const {
   if (subject.principal.internal) return {true, Decision::Cause::internal, nullptr};
+  if (action == Action::publish && is_sys(topic)) return {false, Decision::Cause::server_only, nullptr};
   const Rule* allow = nullptr;
   const Rule* deny = nullptr;
   for_each_rule(subject.principal, action, [&](const Compiled& compiled) {

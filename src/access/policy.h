@@ -16,7 +16,8 @@
 
 namespace arena::access {
 
-// publish: live, retained and will messages. subscribe: subscribing and every delivery.
+// publish: live, retained and will messages; nobody but the broker itself under $SYS, whatever the rules. subscribe:
+// subscribing and every delivery.
 enum class Action : uint8_t { publish, subscribe };
 
 struct Rule {
@@ -45,7 +46,7 @@ struct Subject {
 // Refers to the policy that made it: use it while you hold that.
 class Decision {
  public:
-  enum class Cause : uint8_t { internal, rule, no_user_yet, no_rule };
+  enum class Cause : uint8_t { internal, rule, no_user_yet, no_rule, server_only };
 
   bool allowed() const { return allowed_; }
   explicit operator bool() const { return allowed_; }

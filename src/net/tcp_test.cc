@@ -173,6 +173,7 @@ TEST_F(TcpTest, WritesOfDeferredTasksLeaveInTheSameTurn) {
   EXPECT_EQ(client_->poll(), "late");
 }
 
+// [5 MQTT-4.2-1] [3.1.1 MQTT-7.1.1-1]
 TEST_F(TcpTest, MuchOutputWaitsForTheClientAndTellsWhenItIsDown) {
   ListenOptions options;
   options.stream.output_high_bytes = 100'000;
@@ -240,6 +241,7 @@ TEST_F(TcpTest, CountsWhatTheSystemDoesNotTakeInTheSharedBudget) {
   EXPECT_EQ(budget.used, 0u);
 }
 
+// [5 MQTT-4.2-1] [3.1.1 MQTT-7.1.1-1]
 TEST_F(TcpTest, MuchInputIsReadInSharesAndWhole) {
   listen();
   connect();

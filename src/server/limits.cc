@@ -60,7 +60,7 @@ constexpr std::array kLimits = {
           "TcpTest.HasLittleRoomWhileTheSharedBudgetIsFull"},
     // ---- publishers
     Limit{"mqtt.receive_max", "MQTT 5: disconnected, 0x93; others are slowed", "", "MqttPublish.EndsAtMoreThanItsReceiveMaximum"},
-    Limit{"mqtt.acks_pending_max", "the publisher's socket is not read until receipts have come", "clients/throttled",
+    Limit{"mqtt.acks_pending_max", "the publisher's socket is not read further until receipts have come; its acknowledgements and pings go past", "clients/throttled",
           "MqttLimits.PublishesThatWaitForTheirReceipts"},
     Limit{"limits.cross_core_bytes_max", "no publisher's socket on that core is read until the other has caught up",
           "clients/throttled", "BrokerLimits.BytesOnTheWayToAnotherCore"},

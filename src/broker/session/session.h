@@ -241,6 +241,7 @@ class Session final : public Reader {
   bool recording_failed_ = false;
   bool releases_scheduled_ = false;
   bool releases_failed_ = false;
+  std::vector<uint16_t> releasing_;  // tags in that stage, in the order the receiver had them
   bool pumping_ = false;
   std::size_t inflight_max_ = 0;
 

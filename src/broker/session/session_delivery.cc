@@ -273,6 +273,7 @@ bool Session::received(uint16_t tag) {
     sink_->release(tag, again);
     return true;
   }
+  if (entry->stage != Stage::releasing) releasing_.push_back(tag);
   entry->stage = Stage::releasing;
   if (!releases_scheduled_) {
     releases_scheduled_ = true;
@@ -286,12 +287,8 @@ bool Session::received(uint16_t tag) {
 void Session::write_releases() {
   releases_scheduled_ = false;
   releases_failed_ = false;
-  std::vector<uint16_t> tags;
-  for (const Outstanding& entry : window_.entries()) {
-    if (entry.stage == Stage::releasing) tags.push_back(entry.tag);
-  }
-  if (tags.empty() || sink_ == nullptr) return;
-  write([shard = &shard_, id = id_, attachment = attachment_, tags = std::move(tags)](engine::CommitStatus status) {
+  if (releasing_.empty() || sink_ == nullptr) return;
+  write([shard = &shard_, id = id_, attachment = attachment_, tags = releasing_](engine::CommitStatus status) {
     if (Session* session = shard->find_session(id)) session->on_releases_recorded(attachment, tags, status);
   });
 }
@@ -306,7 +303,8 @@ void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16
     Outstanding* entry = window_.find(tag);
     if (entry == nullptr || entry->stage != Stage::releasing) continue;
     entry->stage = Stage::received;
-    sink_->release(tag, false);
+    std::erase(releasing_, tag);
+    sink_->release(tag, false);  // in the order they were received [MQTT-4.6.0-4]
   }
 }
 
@@ -332,6 +330,7 @@ void Session::settled(const Item& item) {
 void Session::resend_window() {
   recording_ = false;
   parked_ = 0;
+  releasing_.clear();
   std::vector<uint16_t> releases;
   bool unrecorded = false;
   for (Outstanding& entry : window_.entries()) {

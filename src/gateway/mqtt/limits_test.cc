@@ -92,5 +92,50 @@ TEST(MqttLimits, PublishesThatWaitForTheirReceipts) {
   EXPECT_EQ(received(), 20u);
 }
 
+std::string id_on(DoorWorld& world, unsigned core) {
+  int i = 0;
+  while (world.broker.shard(0).home_core(broker::session_key(Principal{}, std::to_string(i))) != core) ++i;
+  return std::to_string(i);
+}
+
+// Who both publishes and subscribes: what it is sent goes on while its publishes wait.
+TEST(MqttLimits, AcknowledgementsAndPingsGoPastPublishesThatWait) {
+  Options options;
+  options.acks_pending_max = 5;
+  DoorWorld world(2, options);
+  Talker both(world, Version::v5), other(world);
+  other.connect("other");
+  am::Connect packet = both.connect_packet(id_on(world, 0));
+  packet.properties.receive_maximum = 1;
+  both.connect(packet);
+  both.subscribe("in", k1);
+  other.publish("in", "first", k1);
+  other.publish("in", "second", k1);
+  const auto first = both.next<am::Publish>();
+  world.run_ms(100);
+  world.broker.sim().pause_core(1, 5000);
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += both.encoded(both.message("out/" + std::to_string(i), "", k1));
+  both.bytes(all.substr(0, all.size() / 2 + 3));
+  both.bytes(all.substr(all.size() / 2 + 3));
+  both.say(am::Pingreq{});
+  both.ack(am::PacketType::puback, first.packet_id);
+  bool pong = false, second = false;
+  for (int64_t ms = 0; ms < 1000 && !(pong && second); ++ms) {
+    world.run_ms(1);
+    while (const auto one = both.poll()) {
+      pong = pong || std::holds_alternative<am::Pingresp>(*one);
+      if (const auto* publish = std::get_if<am::Publish>(&*one)) second = second || publish->payload == "second";
+    }
+  }
+  EXPECT_TRUE(pong && second) << pong << second;
+  EXPECT_LT(world.counters[0]->publishes_received.get(), 15u);
+  world.run_ms(6000);
+  std::size_t acked = 0;
+  while (const auto one = both.poll()) acked += std::holds_alternative<am::Ack>(*one);
+  EXPECT_GE(acked, 5u);
+  EXPECT_EQ(world.counters[0]->publishes_received.get() + world.counters[1]->publishes_received.get(), 22u);
+}
+
 }  // namespace
 }  // namespace arena::gateway::mqtt::test

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,7 @@ struct Wire {
   std::string to_server;
   std::string to_client;
   bool closed = false;  // by the server
+  bool gone = false;    // the client is
   unsigned moves = 0;
 };
 
@@ -40,6 +42,10 @@ class FakeStream final : public net::Stream {
   FakeStream(runtime::Loop& loop, std::shared_ptr<Wire> wire)
       : Stream(net::PeerAddress{wire->ip, 4242, true}, {}), loop_(loop), wire_(std::move(wire)) {
     wire_->stream = this;
+    if (!wire_->gone) return;
+    loop_.post(loop_.core(), [wire = wire_, self = this] {
+      if (wire->stream == self) self->finish(net::CloseReason::reset);
+    });
   }
   ~FakeStream() override { leave(); }
 
@@ -216,6 +222,13 @@ class Talker {
     frames_.pop_front();
     return kept_.back()->packet;
   }
+  // The next packet if it is there already.
+  std::optional<am::Packet> poll() {
+    if (!arrived()) return std::nullopt;
+    kept_.push_back(std::move(frames_.front()));
+    frames_.pop_front();
+    return kept_.back()->packet;
+  }
   // The next packet, which has to be a T.
   template <typename T>
   T next() {
@@ -236,6 +249,8 @@ class Talker {
     if (arrived()) ADD_FAILURE() << "unexpected: " << am::describe(frames_.front()->packet);
     return wire_->closed && frames_.empty();
   }
+  // Something has come in that was not taken yet.
+  bool has_packet() { return arrived(); }
   bool is_closed() const { return wire_->closed; }
   // The packet that any() or next() gave last, as it came.
   const std::string& last_bytes() const { return kept_.back()->bytes; }
@@ -285,6 +300,7 @@ class Talker {
   }
   // The connection breaks without a word.
   void vanish() {
+    wire_->gone = true;  // if it is just moving, it is noticed on the other core
     if (wire_->stream != nullptr) wire_->stream->finish(net::CloseReason::reset);
   }
 
