@@ -46,6 +46,7 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
     if (!request.slow) request.slow = shard_.policy().slow_policy(subject, request.filter).value_or(shard_.options().slow_policy);
     const std::string name = subscription_name(request.group, request.filter);
     if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
+      shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (request.group.empty()) {
       subscribe_plain(request, slot, cookie);

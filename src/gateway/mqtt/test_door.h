@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -217,6 +218,13 @@ class Talker {
       ADD_FAILURE() << (wire_->closed ? "closed" : "silence") << " instead of a packet";
       return am::Auth{};
     }
+    kept_.push_back(std::move(frames_.front()));
+    frames_.pop_front();
+    return kept_.back()->packet;
+  }
+  // The next packet if it is there already.
+  std::optional<am::Packet> poll() {
+    if (!arrived()) return std::nullopt;
     kept_.push_back(std::move(frames_.front()));
     frames_.pop_front();
     return kept_.back()->packet;
