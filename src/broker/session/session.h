@@ -167,6 +167,7 @@ class Session final : public Reader {
   void write_later();
   void stamp(Message& message) const;
   bool may_publish(std::string_view topic) const;
+  bool publisher_may(const Message& message) const;
   void tell_groups();
   void tell_group(uint64_t group_id);
   void reply_inbound(Inbound& inbound, const Receipt& receipt);

@@ -235,6 +235,15 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   resume();
 }
 
+// What somebody may no longer say is no longer said for them.
+bool Session::publisher_may(const Message& message) const {
+  if (message.publisher == 0) return true;  // the broker itself
+  Principal publisher;
+  publisher.space = principal_.space;
+  publisher.name = message.principal;
+  return shard_.policy().may_still_publish(publisher, message.topic);
+}
+
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   std::vector<char> existed;
   std::vector<std::shared_ptr<Subscription>> removed;
