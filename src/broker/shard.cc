@@ -183,8 +183,8 @@ void Shard::remove_group(Group& group) {
 
 // ---- publishing ----
 
-MessageId Shard::next_message_id() {
-  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), message_serial_++};
+MessageId Shard::next_message_id(std::size_t count) {
+  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), std::exchange(message_serial_, message_serial_ + count)};
 }
 
 void Shard::publish_internal(std::unique_ptr<Message> message) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/ref.h"
 #include "runtime/loop.h"
 
 namespace arena::net {
@@ -47,6 +48,12 @@ struct StreamOptions {
   int64_t close_timeout_ms = 2000;  // how long close() waits for the output to leave
 };
 
+// Bytes that several streams send; never changed once shared.
+struct SharedBytes : RefCounted<SharedBytes> {
+  std::string text;
+};
+using SharedBytesRef = Ref<const SharedBytes>;
+
 // Belongs to one core. Destroying it closes the socket at once.
 class Stream {
  public:
@@ -55,19 +62,25 @@ class Stream {
   void set_handler(StreamHandler* handler) { handler_ = handler; }
   // Appends to the output buffer. Everything written in one turn of the loop leaves in one system call at its end.
   void write(std::string_view bytes) {
-    output_.append(bytes);
+    output().append(bytes);
     mark_dirty();
   }
+  // The same as write(bytes->text), but a stream may keep the reference instead of a copy until the bytes are out.
+  virtual void write_shared(const SharedBytesRef& bytes) { write(bytes->text); }
   // The buffer itself, for encoders that append in place; call mark_dirty() after.
-  std::string& output() { return output_; }
+  std::string& output() {
+    if (output_.empty()) on_first_output();
+    return output_;
+  }
   void mark_dirty() {
     if (!dirty_) {
       dirty_ = true;
       on_dirty();
     }
   }
-  std::size_t output_bytes() const { return output_.size(); }  // not yet accepted by the system
-  bool writable() const { return output_.size() <= options_.output_high_bytes; }
+  std::size_t output_bytes() const { return ahead_bytes_ + output_.size(); }  // not yet accepted by the system
+  bool writable() const { return output_bytes() <= options_.output_high_bytes; }
+  std::size_t output_room() const { return output_.capacity(); }
   const PeerAddress& peer() const { return peer_; }
 
   // Stops reading so that the peer is slowed; what was read already is still handed over.
@@ -83,9 +96,11 @@ class Stream {
  protected:
   Stream(PeerAddress peer, const StreamOptions& options) : peer_(std::move(peer)), options_(options) {}
   virtual void on_dirty() = 0;
+  virtual void on_first_output() {}  // output_ is empty and about to be written: room may be put there
 
   StreamHandler* handler_ = nullptr;
   std::string output_;
+  std::size_t ahead_bytes_ = 0;  // of output that an implementation keeps elsewhere, in front of output_
   bool dirty_ = false;
   PeerAddress peer_;
   StreamOptions options_;

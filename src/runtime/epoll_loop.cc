@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kOutboxMax = 256;      // tasks; then they go without waiting for the end of the phase
 constexpr std::size_t kKeptCapacity = 4096;  // tasks
+constexpr std::size_t kSpareBytesMax = 64 << 10;
+constexpr std::size_t kSparesMax = 64;
 constexpr int64_t kForeverMs = std::numeric_limits<int>::max();
 
 void forget(std::vector<Task>& tasks) {
@@ -102,6 +104,23 @@ void EpollLoop::remove(int fd, IoHandler& handler) {
     epoll_event& event = events_[static_cast<std::size_t>(i)];
     if (event.data.ptr == &handler) event.data.ptr = nullptr;
   }
+}
+
+std::string EpollLoop::take_spare() {
+  std::string buffer;
+  if (spares_.empty()) {
+    buffer.reserve(kSpareBytesMin);
+  } else {
+    buffer = std::move(spares_.back());
+    spares_.pop_back();
+  }
+  return buffer;
+}
+
+void EpollLoop::give_spare(std::string buffer) {
+  if (buffer.capacity() < kSpareBytesMin || buffer.capacity() > kSpareBytesMax || spares_.size() >= kSparesMax) return;
+  buffer.clear();
+  spares_.push_back(std::move(buffer));
 }
 
 void EpollLoop::run() {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/loop.h"
@@ -61,6 +62,11 @@ class EpollLoop final : public Loop {
 
   // Scratch room for whoever reads from a descriptor; its content lasts until the next read on this loop.
   std::span<char> read_buffer() { return {read_buffer_.get(), kReadBufferBytes}; }
+  // Buffers that streams write into and hand back when it is sent, so that a turn's output costs neither allocations
+  // nor fresh pages: at 1 KB x 100 subscribers those were half of the CPU. Bounded: 64 buffers of at most 64 KB.
+  static constexpr std::size_t kSpareBytesMin = 512;
+  std::string take_spare();
+  void give_spare(std::string buffer);
   // Calls the hook once at the end of this turn; asked again before then, nothing changes.
   void at_turn_end(TurnEnd& hook) {
     if (!hook.linked()) turn_ends_.push_back(hook);
@@ -112,6 +118,7 @@ class EpollLoop final : public Loop {
   int events_count_ = 0;
   int events_next_ = 0;  // the first event of this batch not yet dispatched
   std::unique_ptr<char[]> read_buffer_;
+  std::vector<std::string> spares_;
   std::atomic<bool> stop_{false};
   Progress progress_;
 };

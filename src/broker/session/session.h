@@ -41,6 +41,8 @@ class Session final : public Reader {
   // `message` has topic, payload, extras, expires_ms, guarantee, retain set; the rest is stamped here. tag: the
   // exactly-once handshake, 0 for other guarantees. cookie 0: no receipt wanted. The receipt may come from inside.
   void publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie);
+  // The same for several at most once. The burst's head is stamped here.
+  void publish(std::unique_ptr<Burst> burst);
   // Ends the inbound exactly-once handshake; answered by SessionSink::released.
   void release(uint16_t tag, uint64_t cookie);
   // Filters are treated one after the other; one answer for all.
@@ -83,6 +85,7 @@ class Session final : public Reader {
   void on_receipt(const Origin& origin, PartitionId partition, const Receipt& receipt);
   // A routed message and what my subscriptions say about it.
   void take(const Routed& routed, const Merged& merged);
+  void take(RoutedBurst& routed, const Merged& merged);
   // From a shared group.
   void take_from_group(Item item);
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
@@ -134,7 +137,7 @@ class Session final : public Reader {
   void write(UniqueFunction<void(engine::CommitStatus)> done);
   void mark_dirty() { dirty_ = true; }
   void write_later();
-  void stamp(Message& message) const;
+  void stamp(Message& message, std::size_t count = 1) const;
   bool may_publish(std::string_view topic) const;
   void tell_groups();
   void tell_group(uint64_t group_id);

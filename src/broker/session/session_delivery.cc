@@ -49,6 +49,17 @@ void Session::take(const Routed& routed, const Merged& merged) {
   }
 }
 
+void Session::take(RoutedBurst& routed, const Merged& merged) {
+  const Burst& burst = *routed.burst;
+  const bool at_once = open_for_sending() && waiting_transient_.empty() && merged.ids.empty() && sink_->ready();
+  if (at_once && sink_->deliver_burst(routed.burst)) {
+    shard_.counters().delivered.add(burst.size());
+    shard_.counters().delivered_bytes.add(burst.payload_bytes());
+    return;
+  }
+  for (const Routed& single : routed.singles()) take(single, merged);
+}
+
 void Session::give_back(const GroupDelivery& origin) {
   if (origin.number == 0) return;
   shard_.call(group_core(origin.group), [origin](Shard& shard) {

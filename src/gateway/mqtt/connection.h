@@ -58,6 +58,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void opened(broker::Session& session, bool present) override;
   void open_refused(broker::Outcome reason) override;
   broker::DeliverResult deliver(const broker::Delivery& delivery) override;
+  bool deliver_burst(const BurstRef& burst) override;
   bool ready() const override { return stage_ == Stage::open && stream_->writable(); }
   void release(uint16_t tag, bool redelivered) override;
   void published(uint64_t cookie, const broker::Receipt& receipt) override;
@@ -93,6 +94,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void consume(std::string_view bytes);
   bool step(std::string_view& bytes);
   arena::mqtt::DecodeResult decode_next(std::string_view bytes) const;
+  bool continue_run(std::string_view& bytes);
   void dispatch(const arena::mqtt::Packet& packet);
   void on_malformed(const arena::mqtt::Malformed& malformed, std::string_view bytes);
   void keep_rest(std::string_view rest);
@@ -113,6 +115,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
 
   // open
   void on_publish(const arena::mqtt::Publish& packet);
+  void begin_run(const arena::mqtt::Publish& packet);
+  void end_run();
   std::optional<std::string_view> resolve_topic(const arena::mqtt::Publish& packet);
   bool check_publish(const arena::mqtt::Publish& packet, std::string_view topic);
   std::unique_ptr<Message> make_message(const arena::mqtt::Publish& packet, std::string_view topic) const;

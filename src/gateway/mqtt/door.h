@@ -19,6 +19,14 @@ namespace arena::gateway::mqtt {
 class Connection;
 struct PendingConnect;
 
+// Publishes that came behind each other in one read and can go on as one: see message/burst.h. Views into what was read,
+// so it never outlives a call to Connection::consume().
+struct PublishRun {
+  std::string_view topic;
+  std::vector<std::string_view> payloads;
+  std::size_t bytes = 0;  // of their packets
+};
+
 class Door {
  public:
   // All references outlive the door.
@@ -43,6 +51,8 @@ class Door {
   Counters& counters() { return counters_; }
   Admission& admission() { return admission_; }
   FrameCache& frames() { return frames_; }
+  // Of the connection that is consuming; empty whenever the broker is called.
+  PublishRun& run() { return run_; }
   Connection* find(uint64_t id);
   // Destroys it at the end of this turn.
   void bury(Connection& connection);
@@ -63,6 +73,7 @@ class Door {
   Counters& counters_;
   std::vector<Door*> doors_;
   FrameCache frames_;
+  PublishRun run_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
