@@ -238,6 +238,22 @@ TEST_P(BrokerTest, NothingAfterUnsubscribing) {
   EXPECT_TRUE(a.received.empty());
 }
 
+// The removal is still being written when the same filter is asked for again.
+TEST_P(BrokerTest, SubscribingAgainBehindAnUnsubscribeKeepsTheInterest) {
+  for (const std::string group : {"", "g"}) {
+    Peer pub(world, "pub"), a(world, "a");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("+/x", k1, group);
+    a.session()->unsubscribe({{group, "+/x"}}, 0);
+    a.subscribe("+/x", k1, group);
+    world.run_ms(100);
+    a.drop();
+    EXPECT_EQ(pub.publish("t/x", "kept", k1).outcome, Outcome::ok);
+    ASSERT_TRUE(a.connect(false, 100));
+    EXPECT_TRUE(a.wait_for(1)) << "group '" << group << "'";
+  }
+}
+
 TEST_P(BrokerTest, WillsGoOutWhenTheyShould) {
   Peer watcher(world, "w"), a(world, "a");
   ASSERT_TRUE(watcher.connect());

@@ -245,6 +245,14 @@ void Client::unsubscribe() {
   tally_["unsubscribe"]++;
 }
 
+bool Client::leaving(const Span& span) const {
+  return std::any_of(asked_.begin(), asked_.end(), [&](const auto& entry) {
+    const Asked& asked = entry.second.front();
+    return !asked.subscribe && asked.span.filter == span.filter && asked.span.group == span.group &&
+           asked.span.request > span.request;
+  });
+}
+
 void Client::hang_up() {
   if (!connected()) return;
   send(am::Disconnect{});
@@ -346,7 +354,7 @@ void Client::handle(const am::Packet& packet) {
       tally_["suback refused"]++;
       return;
     }
-    span.granted_ms = now_ms();
+    if (!leaving(span)) span.granted_ms = now_ms();
     std::erase_if(session_->spans, [&](const Span& old) { return old.filter == span.filter && old.group == span.group; });
     session_->spans.push_back(span);
   } else if (const auto* unsuback = std::get_if<am::Unsuback>(&packet)) {

@@ -113,6 +113,9 @@ class Client final : public net::StreamHandler {
   uint64_t requests_ = 0;
   uint16_t last_id_ = 0;
   std::deque<Outbound> outbound_;
+  // Is there an unanswered UNSUBSCRIBE behind the request that made the span? Then nothing is owed by it any more.
+  bool leaving(const Span& span) const;
+
   std::map<uint16_t, std::vector<Asked>> asked_;
   std::set<uint16_t> inbound_open_;  // exactly once, received and not released
   std::set<uint16_t> unacked_;       // what the server has in flight to us

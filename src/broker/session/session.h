@@ -185,9 +185,10 @@ class Session final : public Reader {
   void on_group_joined(const std::string& name, uint64_t group_id, bool stored, std::optional<SubscribeRequest> before,
                        std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
-  void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome);
+  void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status);
   void send_retained(const std::string& name, const std::vector<MessageRef>& messages);
   void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
+  void forget(const Subscription& removed);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
   void return_group_waiting(uint64_t group_id);

@@ -34,18 +34,18 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   PendingAnswer& answer = answers_[cookie];
   answer.attachment = attachment_;
   answer.open = requests.size();
-  answer.outcomes.resize(requests.size());
   answer.retained.resize(requests.size());
   for (std::size_t slot = 0; slot < requests.size(); ++slot) {
     const SubscribeRequest& request = requests[slot];
+    answer.outcomes.push_back({SubscribeStatus::granted, request.granted});  // as asked, also when unsubscribed meanwhile
     const access::Subject subject{principal_, client_id_};
     if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
-      answer_subscribe(slot, cookie, {SubscribeStatus::denied, {}});
+      answer_subscribe(slot, cookie, SubscribeStatus::denied);
       continue;
     }
     const std::string name = subscription_name(request.group, request.filter);
     if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
-      answer_subscribe(slot, cookie, {SubscribeStatus::quota, {}});
+      answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (request.group.empty()) {
       subscribe_plain(request, slot, cookie);
     } else {
@@ -94,7 +94,7 @@ void Session::on_interest_known(const std::string& name, std::size_t slot, uint6
                                 std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
   const auto it = subscriptions_.find(name);
   if (it == subscriptions_.end()) {  // unsubscribed meanwhile
-    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
   if (!has_record_ || !persistent()) {
@@ -109,7 +109,7 @@ void Session::on_interest_known(const std::string& name, std::size_t slot, uint6
       session->finish_subscribe(name, slot, cookie, std::move(retained));
     } else {
       session->undo_subscribe(name, std::move(before));
-      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
     }
   });
 }
@@ -183,7 +183,7 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
     shard_.call(group_core(group_id), [group_id, id = id_](Shard& shard) {
       if (Group* group = shard.find_group(group_id)) group->leave(id);
     });
-    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
   it->second->group_id = group_id;
@@ -195,7 +195,7 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
       session->finish_subscribe(name, slot, cookie, {});
     } else {
       session->undo_subscribe(name, std::move(before));
-      session->answer_subscribe(slot, cookie, {SubscribeStatus::failed, {}});
+      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
     }
   };
   if (!stored) {
@@ -214,17 +214,17 @@ void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64
   const auto it = answers_.find(cookie);
   if (it == answers_.end() || it->second.attachment != attachment_) return;
   if (subscription == subscriptions_.end()) {
-    answer_subscribe(slot, cookie, {SubscribeStatus::granted, {}});
+    answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
   it->second.retained[slot] = {name, std::move(retained)};
-  answer_subscribe(slot, cookie, {SubscribeStatus::granted, subscription->second->request.granted});
+  answer_subscribe(slot, cookie, SubscribeStatus::granted);
 }
 
-void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeOutcome outcome) {
+void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status) {
   const auto it = answers_.find(cookie);
   if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
-  it->second.outcomes[slot] = outcome;
+  it->second.outcomes[slot].status = status;
   if (--it->second.open != 0) return;
   const PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
@@ -270,9 +270,15 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   durable_filters_.reset();
   if (!removed.empty() && !ended_) drop_unwanted();
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
-                 removed = std::move(removed), last = !has_durable()](engine::CommitStatus) {
-    for (const auto& subscription : removed) shard->forget_subscription(*subscription, id, last);
+                 removed = std::move(removed)](engine::CommitStatus) {
     Session* session = shard->find_session(id);
+    for (const auto& subscription : removed) {
+      if (session != nullptr) {
+        session->forget(*subscription);
+      } else {
+        shard->forget_subscription(*subscription, id, true);
+      }
+    }
     if (session == nullptr || session->sink_ == nullptr || session->attachment_ != attachment || cookie == 0) return;
     session->sink_->unsubscribed(cookie, std::span<const bool>(reinterpret_cast<const bool*>(existed.data()), existed.size()));
   };
@@ -280,6 +286,16 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     finish(engine::CommitStatus::committed);
   } else {
     write(std::move(finish));  // the removal is committed before the interest goes
+  }
+}
+
+// The same filter may have been subscribed to again while the removal was being written: that interest stays.
+void Session::forget(const Subscription& removed) {
+  const auto again = subscriptions_.find(subscription_name(removed.request.group, removed.request.filter));
+  if (again == subscriptions_.end()) {
+    shard_.forget_subscription(removed, id_, !has_durable());
+  } else if (removed.durable && !again->second->durable) {
+    shard_.withdraw_durable(removed, id_, !has_durable());
   }
 }
 

@@ -32,6 +32,26 @@ TEST(MqttSubscribe, AnswersEveryFilterInOrder) {
   }
 }
 
+// The SUBACK tells what was granted, also when the UNSUBSCRIBE behind it has already taken it away.
+TEST(MqttSubscribe, AnswersWhatWasGrantedThoughUnsubscribedMeanwhile) {
+  DoorWorld world(3);
+  Talker client(world);
+  client.connect("c");
+  const am::Subscribe subscribe = one(client, "+/x", k2);
+  am::Unsubscribe unsubscribe;
+  unsubscribe.packet_id = ++client.packet_id;
+  unsubscribe.filters.push_back("+/x");
+  client.bytes(client.encoded(subscribe) + client.encoded(unsubscribe));
+  std::map<uint16_t, Reason> answers;
+  for (int i = 0; i < 2; ++i) {
+    const am::Packet packet = client.any();
+    if (const auto* suback = std::get_if<am::Suback>(&packet)) answers[suback->packet_id] = suback->reasons.at(0);
+    if (const auto* unsuback = std::get_if<am::Unsuback>(&packet)) answers[unsuback->packet_id] = unsuback->reasons.at(0);
+  }
+  EXPECT_EQ(answers[subscribe.packet_id], Reason::granted_qos_2);
+  EXPECT_EQ(answers[unsubscribe.packet_id], Reason::success);
+}
+
 // [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
 TEST(MqttSubscribe, RefusesIllFormedFilters) {
   DoorWorld world;
