@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <memory_resource>
 #include <optional>
@@ -65,6 +66,8 @@ std::optional<std::string> fault_of(const Rule& rule) {
   if ((rule.who == Rule::Who::users) == rule.users.empty()) {
     return "names no user; leave the list of users out to mean everybody";
   }
+  // Nobody has such a name, those without a user neither: what was to be denied would not be.
+  if (std::ranges::find(rule.users, std::string_view()) != rule.users.end()) return "names a user with an empty name";
   if (rule.who == Rule::Who::anonymous && rule.filter.find(kUser) != std::string::npos) {
     return "uses %u, but anonymous clients have no name";
   }

@@ -177,6 +177,7 @@ TEST(Policy, RefusesBadRulesNamingTheirSource) {
   EXPECT_TRUE(refused(allow("a%u+")));
   EXPECT_TRUE(refused(allow("$share/g/a")));
   EXPECT_TRUE(refused(for_users(allow("a"), {})));
+  EXPECT_TRUE(refused(for_users(deny("a"), {"ann", ""})));
   EXPECT_TRUE(refused(for_anonymous(allow("%u/a"))));
   Rule idle = allow("a");
   idle.publish = idle.subscribe = false;

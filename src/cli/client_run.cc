@@ -34,6 +34,7 @@ void add_target_flags(CLI::App& command, Target& target) {
 void add_version_flag(CLI::App& command, std::string& version) {
   command.add_option("--mqtt-version", version, "3.1.1 (or 4, its protocol level) or 5")
       ->check(CLI::IsMember({"3.1.1", "4", "5"}).description(""))
+      ->type_name("3.1.1|4|5")
       ->capture_default_str();
 }
 

@@ -16,9 +16,11 @@ namespace arena::cli {
 
 namespace {
 
-constexpr std::string_view kFooter =
-    "Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 3 refused (credentials, permissions),\n"
-    "124 timed out.";
+std::string footer() {
+  std::string text = "Exit codes:";
+  for (const ExitCode& exit : kExitCodes) text += fmt::format("\n  {:3}  {}", exit.code, exit.meaning);
+  return text;
+}
 
 // The parser itself would only say that a command is missing.
 bool is_known(const CLI::App& app, std::string_view word) {
@@ -39,8 +41,11 @@ bool is_known(const CLI::App& app, std::string_view word) {
 
 void add_commands(CLI::App& app, int& exit_code) {
   add_bench_command(app, exit_code);
+  add_completion_command(app, exit_code);
   add_config_command(app, exit_code);
   add_dev_command(app, exit_code);
+  add_doctor_command(app, exit_code);
+  add_man_command(app, exit_code);
   add_pub_command(app, exit_code);
   add_server_command(app, exit_code);
   add_sub_command(app, exit_code);
@@ -61,7 +66,7 @@ int complain(int exit_code, std::string_view what, std::string_view next) {
 int run(int argc, const char* const* argv) {
   StringHash::seed = server::process_seed();  // before the first table is made: all are read with the same seed
   CLI::App app("Arena: one broker, every real-time protocol, one message", "arena");
-  app.footer(std::string(kFooter));
+  app.footer(footer());
   app.require_subcommand(1);
   int exit_code = kOk;
   try {

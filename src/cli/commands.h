@@ -2,6 +2,7 @@
 // parser's callback and tells how it ended. A new command: one file, one line here, one in commands.cc.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,11 +18,28 @@ inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;      // it was tried and did not work
 inline constexpr int kUsage = 2;       // wrong arguments or configuration; nothing was tried
 inline constexpr int kRefused = 3;     // the credentials or permissions do not suffice
+inline constexpr int kUnhealthy = 10;   // something is in the way of a healthy server
 inline constexpr int kTimedOut = 124;  // as timeout(1) says it
 
+struct ExitCode {
+  int code;
+  std::string_view meaning;
+};
+inline constexpr std::array<ExitCode, 6> kExitCodes{{
+    {kOk, "done"},
+    {kFailed, "tried, and failed"},
+    {kUsage, "wrong arguments or configuration; nothing was tried"},
+    {kRefused, "refused: credentials or permissions do not suffice"},
+    {kUnhealthy, "unhealthy: something is in the way of a server"},
+    {kTimedOut, "timed out"},
+}};
+
 void add_bench_command(CLI::App& app, int& exit_code);
+void add_completion_command(CLI::App& app, int& exit_code);
 void add_config_command(CLI::App& app, int& exit_code);
 void add_dev_command(CLI::App& app, int& exit_code);
+void add_doctor_command(CLI::App& app, int& exit_code);
+void add_man_command(CLI::App& app, int& exit_code);
 void add_pub_command(CLI::App& app, int& exit_code);
 void add_server_command(CLI::App& app, int& exit_code);
 void add_sub_command(CLI::App& app, int& exit_code);

@@ -58,11 +58,11 @@ void add_config_command(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<Arguments>();
 
   CLI::App* check_command = group->add_subcommand("check", "Check a configuration file and the environment");
-  check_command->add_option("--config", arguments->path, "The file (TOML)");
+  check_command->add_option("--config", arguments->path, "The file (TOML)")->type_name("FILE");
   check_command->callback([&exit_code, arguments] { exit_code = check(*arguments); });
 
   CLI::App* show_command = group->add_subcommand("show", "Show what is set, and where");
-  show_command->add_option("--config", arguments->path, "The file (TOML)");
+  show_command->add_option("--config", arguments->path, "The file (TOML)")->type_name("FILE");
   show_command->add_flag("--effective", arguments->effective, "Every setting, defaults too");
   show_command->callback([&exit_code, arguments] { exit_code = show(*arguments); });
 

@@ -56,7 +56,7 @@ void add_dev_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<DevOptions>();
   CLI::App* command = app.add_subcommand("dev", "Run a broker on loopback without any configuration");
   command->add_option("--mqtt", options->mqtt_port, "MQTT port; 0: a free one")->capture_default_str();
-  command->add_option("--data", options->data_dir, "Directory for what is stored");
+  command->add_option("--data", options->data_dir, "Directory for what is stored")->type_name("DIRECTORY");
   command->add_option("--threads", options->threads, "Worker threads; 0: one per core")->capture_default_str();
   command->add_flag("--verbose", options->verbose, "Log what is refused, and why");
   command->callback([options, &exit_code] { exit_code = run_dev(*options); });

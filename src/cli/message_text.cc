@@ -11,22 +11,6 @@ namespace arena::cli {
 
 namespace {
 
-void append_quoted(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
-}
-
 void append_base64(std::string& out, std::string_view bytes) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   out.push_back('"');
@@ -55,12 +39,12 @@ void append_headers(std::string& out, const mqtt::UserProperties& headers) {
       written[k] = true;
     }
     if (i != 0) out.push_back(',');
-    append_quoted(out, headers[i].name);
+    append_json_string(out, headers[i].name);
     out.push_back(':');
     if (values.size() > 1) out.push_back('[');
     for (std::size_t k = 0; k < values.size(); ++k) {
       if (k != 0) out.push_back(',');
-      append_quoted(out, values[k]);
+      append_json_string(out, values[k]);
     }
     if (values.size() > 1) out.push_back(']');
   }
@@ -70,10 +54,26 @@ void append_headers(std::string& out, const mqtt::UserProperties& headers) {
 void append_field(std::string& out, std::string_view name, const mqtt::Text& value) {
   if (!value) return;
   fmt::format_to(std::back_inserter(out), ",\"{}\":", name);
-  append_quoted(out, *value);
+  append_json_string(out, *value);
 }
 
 }  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  out.push_back('"');
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (byte < 0x20 || byte == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
+    } else {
+      out.push_back(c);
+    }
+  }
+  out.push_back('"');
+}
 
 Status check_format(std::string_view format) {
   for (std::size_t i = 0; i < format.size(); ++i) {
@@ -108,9 +108,9 @@ void append_formatted(std::string& out, std::string_view format, const mqtt::Pub
 void append_json(std::string& out, const mqtt::Publish& message) {
   const bool is_text = is_utf8(message.payload);
   out += "{\"topic\":";
-  append_quoted(out, message.topic);
+  append_json_string(out, message.topic);
   out += ",\"payload\":";
-  is_text ? append_quoted(out, message.payload) : append_base64(out, message.payload);
+  is_text ? append_json_string(out, message.payload) : append_base64(out, message.payload);
   if (!is_text) out += ",\"enc\":\"b64\"";
   fmt::format_to(std::back_inserter(out), ",\"qos\":{},\"retain\":{}", static_cast<int>(message.qos), message.retain);
   const mqtt::PublishProperties& properties = message.properties;

@@ -14,6 +14,9 @@ namespace arena::cli {
 Status check_format(std::string_view format);
 void append_formatted(std::string& out, std::string_view format, const mqtt::Publish& message);
 
+// With quotes; `text` is UTF-8.
+void append_json_string(std::string& out, std::string_view text);
+
 // One JSON object and a line's end: topic, payload, qos, retain, then what the message has: enc ("b64", for a payload
 // that is not UTF-8), headers (repeated names become lists), content_type, response_topic, correlation, expiry_s.
 void append_json(std::string& out, const mqtt::Publish& message);

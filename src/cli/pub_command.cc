@@ -224,7 +224,8 @@ void add_pub_command(CLI::App& app, int& exit_code) {
   command->add_flag("-l,--lines", a->lines, "Each line of standard input is a message");
   command->add_flag("-n,--null", a->empty, "An empty payload; with -r it clears the topic's retained value");
   command->add_option("-q,--qos", a->qos, "0: at most once, 1: at least once, 2: exactly once")
-      ->check(CLI::Range(0, 2))
+      ->check(CLI::Range(0, 2).description(""))
+      ->type_name("0|1|2")
       ->capture_default_str();
   command->add_flag("-r,--retain", a->retain, "Keep it as the topic's last value");
   command->add_option("--count", a->count, "How often it is sent")->capture_default_str();

@@ -20,6 +20,7 @@ void block_server_signals() {
 
 int run_server(server::Settings settings, const std::function<void(const server::Server&)>& ready,
                const std::function<std::unique_ptr<server::LiveSettings>()>& reload) {
+  runtime::raise_file_limit();
   server::Server server(std::move(settings));
   if (Status status = server.start(); !status) {
     log::flush();

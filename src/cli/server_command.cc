@@ -81,7 +81,8 @@ int run_configured(const std::optional<std::string>& path) {
 void add_server_command(CLI::App& app, int& exit_code) {
   auto path = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("server", "Run a broker as configured");
-  command->add_option("-c,--config", *path, "Configuration file; without it, defaults and the environment");
+  command->add_option("-c,--config", *path, "Configuration file; without it, defaults and the environment")
+      ->type_name("FILE");
   command->callback([path, &exit_code] {
     exit_code = run_configured(path->empty() ? std::nullopt : std::optional<std::string>(*path));
   });

@@ -127,7 +127,10 @@ void add_sub_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("sub", "Subscribe and print what comes");
   add_target_flags(*command, a->target);
   command->add_option("filters,-t,--topic", a->filters, "Topic filters; several are one subscription request")->required();
-  command->add_option("-q,--qos", a->qos, "The most that messages come with")->check(CLI::Range(0, 2))->capture_default_str();
+  command->add_option("-q,--qos", a->qos, "The most that messages come with")
+      ->check(CLI::Range(0, 2).description(""))
+      ->type_name("0|1|2")
+      ->capture_default_str();
   CLI::Option* format = command->add_option(
       "--format", a->format, "%t topic, %p payload, %c publisher, %q QoS, %r retained, %l bytes (default: %p)");
   CLI::Option* json = command->add_flag("--json", a->json, "A JSON object a line, with headers and all")->excludes(format);

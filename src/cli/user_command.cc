@@ -81,8 +81,8 @@ void add_user_command(CLI::App& app, int& exit_code) {
 
   const auto add = [&](const char* name, const char* help) {
     CLI::App* command = group->add_subcommand(name, help);
-    command->add_option("--file", arguments->file, "The users file");
-    command->add_option("--config", arguments->config, "The configuration that names the users file");
+    command->add_option("--file", arguments->file, "The users file")->type_name("FILE");
+    command->add_option("--config", arguments->config, "The configuration that names the users file")->type_name("FILE");
     return command;
   };
   const auto add_change = [&](const char* name, const char* help, UsersFile::Change kind, const char* done) {

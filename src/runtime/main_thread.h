@@ -7,6 +7,8 @@
 namespace arena::runtime {
 
 unsigned machine_cores();
+// As many open files as the system lets this process have.
+void raise_file_limit();
 
 // Blocks the signals for this thread and all it will start. Call before anything else.
 void block_signals(std::initializer_list<int> signals);

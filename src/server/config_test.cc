@@ -94,6 +94,7 @@ TEST(Config, WrongValuesAreRefusedWithTheirLine) {
   expect_error("[mqtt]\nlisteners = [{ port = 70000 }]\n", "arena.toml:2: ", "port");
   expect_error("[mqtt]\nlisteners = [{ port = \"x\" }]\n", "arena.toml:2: mqtt.listeners.port", "integer");
   expect_error("[mqtt]\nlisteners = [{ address = \"localhost\" }]\n", "arena.toml:2: ", "numeric");
+  expect_error("[mqtt]\nlisteners = [{ address = \"127.0.0.1\\u0000.9\" }]\n", "arena.toml:2: ", "numeric");
   expect_error("[mqtt]\nlisteners = [{ port = 5 }, { port = 5 }]\n", "arena.toml:2: ", "twice");
 }
 
@@ -102,6 +103,8 @@ TEST(Config, BrokenTomlIsRefused) {
   EXPECT_TRUE(only_error("[mqtt]\nreceive_max = 1\nreceive_max = 2\n").starts_with("arena.toml:3"));
   EXPECT_FALSE(errors(std::string(5000, '[')).empty());
   EXPECT_FALSE(errors("\xff").empty());
+  // Letters that the parser's table of white space does not expect.
+  EXPECT_FALSE(errors("\u03c1ules = 1\n").empty());
 }
 
 TEST(Config, TellsAllErrorsAtOnce) {

@@ -224,6 +224,8 @@ std::optional<std::string> assign_text(const Setting& setting, Config& config, s
 std::optional<std::string> check_listener(std::string_view address, int64_t port) {
   in6_addr room{};
   const std::string text(address);
+  // inet_pton(3) would read up to a NUL only.
+  if (text.find('\0') != std::string::npos) return fmt::format("{} is no numeric address", toml_quote(address));
   if (::inet_pton(AF_INET, text.c_str(), &room) != 1 && ::inet_pton(AF_INET6, text.c_str(), &room) != 1) {
     return fmt::format("{} is no numeric IPv4 or IPv6 address", toml_quote(address));
   }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import selectors
 import shlex
 import shutil
@@ -14,7 +15,7 @@ import tempfile
 import time
 
 from broker import SLOW, Broker, Rule, add_user, arena_bin, free_port
-from harness import equal, eventually, one_of, run_all, test
+from harness import add, equal, eventually, one_of, run_all, test
 from wire import CONNACK, DISCONNECT, PUBACK, PUBLISH, Wire, connect, opened, publish
 
 ARENA = arena_bin()
@@ -206,6 +207,195 @@ def a_broken_users_file_refuses_start():
     one_of("users" in done.stderr + done.stdout, [True], done.stderr)
 
 
+# -- Completions, manual, exit codes
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def commands_of(*path):
+    """{path: options} of a command and all below it, as --help tells them."""
+    text = said(arena(*path, "--help"), 0).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text.split("Options:")[1].split("Exit codes:")[0].split("\nSubcommands")[0]))
+    found = {path: options}
+    if "Subcommands:" in text:
+        for name in re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1].split("Exit codes:")[0], re.M):
+            found.update(commands_of(*path, name))
+    return found
+
+
+def shell_script(shell, text):
+    path = os.path.join(FOLDER, f"completion.{shell}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(said(arena("completion", shell), 0).stdout)
+    done = subprocess.run([shell, "-c", text.replace("SCRIPT", path)], capture_output=True, text=True, timeout=20 * SLOW,
+                          cwd=FOLDER)
+    equal((done.returncode, done.stderr), (0, ""), shell)
+    return done.stdout.split("\n")
+
+
+def bash_completes(*words):
+    quoted = " ".join(map(shlex.quote, words))
+    return {w for w in shell_script("bash", f'source SCRIPT; COMP_WORDS=({quoted}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); '
+                                            f'_arena 2>/dev/null; printf "%s\\n" "${{COMPREPLY[@]}}"') if w}
+
+
+def zsh_completes(*words):
+    """With stand-ins for the functions that only its line editor has."""
+    quoted = " ".join(map(shlex.quote, words))
+    return {w.split(":")[0] for w in shell_script("zsh", "compdef() { :; }; _files() { print FILES; }; "
+            "compadd() { shift; print -l -- $@; }; _describe() { print -l -- ${(P)@[-1]}; }; "
+            f"source SCRIPT; words=({quoted}); CURRENT=$#words; _arena") if w}
+
+
+def fish_completes(*words):
+    return {w.split("\t")[0] for w in shell_script("fish", f"source SCRIPT; complete -C {shlex.quote(' '.join(words))}") if w}
+
+
+def completes(shell, *words):
+    return {"bash": bash_completes, "zsh": zsh_completes, "fish": fish_completes}[shell](*words)
+
+
+def completion_offers(shell):
+    if not shutil.which(shell):
+        raise AssertionError(f"{shell} is not installed; script/test does it")
+    top = completes(shell, "arena", "")
+    one_of({"bench", "completion", "doctor", "pub", "server"} <= top, [True], top)
+    below = completes(shell, "arena", "bench", "")
+    one_of({"pairs", "fanout", "fanin", "connections"} <= below, [True], below)
+    one_of("pub" in below, [False], below)
+    options = completes(shell, "arena", "sub", "--")
+    one_of({"--topic", "--timeout", "--keep"} <= options and "--retain" not in options, [True], options)
+    equal(completes(shell, "arena", "bench", "pairs", "--output", ""), {"text", "json"})
+    files = completes(shell, "arena", "config", "check", "--config", "")
+    one_of(bool(files) and "check" not in files and "--config" not in files, [True], files)
+
+
+for _shell in ("bash", "zsh", "fish"):
+    add(f"completion in {_shell}", completion_offers, _shell, seconds=30)
+
+
+@test(seconds=60)
+def completions_and_manual_know_every_command():
+    """--help is read the hard way; whatever it names stands in each of the others."""
+    found = commands_of()
+    one_of(len(found) > 20, [True], "commands")
+    texts = {shell: said(arena("completion", shell), 0).stdout for shell in ("bash", "zsh", "fish")}
+    manual = said(arena("man"), 0).stdout.replace("\\-", "-")
+    for path, options in found.items():
+        where = " ".join(("arena", *path))
+        if not any(other[:len(path)] == path and len(other) > len(path) for other in found):
+            one_of(f".SS {where}\n" in manual, [True], where)
+            page = manual.split(f".SS {where}\n")[1].split(".SS ")[0]
+            one_of([o for o in options if f"\\fB{o}\\fR" not in page], [[]], where)
+        bash = re.search(rf'"{where}"\) commands="(.*)" options="(.*)" ;;', texts["bash"])
+        one_of(options - set(bash.group(2).split()), [set()], where)
+        zsh = texts["zsh"].split(f'"{where}")\n')[1].split(";;")[0]
+        one_of([o for o in options if f"'{o}:" not in zsh], [[]], where)
+        fish = "\n".join(line for line in texts["fish"].split("\n") if f"'__arena_at \\'{where}\\''" in line)
+        one_of([o for o in options if f" -l {o[2:]} " not in fish], [[]], where)
+
+
+@test
+def the_manual_page_in_docs_is_current():
+    with open(os.path.join(ROOT, "docs", "man", "arena.1"), encoding="utf-8") as file:
+        one_of(said(arena("man"), 0).stdout == file.read(), [True],
+               "docs/man/arena.1 is made by: build/release/arena man > docs/man/arena.1")
+
+
+@test
+def the_manual_page_is_well_formed():
+    if not shutil.which("groff"):
+        return  # it is only a formatter; the page's content is tested without it
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww"], input=said(arena("man"), 0).stdout, text=True,
+                          capture_output=True, timeout=20 * SLOW)
+    equal((done.returncode, done.stderr), (0, ""))
+
+
+@test(seconds=30)
+def every_documented_exit_code_happens():
+    with open(os.path.join(ROOT, "docs", "COMMAND_LINE.md"), encoding="utf-8") as file:
+        documented = dict(re.findall(r"^\| (\d+) \| (.*) \|$", file.read(), re.M))
+    told = dict(re.findall(r"^ +(\d+)  (.*)$", said(arena("--help"), 0).stdout.split("Exit codes:")[1], re.M))
+    equal(documented, told, "docs/COMMAND_LINE.md beside --help")
+    with Broker(users={"alice": "wonder"}, rules=[Rule("allow", "all", ["mine/#"])]) as broker:
+        at_alice = ["-p", str(broker.port), "-u", "alice"]
+        happened = {
+            0: arena("pub", *at_alice, "-q", "1", "mine/x", "1", env={"ARENA_PASSWORD": "wonder"}),
+            1: arena("pub", "-p", free_port(), "a", "b"),
+            2: arena("pub", "--shout"),
+            3: arena("pub", *at_alice, "mine/x", "1", env={"ARENA_PASSWORD": "wrong"}),
+            10: arena("doctor", "--config", config_file("[mqqt]\n")),
+            124: arena("sub", *at_alice, "mine/nothing", "--timeout", "100ms", env={"ARENA_PASSWORD": "wonder"}),
+        }
+        refused = arena("pub", *at_alice, "-q", "1", "yours/x", "1", env={"ARENA_PASSWORD": "wonder"})
+    equal({code: done.returncode for code, done in happened.items()}, {int(code): int(code) for code in documented})
+    equal(refused.returncode, 3, "permissions")
+
+
+# -- doctor
+
+def doctor(*arguments, code=0, env=None):
+    """{subject: finding}"""
+    done = said(arena("doctor", "--output", "json", *arguments, env=env), code)
+    return {f["subject"]: f for f in map(json.loads, done.stdout.splitlines())}
+
+
+def listening_at(port):
+    return config_file(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {port} }}]\n')
+
+
+@test
+def doctor_finds_nothing_in_the_way():
+    port = free_port()
+    found = doctor("--config", listening_at(port))
+    equal(found[f"port {port}"]["verdict"], "ok")
+    for subject in ("configuration", "files", "memory", "clock", "net.core.somaxconn"):
+        one_of(subject in found, [True], subject)
+    for finding in found.values():
+        one_of(finding["verdict"] == "ok" or bool(finding["next"]), [True], f"says what to do: {finding}")
+    said(arena("doctor", "--config", listening_at(port)), 0, r"ok +port", r"\d+ ok, \d+ to look at, 0 in the way")
+
+
+@test
+def doctor_names_a_port_that_is_taken():
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        equal(doctor("--config", listening_at(port), code=10)[f"port {port}"]["verdict"], "fail")
+
+
+@test
+def doctor_knows_an_mqtt_server():
+    with Broker() as broker:
+        finding = doctor("--config", listening_at(broker.port))[f"port {broker.port}"]
+    equal(finding["verdict"], "ok")
+    one_of("MQTT" in finding["what"], [True], finding)
+
+
+@test
+def doctor_judges_the_configuration():
+    finding = doctor("--config", config_file("[mqtt]\nlistenres = []\n"), code=10)["configuration"]
+    one_of("arena.toml:2" in finding["what"] and "listenres" in finding["what"], [True], finding)
+    path = config_file(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {free_port()} }}]\n'
+                       '[auth]\nusers_file = "/nowhere/users"\n')
+    equal(doctor("--config", path, code=10)["access"]["verdict"], "fail")
+    doctor(env={"ARENA_MQTT__QOS_MAX": "9"}, code=10)
+
+
+@test
+def the_server_asks_for_all_files_it_may_have():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[1]), before[1]))  # inherited by what is started
+    try:
+        with Broker(configured=True) as broker:
+            with open(f"/proc/{broker.process.pid}/limits", encoding="ascii") as file:
+                soft, hard = re.search(r"Max open files +(\d+) +(\d+)", file.read()).groups()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    equal(soft, hard)
+
+
 # -- Users
 
 @test
@@ -362,6 +552,74 @@ def pub_without_a_broker_fails():
 @test
 def pub_to_a_wildcard_is_a_mistake():
     one_of(arena("pub", *at(), "a/#", "b").returncode, [1, 2])
+
+
+# -- bench
+
+def bench(*arguments, port=None, code=0):
+    done = said(arena("bench", *arguments, *at(port), "--output", "json", seconds=40), code)
+    one_of("\r" in done.stderr, [False], "progress is for terminals")
+    return json.loads(done.stdout)
+
+
+@test(seconds=60)
+def bench_checks_every_scenario():
+    for scenario in (["pairs", "--pairs", "3"], ["pairs", "--pairs", "2", "-q", "1", "--window", "5"],
+                     ["pairs", "--pairs", "2", "-q", "2", "--window", "5"], ["fanout", "--subscribers", "7"],
+                     ["fanin", "--publishers", "5", "--size", "1024"]):
+        got = bench(*scenario, "--messages", "50")
+        equal([got[k] for k in ("lost", "duplicated", "reordered", "foreign")], [0, 0, 0, 0], str(scenario))
+        equal(got["published"], 50 * got["publishers"], str(scenario))
+        equal(got["delivered"], got["published"] * (7 if "fanout" in scenario else 1), str(scenario))
+
+
+@test(seconds=60)
+def bench_measures_connections():
+    pid = SHARED.process.pid
+    got = bench("connections", "-n", "50", "--server-pid", pid)
+    equal(got["clients"], 50)
+    one_of(got["server_cpu_us"] > 0 and got["server_rss_bytes_per_client"] is not None, [True], got)
+
+
+@test(seconds=60)
+def bench_at_a_fixed_rate_hides_no_stall():
+    """Latency counts from when a message was due: a server that stands still for half a second shows in many."""
+    with Broker() as broker:
+        command = [ARENA, "bench", "pairs", "--pairs", "1", "--rate", "200", "--duration", "2s", *at(broker.port),
+                   "--output", "json"]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with opened(broker.port, 4, "bench-watch") as watch:
+            watch.subscribe("load/#")
+            for _ in range(150):  # in the midst of what is measured, after a warm-up of half a second
+                watch.expect(PUBLISH)
+        broker.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        broker.process.send_signal(signal.SIGCONT)
+        got = json.loads(running.communicate(timeout=30 * SLOW)[0])
+    equal((running.returncode, got["lost"]), (0, 0))
+    one_of(got["latency_max_us"] > 400_000 and got["latency_p90_us"] > 100_000, [True], got)
+
+
+@test
+def bench_shows_progress_on_a_terminal():
+    master, slave = os.openpty()
+    command = [ARENA, "bench", "pairs", "--pairs", "1", "--duration", "1s", *at()]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    seen = b""
+    try:
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    except OSError:  # the other side is closed
+        pass
+    os.close(master)
+    process.communicate(timeout=20 * SLOW)
+    one_of(b"measuring" in seen and b"/s" in seen, [True], seen)
+
+
+@test
+def bench_without_a_broker_fails():
+    said(arena("bench", "pairs", "-p", free_port()), 1, "arena dev")
 
 
 # -- The server and its signals

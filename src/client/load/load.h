@@ -3,14 +3,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "client/client.h"
+#include "client/load/fine_timer.h"
 #include "client/load/latencies.h"
 #include "client/load/options.h"
+#include "client/load/schedule.h"
 #include "client/load/sequence.h"
 #include "runtime/epoll_loop.h"
 
@@ -44,6 +47,8 @@ class LoadPublisher final : public LoadClient {
   // As much as the window permits.
   void fill();
   void send_one();
+  // At a fixed rate: `due_ns` is when it should have left.
+  void send_due(int64_t due_ns);
   void on_delivered() {
     ++delivered_;
     ask_to_fill();
@@ -55,6 +60,7 @@ class LoadPublisher final : public LoadClient {
   void on_published(uint16_t packet_id, mqtt::Reason reason) override;
   void ask_to_fill();
   uint64_t credit() const;
+  void send(int64_t stamp_ns);
 
   const unsigned index_;
   const std::string topic_;
@@ -74,6 +80,7 @@ class LoadSubscriber final : public LoadClient {
 
  private:
   void on_message(const mqtt::Publish& message) override;
+  bool is_intact(std::string_view payload) const;
 
   const unsigned first_;
   std::vector<SequenceCheck> checks_;  // per publisher
@@ -85,6 +92,7 @@ class Load {
  public:
   Load(runtime::EpollLoop& loop, const LoadOptions& options);
   ~Load();
+  void watch(std::function<void(const LoadProgress&)> watcher) { watcher_ = std::move(watcher); }
   // A reason when a client could not connect, was refused or lost its connection.
   Result<LoadReport> run();
 
@@ -98,6 +106,7 @@ class Load {
     uint64_t published = 0;
     double own_cpu_us = 0;
     std::optional<double> server_cpu_us;
+    std::optional<double> server_rss_bytes;
   };
 
   void make_clients();
@@ -107,17 +116,20 @@ class Load {
   void fail_once(std::string reason);
   void ask_to_fill(LoadPublisher& publisher);
   void fill_those_that_asked();
-  static void on_pace(void* self);
-  void pace();
+  void send_what_is_due();
   bool may_send(uint64_t sent) const;
   Status measure(LoadReport& report);
-  Status turn_until(int64_t deadline_ms, bool settle);
+  Status begin_sending();
+  Status turn_for(LoadProgress::Phase phase, int64_t duration_ms);
+  void tell_progress(LoadProgress::Phase phase, int64_t total_ms);
   bool settled() const;
   Mark mark() const;
+  void fill_in_connections(LoadReport& report, const Mark& begin, const Mark& end) const;
   void fill_in(LoadReport& report, const Mark& begin, const Mark& end) const;
 
   runtime::EpollLoop& loop_;
   const LoadOptions options_;
+  const std::string fill_;  // of every payload, behind the stamp
   const uint32_t run_;  // tells this run's topics and clients apart
   std::vector<std::unique_ptr<LoadClient>> clients_;
   std::vector<LoadPublisher*> publishers_;
@@ -128,13 +140,17 @@ class Load {
   std::size_t connecting_ = 0;
   std::size_t ready_ = 0;
   bool sending_ = false;
-  int64_t pace_began_ns_ = 0;
-  uint64_t paced_ = 0;  // messages of all publishers
+  Schedule schedule_;
+  uint64_t scheduled_ = 0;  // messages of all publishers that were due
   uint64_t delivered_ = 0;
   uint64_t published_ = 0;
   Latencies latencies_;
   std::string failure_;
-  runtime::Timer pace_timer_;
+  std::optional<FineTimer> pace_timer_;
+  std::function<void(const LoadProgress&)> watcher_;
+  int64_t phase_began_ns_ = 0;
+  int64_t told_at_ns_ = 0;
+  uint64_t told_delivered_ = 0;
 };
 
 }  // namespace arena::client

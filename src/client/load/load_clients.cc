@@ -74,7 +74,7 @@ void LoadClient::on_closed(const Ending& ending) { load_.fail_once("a client los
 
 LoadPublisher::LoadPublisher(Load& load, unsigned number, unsigned index, std::string topic)
     : LoadClient(load, number, {}), index_(index), topic_(std::move(topic)) {
-  payload_.assign(std::max(load.options_.payload_bytes, kLoadPayloadMin), 'x');
+  payload_ = std::string(kLoadPayloadMin, '\0') + load.fill_;
   mqtt::Publish packet;
   packet.topic = topic_;
   packet.payload = payload_;
@@ -99,9 +99,15 @@ void LoadPublisher::fill() {
   for (uint64_t left = credit(); left > 0 && load_.may_send(sent_); --left) send_one();
 }
 
-void LoadPublisher::send_one() {
-  const bool sampled = load_.options_.rate > 0 || sent_ % kLatencySample == 0;
-  const Stamp stamp{index_, sent_, sampled ? runtime::monotonic_ns() : 0};
+void LoadPublisher::send_one() { send(sent_ % kLatencySample == 0 ? runtime::monotonic_ns() : 0); }
+
+void LoadPublisher::send_due(int64_t due_ns) {
+  if (!client_.stream()->writable()) return load_.fail_once("the server is 16 MiB behind: it cannot do this rate");
+  send(due_ns);
+}
+
+void LoadPublisher::send(int64_t stamp_ns) {
+  const Stamp stamp{index_, sent_, stamp_ns};
   ++sent_;
   ++load_.published_;
   if (load_.options_.qos == Guarantee::at_most_once) {
@@ -133,7 +139,7 @@ LoadSubscriber::LoadSubscriber(Load& load, unsigned number, std::string filter, 
     : LoadClient(load, number, std::move(filter)), first_(first), checks_(count) {}
 
 void LoadSubscriber::on_message(const mqtt::Publish& message) {
-  if (message.payload.size() != std::max(load_.options_.payload_bytes, kLoadPayloadMin)) {
+  if (!is_intact(message.payload)) {
     ++foreign_;
     return;
   }
@@ -147,6 +153,11 @@ void LoadSubscriber::on_message(const mqtt::Publish& message) {
   ++load_.delivered_;
   if (stamp.at_ns != 0) load_.latencies_.add(runtime::monotonic_ns() - stamp.at_ns);
   load_.publishers_[stamp.publisher]->on_delivered();
+}
+
+bool LoadSubscriber::is_intact(std::string_view payload) const {
+  const std::string& fill = load_.fill_;
+  return payload.size() == kLoadPayloadMin + fill.size() && payload.ends_with(fill);
 }
 
 void LoadSubscriber::add_to(LoadReport& report) const {

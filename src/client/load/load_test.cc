@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "client/load/latencies.h"
+#include "client/load/schedule.h"
 #include "client/load/sequence.h"
 
 namespace arena::client {
@@ -57,6 +58,13 @@ TEST(Latencies, TakeAnything) {
   latencies.add(INT64_MAX);
   EXPECT_EQ(latencies.count(), 5u);
   EXPECT_EQ(latencies.percentile_us(0.5), 0.031);
+}
+
+TEST(Schedule, SpreadsEvenlyAndDoesNotDrift) {
+  const Schedule schedule(1'000, 3);
+  EXPECT_EQ(schedule.due_ns(0), 1'000);
+  EXPECT_NEAR(static_cast<double>(schedule.due_ns(1)), 1e9 / 3 + 1'000, 1);
+  EXPECT_NEAR(static_cast<double>(schedule.due_ns(3'000'000)), 1e15 + 1'000, 1000);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct LoadOptions {
   std::size_t payload_bytes = 64;
   Guarantee qos = Guarantee::at_most_once;
   unsigned window = 100;  // per publisher: messages that are not delivered to all, or not acknowledged
-  double rate = 0;        // messages a second and publisher, whatever comes back; 0: as the window permits
+  double rate = 0;  // messages a second and publisher, whatever comes back; 0: as the window permits
   int64_t duration_ms = 5000;
   int64_t warm_up_ms = 500;
   uint64_t messages = 0;    // per publisher; 0: for the duration
@@ -54,11 +54,27 @@ struct LoadReport {
   std::optional<double> server_cpu_us;  // per delivery; of `connections`: per connection
   std::optional<double> server_rss_bytes_per_client;  // of `connections`
   double client_cpu_us = 0;  // this program's own, per delivery
+  // At a fixed rate from the moment a message was due, else from the moment it was sent.
   double latency_p50_us = 0;
+  double latency_p90_us = 0;
   double latency_p99_us = 0;
+  double latency_p999_us = 0;
   double latency_max_us = 0;
 
   bool clean() const { return lost + duplicated + reordered + foreign == 0; }
+};
+
+// How it stands, told a few times a second.
+struct LoadProgress {
+  enum class Phase : uint8_t { connecting, warming_up, measuring, settling };
+  Phase phase = Phase::connecting;
+  unsigned ready = 0;
+  unsigned clients = 0;
+  double elapsed_s = 0;  // of this phase
+  double total_s = 0;    // 0: open
+  double per_second = 0;  // deliveries since the last time
+  double latency_p50_us = 0;
+  double latency_p99_us = 0;
 };
 
 }  // namespace arena::client

@@ -8,7 +8,7 @@ namespace {
 
 std::string_view raw(const char* bytes, std::size_t n) { return {bytes, n}; }
 
-// [MQTT-3.2.0-1] [MQTT-3.2.2-1] [3.1.1: MQTT-3.2.0-1]
+// [5 MQTT-3.1.4-5] [3.1.1 MQTT-3.1.4-4]
 TEST(MqttConnect, LetsEveryDialectIn) {
   DoorWorld world;
   for (const Version version : {Version::v3_1, Version::v3_1_1, Version::v5}) {
@@ -19,7 +19,7 @@ TEST(MqttConnect, LetsEveryDialectIn) {
   }
 }
 
-// [MQTT-3.1.0-2]
+// [5 MQTT-3.1.0-2] [3.1.1 MQTT-3.1.0-2]
 TEST(MqttConnect, EndsAtASecondConnect) {
   DoorWorld world;
   for (const Version version : {Version::v3_1_1, Version::v5}) {
@@ -30,7 +30,7 @@ TEST(MqttConnect, EndsAtASecondConnect) {
   }
 }
 
-// [MQTT-3.1.0-1]
+// [5 MQTT-3.1.0-1] [3.1.1 MQTT-3.1.0-1]
 TEST(MqttConnect, ClosesWithoutAWordWhenTheFirstPacketIsNotConnect) {
   DoorWorld world;
   Talker client(world);
@@ -38,7 +38,7 @@ TEST(MqttConnect, ClosesWithoutAWordWhenTheFirstPacketIsNotConnect) {
   EXPECT_TRUE(client.closed());
 }
 
-// [MQTT-3.1.2-2] and 3.1.1's [MQTT-3.1.2-2]: return code 1 in the old form.
+// [5 MQTT-3.1.2-2] [3.1.1 MQTT-3.1.2-2]: return code 1 in the old form.
 TEST(MqttConnect, RefusesUnknownVersions) {
   DoorWorld world;
   Talker client(world, Version::v3_1_1);
@@ -47,7 +47,7 @@ TEST(MqttConnect, RefusesUnknownVersions) {
   EXPECT_TRUE(client.closed());
 }
 
-// 3.1.1: [MQTT-3.1.3-7] [MQTT-3.1.3-8]; 5: [MQTT-3.1.3-6] [MQTT-3.1.3-7]
+// [3.1.1 MQTT-3.1.3-6] [3.1.1 MQTT-3.1.3-7] [3.1.1 MQTT-3.1.3-8] [5 MQTT-3.1.3-6] [5 MQTT-3.1.3-7]
 TEST(MqttConnect, TakesEmptyClientIdsByTheRules) {
   DoorWorld world;
   Talker kept(world, Version::v3_1_1);
@@ -65,7 +65,7 @@ TEST(MqttConnect, TakesEmptyClientIdsByTheRules) {
   EXPECT_TRUE(again.connect(std::string(*answer.properties.assigned_client_identifier), false).session_present);
 }
 
-// [MQTT-4.12.0-1]
+// [5 MQTT-4.12.0-1]
 TEST(MqttConnect, RefusesUnknownAuthenticationMethods) {
   DoorWorld world;
   Talker client(world);
@@ -75,7 +75,7 @@ TEST(MqttConnect, RefusesUnknownAuthenticationMethods) {
   EXPECT_TRUE(client.closed());
 }
 
-// [MQTT-4.12.0-7]
+// [5 MQTT-4.12.0-7]
 TEST(MqttConnect, EndsAtAuthWithoutAMethod) {
   DoorWorld world;
   Talker client(world);
@@ -109,7 +109,7 @@ TEST(MqttConnect, RefusesAnOversizedConnectByItsFirstBytes) {
   EXPECT_TRUE(client.is_closed());
 }
 
-// [MQTT-3.1.2-22], half as much again as was asked for.
+// [5 MQTT-3.1.2-20] [5 MQTT-3.1.2-22] [5 MQTT-3.2.2-22] [3.1.1 MQTT-3.1.2-23]: half as much again as was asked for.
 TEST(MqttConnect, EndsWhenNothingIsHeardForOneAndAHalfKeepAlives) {
   DoorWorld world;
   for (const Version version : {Version::v3_1_1, Version::v5}) {
@@ -132,7 +132,7 @@ TEST(MqttConnect, WaitsForEverWithoutKeepAlive) {
   EXPECT_TRUE(client.silent(3'600'000));
 }
 
-// [MQTT-3.1.2-21] [MQTT-3.2.2-21]
+// [5 MQTT-3.1.2-21] [5 MQTT-3.2.2-21]
 TEST(MqttConnect, TellsItsOwnKeepAlive) {
   Options options;
   options.keepalive_max_s = 20;
@@ -143,7 +143,7 @@ TEST(MqttConnect, TellsItsOwnKeepAlive) {
   EXPECT_TRUE(client.ended_with(Reason::keep_alive_timeout));
 }
 
-// [MQTT-3.1.4-3]
+// [5 MQTT-3.1.4-3] [3.1.1 MQTT-3.1.4-2]
 TEST(MqttConnect, TellsWhoIsTakenOver) {
   DoorWorld world(2);
   for (const Version version : {Version::v3_1_1, Version::v5}) {
@@ -155,7 +155,7 @@ TEST(MqttConnect, TellsWhoIsTakenOver) {
   }
 }
 
-// [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+// [5 MQTT-3.1.2-4] [5 MQTT-3.1.2-5] [5 MQTT-3.1.2-6] [5 MQTT-3.2.2-2] [5 MQTT-3.2.2-3]
 TEST(MqttConnect, ResumesDiscardsAndExpiresSessions) {
   DoorWorld world;
   const auto present = [&](bool clean, uint32_t expiry_s) {
@@ -174,7 +174,7 @@ TEST(MqttConnect, ResumesDiscardsAndExpiresSessions) {
   EXPECT_FALSE(present(false, 0));
 }
 
-// [MQTT-3.14.2-2] and section 3.14.2.2.2
+// Section 3.14.2.2.2
 TEST(MqttConnect, TakesAnotherExpiryAtDisconnectUnlessThereWasNone) {
   DoorWorld world;
   Talker first(world);
@@ -202,7 +202,7 @@ am::Connect with_will(const Talker& client, uint32_t delay_s, uint32_t expiry_s)
   return packet;
 }
 
-// [MQTT-3.1.2-8] [MQTT-3.1.3-10]
+// [5 MQTT-3.1.2-8] [5 MQTT-3.1.3-10]
 TEST(MqttConnect, PublishesTheWillOfThoseWhoVanish) {
   DoorWorld world;
   Talker heir(world), dying(world);
@@ -217,7 +217,7 @@ TEST(MqttConnect, PublishesTheWillOfThoseWhoVanish) {
   EXPECT_EQ(will.properties.user_properties, packet.will->properties.user_properties);
 }
 
-// [MQTT-3.1.3-9] and section 3.1.3.2.2
+// [5 MQTT-3.1.3-9] and section 3.1.3.2.2
 TEST(MqttConnect, DelaysTheWillAndForgetsItWhenTheClientIsBack) {
   DoorWorld world;
   Talker heir(world), dying(world), back(world);
@@ -236,7 +236,7 @@ TEST(MqttConnect, DelaysTheWillAndForgetsItWhenTheClientIsBack) {
   EXPECT_EQ(heir.next<am::Publish>().payload, "gone");
 }
 
-// [MQTT-3.14.4-3]
+// [5 MQTT-3.14.4-3]
 TEST(MqttConnect, KeepsOrDropsTheWillAtDisconnect) {
   DoorWorld world;
   Talker heir(world), polite(world), unusual(world);
@@ -252,7 +252,7 @@ TEST(MqttConnect, KeepsOrDropsTheWillAtDisconnect) {
   EXPECT_EQ(heir.next<am::Publish>().payload, "gone");
 }
 
-// [MQTT-3.1.4-5]: a client need not wait for CONNACK. On two cores the bytes travel along with the connection.
+// Section 3.1.4: a client need not wait for CONNACK. On two cores the bytes travel along with the connection.
 TEST(MqttConnect, TakesWhatWasSentBehindTheConnect) {
   for (const unsigned cores : {1u, 2u}) {
     DoorWorld world(cores);
@@ -308,7 +308,7 @@ TEST(MqttConnect, ReadsByteByByteAsAllAtOnce) {
   EXPECT_EQ(talk(true), talk(false));
 }
 
-// [MQTT-4.13.1-1], section 4.13
+// [5 MQTT-4.13.1-1]
 TEST(MqttConnect, RefusesMalformedPacketsAndThoseOnlyServersSend) {
   DoorWorld world;
   const std::pair<std::string_view, Reason> cases[] = {
@@ -326,7 +326,7 @@ TEST(MqttConnect, RefusesMalformedPacketsAndThoseOnlyServersSend) {
   }
 }
 
-// [MQTT-3.1.2-24] for what comes in: told in CONNACK, ended with 0x95 when ignored.
+// [5 MQTT-3.2.2-15]: told in CONNACK, ended with 0x95 when ignored.
 TEST(MqttConnect, EndsAtPacketsAboveItsMaximum) {
   Options options;
   options.packet_bytes_max = 200;

@@ -120,6 +120,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   std::optional<std::string_view> resolve_topic(const arena::mqtt::Publish& packet);
   bool check_publish(const arena::mqtt::Publish& packet, std::string_view topic);
   std::unique_ptr<Message> make_message(const arena::mqtt::Publish& packet, std::string_view topic) const;
+  bool id_in_use(uint16_t packet_id) const;
+  bool check_packet_id(const arena::mqtt::Publish& packet);
   bool count_inbound(const arena::mqtt::Publish& packet);
   void flush_acks();
   void send_publish_ack(const PendingAck& ack);
@@ -130,6 +132,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void on_pubcomp(const arena::mqtt::Ack& packet);
   void on_subscribe(const arena::mqtt::Subscribe& packet);
   std::optional<Reason> check_subscription(const arena::mqtt::Subscription& subscription, broker::SubscribeRequest& out);
+  template <typename Answer>
+  void refuse_request(Answer answer, std::size_t filters);
   void send_suback(const PendingSubscribe& pending);
   void on_unsubscribe(const arena::mqtt::Unsubscribe& packet);
   void on_disconnect(const arena::mqtt::Disconnect& packet);

@@ -58,7 +58,7 @@ am::Reason reason_of(broker::Outcome outcome) {
 void Connection::on_publish(const am::Publish& packet) {
   door_.counters().publishes_received.add();
   const std::optional<std::string_view> topic = resolve_topic(packet);
-  if (!topic || !check_publish(packet, *topic) || !count_inbound(packet)) return;
+  if (!topic || !check_publish(packet, *topic) || !check_packet_id(packet) || !count_inbound(packet)) return;
   if (is_plain(packet)) {
     begin_run(packet);
     return;
@@ -131,6 +131,27 @@ bool Connection::check_publish(const am::Publish& packet, std::string_view topic
     return false;
   }
   return true;
+}
+
+// By an exactly-once handshake, or by a request that is still worked on.
+bool Connection::id_in_use(uint16_t packet_id) const {
+  return open_tags_.contains(packet_id) ||
+         std::any_of(subscribes_.begin(), subscribes_.end(),
+                     [packet_id](const auto& entry) { return entry.second.packet_id == packet_id; });
+}
+
+// An identifier in use is not to be taken for something new [MQTT-2.2.1-3]. 3.x has no code to say so.
+bool Connection::check_packet_id(const am::Publish& packet) {
+  if (packet.qos == Guarantee::at_most_once) return true;
+  const bool again = packet.qos == Guarantee::exactly_once && open_tags_.contains(packet.packet_id);
+  if (again || !id_in_use(packet.packet_id)) return true;
+  if (version_ != Version::v5) {
+    fail(Reason::protocol_error, "packet identifier in use");
+    return false;
+  }
+  acks_.push_back({packet.packet_id, packet.qos, true, Reason::packet_identifier_in_use});
+  flush_acks();
+  return false;
 }
 
 // Receive Maximum holds for MQTT 5, which was told it [MQTT-3.3.4-7]; others are slowed by throttle().

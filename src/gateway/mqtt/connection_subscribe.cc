@@ -6,12 +6,23 @@
 namespace arena::gateway::mqtt {
 namespace am = arena::mqtt;
 
-// A reason to refuse this one filter; the session is asked about the others.
+namespace {
+
+// Does the fault break the grammar of filters (sections 4.7.1, 4.7.3 and 4.8.2)? Then the packet is malformed and ends
+// the connection; what is well-formed but more than this server takes is refused on its own. MQTT 3.x has no groups.
+bool is_ill_formed(TopicFault fault, am::Version version) {
+  if (fault == TopicFault::bad_group) return version == am::Version::v5;
+  return fault != TopicFault::too_long && fault != TopicFault::too_deep;
+}
+
+}  // namespace
+
+// A reason to refuse this one filter, or malformed_packet to end the connection; the session is asked about the others.
 std::optional<Connection::Reason> Connection::check_subscription(const am::Subscription& subscription,
                                                                  broker::SubscribeRequest& out) {
   TopicFault fault{};
   const std::optional<GroupFilter> parsed = parse_filter(subscription.filter, fault, options_->topics);
-  if (!parsed) return Reason::topic_filter_invalid;
+  if (!parsed) return is_ill_formed(fault, version_) ? Reason::malformed_packet : Reason::topic_filter_invalid;
   if (!parsed->group.empty() && !options_->shared_available) return Reason::shared_subscriptions_not_supported;
   if (has_wildcard(parsed->filter) && !options_->wildcard_available) return Reason::wildcard_subscriptions_not_supported;
   out.filter = parsed->filter;
@@ -23,7 +34,19 @@ std::optional<Connection::Reason> Connection::check_subscription(const am::Subsc
   return std::nullopt;
 }
 
+// A request under an identifier that is in use [MQTT-2.2.1-3]. 3.x has no code to say so.
+template <typename Answer>
+void Connection::refuse_request(Answer answer, std::size_t filters) {
+  if (version_ != Version::v5) return fail(Reason::protocol_error, "packet identifier in use");
+  answer.reasons.assign(filters, Reason::packet_identifier_in_use);
+  send(answer);
+}
+
 void Connection::on_subscribe(const am::Subscribe& packet) {
+  if (id_in_use(packet.packet_id)) {
+    refuse_request(am::Suback{.packet_id = packet.packet_id}, packet.subscriptions.size());
+    return;
+  }
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
   std::vector<broker::SubscribeRequest> requests;
@@ -31,6 +54,7 @@ void Connection::on_subscribe(const am::Subscribe& packet) {
     broker::SubscribeRequest request;
     request.id = packet.properties.subscription_identifier.value_or(0);
     const std::optional<Reason> refusal = check_subscription(subscription, request);
+    if (refusal == Reason::malformed_packet) return fail(*refusal, "ill-formed topic filter");
     pending.reasons.push_back(refusal.value_or(Reason::success));
     if (refusal) continue;
     pending.asked.push_back(pending.reasons.size() - 1);
@@ -78,12 +102,17 @@ void Connection::send_suback(const PendingSubscribe& pending) {
 }
 
 void Connection::on_unsubscribe(const am::Unsubscribe& packet) {
+  if (id_in_use(packet.packet_id)) {
+    refuse_request(am::Unsuback{.packet_id = packet.packet_id}, packet.filters.size());
+    return;
+  }
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
   std::vector<broker::Session::FilterName> names;
   for (const std::string_view filter : packet.filters) {
     TopicFault fault{};
     const std::optional<GroupFilter> parsed = parse_filter(filter, fault, options_->topics);
+    if (!parsed && is_ill_formed(fault, version_)) return fail(Reason::malformed_packet, "ill-formed topic filter");
     pending.reasons.push_back(parsed ? Reason::success : Reason::topic_filter_invalid);
     if (!parsed) continue;
     pending.asked.push_back(pending.reasons.size() - 1);

@@ -61,7 +61,7 @@ std::string id_at_home_on(DoorWorld& world, unsigned core) {
   }
 }
 
-// [MQTT-3.1.2-22] is about what the client does not send; what is not read is no silence of the client's.
+// The keep-alive is about what the client does not send; what is not read is no silence of the client's.
 TEST(MqttDoor, DoesNotTakeASlowedPublisherForDead) {
   Options options;
   options.acks_pending_max = 1;

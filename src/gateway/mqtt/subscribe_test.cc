@@ -16,17 +16,19 @@ am::Subscribe one(Talker& client, std::string_view filter, Guarantee qos = k0) {
   return packet;
 }
 
-// [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
+// [5 MQTT-3.8.4-5] [5 MQTT-3.8.4-6] [5 MQTT-3.9.3-1] [3.1.1 MQTT-3.8.4-4] [3.1.1 MQTT-3.9.3-1]
 TEST(MqttSubscribe, AnswersEveryFilterInOrder) {
-  DoorWorld world;
+  Options options;
+  options.topics.depth_max = 3;
+  DoorWorld world(1, options);
   for (const Version version : {Version::v3_1_1, Version::v5}) {
     Talker client(world, version);
     client.connect("c");
     am::Subscribe packet = one(client, "a", k2);
-    packet.subscriptions.push_back({"b/#/c", k1});
+    packet.subscriptions.push_back({"b/c/d/#", k1});
     packet.subscriptions.push_back({"c/+", k0});
     packet.subscriptions.push_back({"$share/g/d", k1});
-    // An ill-formed filter is no malformed packet: it has its own reason, and its neighbours are granted.
+    // Well-formed, but too deep for this server: it has its own reason, and its neighbours are granted.
     const Reason bad = version == Version::v5 ? Reason::topic_filter_invalid : Reason::unspecified_error;
     EXPECT_EQ(client.subscribe(packet), (Reasons{Reason::granted_qos_2, bad, Reason::success, Reason::granted_qos_1}));
   }
@@ -52,17 +54,47 @@ TEST(MqttSubscribe, AnswersWhatWasGrantedThoughUnsubscribedMeanwhile) {
   EXPECT_EQ(answers[unsubscribe.packet_id], Reason::success);
 }
 
-// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
-TEST(MqttSubscribe, RefusesIllFormedFilters) {
+// [5 MQTT-4.7.1-1] [5 MQTT-4.7.1-2] [5 MQTT-4.8.2-1] [5 MQTT-4.8.2-2]
+// The connection ends: SUBACK's 0x8F is for filters that are correctly formed (table 3.9.3), so one that breaks the
+// grammar is a malformed packet. EMQX and mosquitto close as well.
+TEST(MqttSubscribe, EndsAtIllFormedFilters) {
   DoorWorld world;
-  Talker client(world);
-  client.connect("c");
-  for (const char* filter : {"a#", "a/#/b", "a+", "+a/b", "$share/g", "$share//x", "$share/g+/x", "$share/g/"}) {
-    EXPECT_EQ(client.subscribe(filter), Reasons{Reason::topic_filter_invalid}) << filter;
+  for (const char* filter : {"a#", "a/#/b", "#/a", "a+", "+a/b", "a/b+/c", "$share/g", "$share//x", "$share/g+/x",
+                             "$share/g#/x", "$share/g/", "$share/g/a#"}) {
+    for (const bool unsubscribes : {false, true}) {
+      Talker client(world);
+      client.connect("c");
+      am::Subscribe subscribe = one(client, "fine", k0);
+      subscribe.subscriptions.push_back({filter, k0});
+      am::Unsubscribe unsubscribe;
+      unsubscribe.packet_id = 1;
+      unsubscribe.filters = {"fine", filter};
+      client.say(unsubscribes ? am::Packet(unsubscribe) : am::Packet(subscribe));
+      EXPECT_TRUE(client.ended_with(Reason::malformed_packet)) << filter;
+    }
   }
 }
 
-// [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.8.3-5]
+// [3.1.1 MQTT-4.7.1-2] [3.1.1 MQTT-4.7.1-3] [3.1.1 MQTT-4.8.0-1]
+TEST(MqttSubscribe, EndsOldClientsAtIllFormedFilters) {
+  DoorWorld world;
+  for (const char* filter : {"a#", "a/#/b", "#/a", "a+", "+a/b", "a/b+/c"}) {
+    Talker client(world, Version::v3_1_1);
+    client.connect("c");
+    client.say(one(client, filter));
+    EXPECT_TRUE(client.closed()) << filter;
+  }
+}
+
+// MQTT 3.1.1 has no shared subscriptions, so their grammar binds no client of it: that one filter fails.
+TEST(MqttSubscribe, RefusesOldClientsIllFormedGroups) {
+  DoorWorld world;
+  Talker client(world, Version::v3_1_1);
+  client.connect("c");
+  EXPECT_EQ(client.subscribe("$share/g"), Reasons{Reason::unspecified_error});
+}
+
+// [5 MQTT-3.8.3-2] [5 MQTT-3.8.3-4]
 TEST(MqttSubscribe, EndsAtSubscriptionsThatBreakTheRules) {
   DoorWorld world;
   Talker none(world), shared(world);
@@ -111,16 +143,18 @@ TEST(MqttSubscribe, RefusesWhatThePolicyForbids) {
   EXPECT_EQ(old.subscribe("secret/x"), Reasons{Reason::unspecified_error});
 }
 
-// [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-1] [MQTT-3.11.3-2]
+// [5 MQTT-3.10.4-4] [5 MQTT-3.10.4-5] [5 MQTT-3.11.3-1] [5 MQTT-3.11.3-2] [3.1.1 MQTT-3.10.4-5]
 TEST(MqttSubscribe, UnsubscribesWithAReasonForEveryFilter) {
-  DoorWorld world;
+  Options options;
+  options.topics.depth_max = 3;
+  DoorWorld world(1, options);
   for (const Version version : {Version::v3_1_1, Version::v5}) {
     Talker client(world, version);
     client.connect("c");
     client.subscribe("a");
     am::Unsubscribe packet;
     packet.packet_id = 99;
-    packet.filters = {"never", "a", "bad/#/filter"};
+    packet.filters = {"never", "a", "too/deep/by/far"};
     client.say(packet);
     const auto answer = client.next<am::Unsuback>();
     EXPECT_EQ(answer.packet_id, 99);
@@ -132,18 +166,20 @@ TEST(MqttSubscribe, UnsubscribesWithAReasonForEveryFilter) {
   }
 }
 
-TEST(MqttSubscribe, AnswersAnUnsubscribeOfNothingButIllFormedFilters) {
-  DoorWorld world;
+TEST(MqttSubscribe, AnswersAnUnsubscribeOfNothingButRefusedFilters) {
+  Options options;
+  options.topics.depth_max = 3;
+  DoorWorld world(1, options);
   Talker client(world);
   client.connect("c");
   am::Unsubscribe packet;
   packet.packet_id = 5;
-  packet.filters = {"a#"};
+  packet.filters = {"too/deep/by/far"};
   client.say(packet);
   EXPECT_EQ(client.next<am::Unsuback>().reasons, Reasons{Reason::topic_filter_invalid});
 }
 
-// [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]
+// [5 MQTT-3.3.4-3] [5 MQTT-3.3.4-4]
 TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlap) {
   DoorWorld world;
   Talker client(world);
@@ -159,7 +195,7 @@ TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlap) {
   EXPECT_TRUE(client.silent());
 }
 
-// [MQTT-3.8.3-3]
+// [5 MQTT-3.8.3-3]
 TEST(MqttSubscribe, KeepsItsOwnMessagesFromNoLocal) {
   DoorWorld world;
   Talker client(world), other(world);
@@ -180,7 +216,7 @@ am::Publish retained(Talker& client, std::string_view topic, std::string_view pa
   return packet;
 }
 
-// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
+// [5 MQTT-3.3.1-9] [5 MQTT-3.3.1-10] [5 MQTT-3.3.1-11]
 TEST(MqttSubscribe, SendsRetainedMessagesAsTheHandlingSays) {
   DoorWorld world;
   Talker client(world);
@@ -210,7 +246,7 @@ TEST(MqttSubscribe, SendsRetainedMessagesAsTheHandlingSays) {
   EXPECT_TRUE(comes(am::RetainHandling::send_if_new));
 }
 
-// [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+// [5 MQTT-3.3.1-6] [5 MQTT-3.3.1-7]
 TEST(MqttSubscribe, ForgetsARetainedMessageAtAnEmptyOne) {
   DoorWorld world;
   Talker client(world);
@@ -222,7 +258,7 @@ TEST(MqttSubscribe, ForgetsARetainedMessageAtAnEmptyOne) {
   EXPECT_TRUE(client.silent());
 }
 
-// [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+// [5 MQTT-3.3.1-12] [5 MQTT-3.3.1-13]
 TEST(MqttSubscribe, KeepsTheRetainFlagOnlyForThoseWhoAsk) {
   DoorWorld world;
   Talker plain(world), keeper(world);
@@ -255,7 +291,7 @@ TEST(MqttSubscribe, SharesAmongMembers) {
   EXPECT_EQ(got, (std::multiset<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}));
 }
 
-// [MQTT-4.7.2-1]
+// [5 MQTT-4.7.2-1]
 TEST(MqttSubscribe, KeepsDollarTopicsFromWildcards) {
   DoorWorld world;
   Talker client(world);

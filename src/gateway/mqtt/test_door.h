@@ -120,7 +120,8 @@ class FakeFactory final : public net::StreamFactory {
 
 class DoorWorld {
  public:
-  explicit DoorWorld(unsigned cores = 1, const Options& options = {}) : broker(cores) {
+  explicit DoorWorld(unsigned cores = 1, const Options& options = {}, const broker::Options& core_options = {})
+      : broker(cores, 1, core_options) {
     auto shared = std::make_shared<const Options>(options);
     auto auth = std::make_shared<const access::AuthSettings>();
     std::vector<Door*> all;
@@ -233,6 +234,8 @@ class Talker {
     return wire_->closed && frames_.empty();
   }
   bool is_closed() const { return wire_->closed; }
+  // The packet that any() or next() gave last, as it came.
+  const std::string& last_bytes() const { return kept_.back()->bytes; }
   unsigned moves() const { return wire_->moves; }
   // MQTT 5: DISCONNECT with the reason, then the end; others: only the end.
   bool ended_with(Reason reason) {

@@ -1,0 +1,96 @@
+"""The servers that are compared: each started fresh for one measurement, on loopback, in a folder of its own, and
+stopped by its own process id."""
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+NATS = shutil.which("nats-server") or "/usr/sbin/nats-server"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def arena_command(arena, arguments, port, _folder):
+    return [str(arena), "dev", "--mqtt", str(port), *arguments]
+
+
+def mosquitto_command(_arena, _arguments, port, folder):
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+                      "max_queued_messages 1000000\nlog_type error\n")
+    return [MOSQUITTO, "-c", str(config)]
+
+
+def nats_command(_arena, _arguments, port, folder):
+    config = folder / "nats.conf"
+    config.write_text(f'server_name: "bench"\nhost: "127.0.0.1"\nport: {free_port()}\n'
+                      f'jetstream {{ store_dir: "{folder}/store" }}\n'
+                      f'mqtt {{ host: "127.0.0.1", port: {port}, max_ack_pending: 1000 }}\n'
+                      'max_connections: 100000\nwrite_deadline: "20s"\n')
+    return [NATS, "-c", str(config)]
+
+
+COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command}
+
+
+class Server:
+    """`with Server(...)`: listens when entered, gone when left."""
+
+    def __init__(self, name, arena, arguments=()):
+        self.name, self.arena, self.arguments = name, arena, list(arguments)
+        self.port = free_port()
+        self.folder = self.log = self.process = None
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="arena-bench-"))
+        self.log = open(self.folder / "log", "wb")
+        command = COMMANDS[self.name](self.arena, self.arguments, self.port, self.folder)
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=self.folder)
+        if not self.listens():
+            text = (self.folder / "log").read_text(errors="replace")[-2000:]
+            self.__exit__()
+            raise SystemExit(f"{self.name} does not come up:\n{text}")
+        return self
+
+    def listens(self, seconds=10):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+                return True
+            except OSError:
+                time.sleep(0.02)
+        return False
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def output_of(*command, cwd=None):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=10)
+    except OSError:
+        return ""
+    return (done.stdout + done.stderr).strip()
+
+
+def version_of(name, arena):
+    if name == "arena":
+        return output_of(str(arena), "version")
+    if name == "nats":
+        return output_of(NATS, "--version")
+    return output_of(MOSQUITTO, "-h").splitlines()[0]
