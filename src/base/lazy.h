@@ -20,6 +20,8 @@ class Lazy {
   bool contains(const Key& key) const { return inside_ && inside_->contains(key); }
   iterator begin() { return inside_ ? inside_->begin() : none().begin(); }
   iterator end() { return inside_ ? inside_->end() : none().end(); }
+  auto begin() const { return std::as_const(inside_ ? *inside_ : none()).begin(); }
+  auto end() const { return std::as_const(inside_ ? *inside_ : none()).end(); }
   iterator find(const Key& key) { return inside_ ? inside_->find(key) : none().end(); }
   auto& operator[](const Key& key) { return make()[key]; }
   template <typename... Args>

@@ -19,9 +19,9 @@ TEST(Ring, DoesWhatADequeDoes) {
   Ring<std::string> ring;
   std::deque<std::string> deque;
   for (int step = 0; step < 50'000; ++step) {
-    const unsigned choice = random() % 100;
+    const auto choice = random() % 100;
     // Long runs up, then down, so that it grows far and empties again.
-    if (choice < ((step / 500) % 2 == 0 ? 60U : 30U)) {
+    if (choice < ((step / 500) % 2 == 0 ? 60 : 30)) {
       ring.push_back(std::to_string(step));
       deque.push_back(std::to_string(step));
     } else if (!deque.empty() && choice < 95) {

@@ -65,6 +65,7 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   void on_io(uint32_t events) override;
   void on_turn_end() override;
   static void on_close_timeout(void* self);
+  void arm_close_timer(int64_t delay_ms);
 
   void read_available(uint32_t events);
   void discard_available();
@@ -92,7 +93,7 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   bool above_high_ = false;      // on_writable is owed
   AliveMark alive_;
   std::unique_ptr<Ahead> ahead_;  // null: output_ is all
-  runtime::Timer close_timer_;
+  std::unique_ptr<runtime::Timer> close_timer_;  // made when it first closes
 };
 
 class TcpStreamFactory final : public StreamFactory {

@@ -40,20 +40,20 @@ class TcpDetached final : public DetachedStream {
 }  // namespace
 
 TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options)
-    : Stream(std::move(peer), options), loop_(loop), fd_(fd), close_timer_(&TcpStream::on_close_timeout, this) {
+    : Stream(std::move(peer), options), loop_(loop), fd_(fd) {
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // a turn's output is one write already
   watched_ = kReading;
   if (loop_.add(fd_, watched_, *this)) return;
   ::close(std::exchange(fd_, -1));
   reason_ = CloseReason::reset;
-  loop_.arm(close_timer_, 0);
+  arm_close_timer(0);
 }
 
 TcpStream::~TcpStream() { leave_loop(); }
 
 void TcpStream::leave_loop() {
-  close_timer_.disarm();
+  close_timer_.reset();
   TurnEnd::unlink();
   state_ = State::dead;
   if (fd_ < 0) return;
@@ -92,7 +92,7 @@ void TcpStream::begin_closing(CloseReason reason) {
   reason_ = reason;
   watch_what_is_needed();
   loop_.at_turn_end(*this);
-  loop_.arm(close_timer_, options_.close_timeout_ms);
+  arm_close_timer(options_.close_timeout_ms);
 }
 
 void TcpStream::abort() {
@@ -126,6 +126,11 @@ void TcpStream::write_shared(const SharedBytesRef& bytes) {
   if (!output_.empty()) ahead_->pieces.push_back({std::exchange(output_, {}), {}});
   ahead_->pieces.push_back({{}, bytes});
   mark_dirty();
+}
+
+void TcpStream::arm_close_timer(int64_t delay_ms) {
+  if (!close_timer_) close_timer_ = std::make_unique<runtime::Timer>(&TcpStream::on_close_timeout, this);
+  loop_.arm(*close_timer_, delay_ms);
 }
 
 void TcpStream::on_close_timeout(void* context) {
@@ -254,7 +259,7 @@ std::size_t TcpStream::send_some(std::size_t& offered) {
     // comes to it. The timer is for the case that it does not.
     output_failed_ = true;
     reason_ = CloseReason::reset;
-    loop_.arm(close_timer_, kFailedOutputTimeoutMs);
+    arm_close_timer(kFailedOutputTimeoutMs);
     return 0;
   }
 }

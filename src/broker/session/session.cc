@@ -37,7 +37,7 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   ++attachment_;
   ++epoch_;
   expiry_s_ = std::min(request.expiry_s, shard_.options().session_expiry_max_s);
-  will_ = request.will;
+  will_ = request.will ? std::make_unique<Will>(*request.will) : nullptr;
   inflight_max_ = std::min(request.inflight_max, shard_.options().inflight_per_session_max);
   set_due(0);
   expires_at_ms_ = 0;

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +13,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/lazy.h"
+#include "base/ring.h"
 #include "broker/mail.h"
 #include "broker/session/feed.h"
 #include "broker/session/subscription.h"
@@ -204,7 +205,7 @@ class Session final : public Reader {
   Principal principal_;
   std::string client_id_;
   uint32_t expiry_s_ = 0;
-  std::optional<Will> will_;
+  std::unique_ptr<Will> will_;
   SessionSink* sink_ = nullptr;
   uint32_t attachment_ = 0;      // counts connections, so that late answers of an old one are ignored
   bool started_ = false;
@@ -223,21 +224,21 @@ class Session final : public Reader {
   Feed feed_;
   Window window_;
   std::size_t parked_ = 0;              // entries of window_ in that stage
-  std::deque<Item> waiting_;            // at least once and above, in order
-  std::deque<Item> waiting_transient_;  // at most once
+  Ring<Item> waiting_;                  // at least once and above, in order
+  Ring<Item> waiting_transient_;        // at most once
   std::size_t waiting_bytes_ = 0;
-  std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags_;
+  Lazy<std::map<std::pair<PartitionId, uint64_t>, uint16_t>> restored_tags_;
 
-  std::unordered_map<uint16_t, Inbound> inbound_;
-  std::map<PartitionId, std::size_t> owner_bound_;  // unanswered at-most-once publishes with an owner
-  std::map<uint64_t, PendingAnswer> answers_;       // by cookie
+  Lazy<std::unordered_map<uint16_t, Inbound>> inbound_;
+  Lazy<std::map<PartitionId, std::size_t>> owner_bound_;  // unanswered at-most-once publishes with an owner
+  Lazy<std::map<uint64_t, PendingAnswer>> answers_;       // by cookie
 
   std::size_t dirty_settled_ = 0;
   bool dirty_ = false;
   int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
   int64_t expires_at_ms_ = 0;           // monotonic; 0: never
   std::string due_key_;                 // in the store
-  std::set<std::string> stale_due_keys_;  // still in the store until a write succeeds
+  Lazy<std::set<std::string>> stale_due_keys_;  // still in the store until a write succeeds
 };
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).

@@ -357,7 +357,7 @@ void Session::drop_waiting() {
     shard_.counters().drop(Drop::offline);
   }
   waiting_transient_.clear();
-  std::deque<Item> kept;
+  Ring<Item> kept;
   for (Item& item : waiting_) {
     if (item.origin.number != 0) {
       waiting_bytes_ -= item.bytes();

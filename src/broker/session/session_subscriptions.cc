@@ -308,7 +308,7 @@ void Session::remove_subscription(const std::string& name) {
 
 // What the group gave me and has not left yet is not mine any more.
 void Session::return_group_waiting(uint64_t group_id) {
-  std::deque<Item> kept;
+  Ring<Item> kept;
   std::vector<GroupDelivery> returned;
   for (Item& item : waiting_) {
     if (item.origin.group == group_id) {
@@ -335,8 +335,8 @@ void Session::drop_unwanted() {
     }
     return true;
   };
-  for (std::deque<Item>* queue : {&waiting_, &waiting_transient_}) {
-    std::deque<Item> kept;
+  for (Ring<Item>* queue : {&waiting_, &waiting_transient_}) {
+    Ring<Item> kept;
     for (Item& item : *queue) {
       if (!unwanted(item)) {
         kept.push_back(std::move(item));

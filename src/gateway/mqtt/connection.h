@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/lazy.h"
+#include "base/ring.h"
 #include "broker/types.h"
 #include "codec/mqtt/decoder.h"
 #include "codec/mqtt/encoder.h"
@@ -173,10 +174,10 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   std::unique_ptr<PendingConnect> pending_;
   std::unique_ptr<InboundAliases> aliases_in_;
   std::unique_ptr<OutboundAliases> aliases_out_;
-  std::deque<PendingAck> acks_;
+  Ring<PendingAck> acks_;
   uint64_t first_ack_ = 1;            // cookie of acks_.front()
-  std::set<uint16_t> open_tags_;      // exactly-once handshakes begun on this connection
-  std::map<uint64_t, PendingSubscribe> subscribes_;
+  Lazy<std::set<uint16_t>> open_tags_;      // exactly-once handshakes begun on this connection
+  Lazy<std::map<uint64_t, PendingSubscribe>> subscribes_;
   uint64_t next_subscribe_ = 1;
 };
 
