@@ -1,8 +1,10 @@
-// What this machine can do without any broker: one loop that parses nothing and writes frames to many sockets, appended
-// per connection and flushed once a turn. Another process reads and throws away. The CPU time told is the writer's.
-// Usage: arena_bare_loop --connections N --frame BYTES --batch FRAMES --seconds S [--rate R [--spread]]
+// What this machine can do without any broker: one loop that parses nothing and writes frames to many
+// sockets, appended per connection and flushed once a turn. Another process reads and throws away. The CPU
+// time told is the writer's. Usage: arena_bare_loop --connections N --frame BYTES --batch FRAMES --seconds S
+// [--rate R [--spread]]
 //   --batch   frames per connection and turn, as a broker with that window could have them
-//   --rate    turns a second instead of as many as go; --spread: a turn serves one connection, each after the other
+//   --rate    turns a second instead of as many as go; --spread: a turn serves one connection, each after the
+//   other
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -55,7 +57,9 @@ int check(int result, const char* what) {
 double own_cpu_us() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto us = [](const timeval& t) { return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec); };
+  const auto us = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+  };
   return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
@@ -85,7 +89,9 @@ double own_cpu_us() {
 class Writer {
  public:
   explicit Writer(const Options& options)
-      : options_(options), frame_(options.frame_bytes, 'x'), epoll_(check(epoll_create1(0), "epoll_create1")) {}
+      : options_(options),
+        frame_(options.frame_bytes, 'x'),
+        epoll_(check(epoll_create1(0), "epoll_create1")) {}
 
   void accept_all(int listener) {
     connections_.resize(options_.connections);
@@ -113,9 +119,10 @@ class Writer {
       seconds = std::chrono::duration<double>(Clock::now() - began).count();
     } while (seconds < options_.seconds);
     const auto sent = static_cast<double>(sent_bytes_) / static_cast<double>(options_.frame_bytes);
-    std::printf("{\"delivered\":%.0f,\"seconds\":%.3f,\"per_second\":%.0f,\"server_cpu_us\":%.4f,\"sends\":%.4f}\n", sent,
-                seconds, sent / seconds, (own_cpu_us() - cpu_before) / std::max(sent, 1.0),
-                static_cast<double>(sends_) / std::max(sent, 1.0));
+    std::printf(
+        "{\"delivered\":%.0f,\"seconds\":%.3f,\"per_second\":%.0f,\"server_cpu_us\":%.4f,\"sends\":%.4f}\n",
+        sent, seconds, sent / seconds, (own_cpu_us() - cpu_before) / std::max(sent, 1.0),
+        static_cast<double>(sends_) / std::max(sent, 1.0));
     for (const Connection& connection : connections_) close(connection.fd);
   }
 
@@ -125,7 +132,8 @@ class Writer {
   }
 
   void flush(Connection& connection) {
-    const ssize_t written = send(connection.fd, connection.output.data(), connection.output.size(), MSG_NOSIGNAL);
+    const ssize_t written =
+        send(connection.fd, connection.output.data(), connection.output.size(), MSG_NOSIGNAL);
     ++sends_;
     if (written < 0 && errno != EAGAIN) give_up("send");
     if (written > 0) {

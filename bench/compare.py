@@ -66,7 +66,7 @@ def measure_turn(arguments, row, turn, samples):
 
 
 def measure_routing(program):
-    """{"match_ns", "bytes"} from the routing program's words, or None."""
+    """{"match_ns", "bytes"} from what the routing program says ("median 691 ns", "heap 147 B"), or None."""
     if not program or not program.exists():
         return None
     text = output_of(str(program))

@@ -6,8 +6,6 @@
 
 namespace arena::access {
 
-namespace {
-
 // One verification on its way to the password lane and back. Holds all it needs: the authenticator, the
 // connection and the settings may be replaced meanwhile. Handed from core to lane and back, never used by two.
 struct Verification {
@@ -41,6 +39,36 @@ struct Verification {
   }
 };
 
+namespace {
+
+void refuse(const std::shared_ptr<Verification>& verification) {
+  Authenticator::Done taken = std::move(verification->done);
+  taken(fail(AuthRefusal::busy));
+}
+
+// Each is answered on the core it came from.
+void on_core(runtime::Loop& loop, unsigned core, Task task) {
+  if (core == loop.core()) return task();
+  loop.post(core, std::move(task));
+}
+
+// One job in the lane at a time, so that who is next is decided when the lane is free. Goes on from this core until
+// nobody waits.
+void serve(runtime::Loop& loop, const std::shared_ptr<PasswordQueue>& queue) {
+  std::optional<PasswordQueue::Entry> next = queue->next();
+  if (!next) return;
+  const std::shared_ptr<Verification>& verification = next->verification;
+  const bool queued = loop.run_blocking(
+      runtime::Lane::password, [verification] { verification->run(); },
+      [&loop, queue, entry = *next]() mutable {
+        queue->learn(entry.address, entry.verification->good, loop.now_ms());
+        on_core(loop, entry.core, [one = std::move(entry.verification)] { one->finish(); });
+        serve(loop, queue);
+      });
+  if (queued) return;
+  for (; next; next = queue->next()) on_core(loop, next->core, [one = std::move(next->verification)] { refuse(one); });
+}
+
 // From whom anonymous is taken, as a number that grows with the circle.
 int anonymous_circle(const AuthSettings& settings) {
   if (settings.allow_anonymous) return *settings.allow_anonymous ? 2 : 0;
@@ -66,8 +94,9 @@ std::string_view to_string(AuthRefusal refusal) {
   return "refused";
 }
 
-Authenticator::Authenticator(runtime::Loop& loop, std::shared_ptr<const AuthSettings> settings)
-    : loop_(loop), current_(std::make_shared<std::shared_ptr<const AuthSettings>>(std::move(settings))) {}
+Authenticator::Authenticator(runtime::Loop& loop, std::shared_ptr<const AuthSettings> settings,
+                             std::shared_ptr<PasswordQueue> queue)
+    : loop_(loop), queue_(std::move(queue)), current_(std::make_shared<std::shared_ptr<const AuthSettings>>(std::move(settings))) {}
 
 void Authenticator::authenticate(Credentials credentials, Done done) {
   if (credentials.user || credentials.password) return verify(std::move(credentials), std::move(done));
@@ -87,9 +116,11 @@ void Authenticator::verify(Credentials credentials, Done done) {
   verification->user = std::move(credentials.user).value_or(std::string{});
   verification->password = std::move(credentials.password).value_or(std::string{});
   verification->done = std::move(done);
-  const bool queued = loop_.run_blocking(
-      runtime::Lane::password, [verification] { verification->run(); }, [verification] { verification->finish(); });
-  if (!queued) verification->done(fail(AuthRefusal::busy));  // this is the only holder now
+  PasswordQueue::Pushed pushed = queue_->push({std::move(verification), loop_.core(), credentials.peer_address}, loop_.now_ms());
+  if (pushed.displaced) {
+    on_core(loop_, pushed.displaced->core, [one = std::move(pushed.displaced->verification)] { refuse(one); });
+  }
+  if (pushed.start) serve(loop_, queue_);
 }
 
 }  // namespace arena::access

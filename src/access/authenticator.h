@@ -1,4 +1,4 @@
-// Credentials to principal. Passwords are verified off the loop, one at a time, in a bounded queue.
+// Credentials to principal. Passwords are verified off the loop, one at a time, from a bounded queue.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "access/password_queue.h"
 #include "access/users.h"
 #include "base/result.h"
 #include "base/unique_function.h"
@@ -28,6 +29,7 @@ struct Credentials {
   std::optional<std::string> user;
   std::optional<std::string> password;
   bool peer_loopback = false;
+  uint64_t peer_address = 0;  // as a number, for fairness among addresses
 };
 
 // What a reload replaces. Immutable; shared by all cores.
@@ -46,8 +48,8 @@ class Authenticator {
  public:
   using Done = UniqueFunction<void(Result<Principal, AuthRefusal>)>;
 
-  // `loop` outlives this.
-  Authenticator(runtime::Loop& loop, std::shared_ptr<const AuthSettings> settings);
+  // `loop` outlives this. All cores share the queue.
+  Authenticator(runtime::Loop& loop, std::shared_ptr<const AuthSettings> settings, std::shared_ptr<PasswordQueue> queue);
 
   // Calls `done` once, on this core: before returning when no password has to be verified, in a later turn
   // otherwise, even if this object has died meanwhile. Whoever may be gone by then must say so in `done`.
@@ -61,6 +63,7 @@ class Authenticator {
   void verify(Credentials credentials, Done done);
 
   runtime::Loop& loop_;
+  std::shared_ptr<PasswordQueue> queue_;
   std::shared_ptr<std::shared_ptr<const AuthSettings>> current_;  // shared with verifications under way, on this core
 };
 

@@ -54,6 +54,8 @@ std::shared_ptr<const AuthSettings> settings_of(bool with_ann, std::optional<boo
   return std::make_shared<const AuthSettings>(std::move(settings));
 }
 
+std::shared_ptr<PasswordQueue> a_queue(std::size_t waiting_max = 64) { return std::make_shared<PasswordQueue>(waiting_max); }
+
 struct Outcome {
   std::optional<Principal> principal;
   std::optional<AuthRefusal> refusal;
@@ -81,7 +83,7 @@ Outcome ask(FakeLoop& loop, Authenticator& authenticator, Credentials credential
 
 TEST(Authenticator, GivesThePrincipalForTheRightPassword) {
   FakeLoop loop;
-  Authenticator authenticator(loop, settings_of(true));
+  Authenticator authenticator(loop, settings_of(true), a_queue());
   const auto outcome = ask(loop, authenticator, {"ann", "right", false});
   ASSERT_TRUE(outcome.principal);
   EXPECT_EQ(outcome.principal->name, "ann");
@@ -92,7 +94,7 @@ TEST(Authenticator, GivesThePrincipalForTheRightPassword) {
 TEST(Authenticator, RefusesEveryOtherCredentialAlike) {
   for (const auto& settings : {settings_of(true), settings_of(true, true), settings_of(false), settings_of(false, true)}) {
     FakeLoop loop;
-    Authenticator authenticator(loop, settings);
+    Authenticator authenticator(loop, settings, a_queue());
     const std::optional<std::string> none;
     for (auto& credentials : {Credentials{"ann", "wrong", true}, Credentials{"ann", "", true}, Credentials{"ann", none, true},
                               Credentials{"", "", true}, Credentials{"", none, true}, Credentials{none, "right", true},
@@ -109,7 +111,7 @@ TEST(Authenticator, RefusesEveryOtherCredentialAlike) {
 
 TEST(Authenticator, AnonymousOnlyFromLoopbackWhileNoUserExists) {
   FakeLoop loop;
-  Authenticator authenticator(loop, settings_of(false));
+  Authenticator authenticator(loop, settings_of(false), a_queue());
   const auto near = ask(loop, authenticator, {{}, {}, true});
   ASSERT_TRUE(near.principal);
   EXPECT_TRUE(near.principal->anonymous());
@@ -120,27 +122,43 @@ TEST(Authenticator, AnonymousOnlyFromLoopbackWhileNoUserExists) {
 
 TEST(Authenticator, AnonymousAsConfigured) {
   FakeLoop loop;
-  Authenticator open(loop, settings_of(true, true));
+  Authenticator open(loop, settings_of(true, true), a_queue());
   EXPECT_TRUE(ask(loop, open, {{}, {}, false}).principal);
-  Authenticator shut(loop, settings_of(false, false));
+  Authenticator shut(loop, settings_of(false, false), a_queue());
   EXPECT_EQ(ask(loop, shut, {{}, {}, true}).refusal, AuthRefusal::anonymous_refused);
 }
 
 TEST(Authenticator, RefusesUnhashedWhenTheLaneIsFull) {
   FakeLoop loop;
   loop.jobs_max = 0;
-  Authenticator authenticator(loop, settings_of(true));
+  Authenticator authenticator(loop, settings_of(true), a_queue());
   Outcome outcome;
   authenticator.authenticate({"ann", "right", true}, into(outcome));
   EXPECT_EQ(outcome.refusal, AuthRefusal::busy);
   EXPECT_EQ(outcome.calls, 1u);
 }
 
+// One is in the lane, one waits; whoever is over that is told so at once and costs no hash.
+TEST(Authenticator, RefusesUnhashedWhatTheQueueHasNoRoomFor) {
+  FakeLoop loop;
+  Authenticator authenticator(loop, settings_of(true), a_queue(1));
+  Outcome first, second, third, fourth;
+  authenticator.authenticate({"ann", "wrong", true, 1}, into(first));
+  authenticator.authenticate({"ann", "wrong", true, 1}, into(second));
+  authenticator.authenticate({"ann", "wrong", true, 1}, into(third));
+  EXPECT_EQ(second.refusal, AuthRefusal::busy);  // the newest of its like is the one kept
+  authenticator.authenticate({"ann", "right", true, 2}, into(fourth));
+  EXPECT_EQ(third.refusal, AuthRefusal::busy);
+  EXPECT_EQ(loop.drain(), 2u);
+  EXPECT_EQ(first.refusal, AuthRefusal::bad_credentials);
+  EXPECT_TRUE(fourth.principal);
+}
+
 TEST(Authenticator, AnswersAfterItsDeath) {
   FakeLoop loop;
   Outcome outcome;
   {
-    Authenticator authenticator(loop, settings_of(true));
+    Authenticator authenticator(loop, settings_of(true), a_queue());
     authenticator.authenticate({"ann", "right", false}, into(outcome));
   }
   loop.drain();
@@ -150,7 +168,7 @@ TEST(Authenticator, AnswersAfterItsDeath) {
 TEST(Authenticator, RefusesWhoseUserIsTakenAwayWhileThePasswordIsVerified) {
   FakeLoop loop;
   Outcome outcome;
-  Authenticator authenticator(loop, settings_of(true));
+  Authenticator authenticator(loop, settings_of(true), a_queue());
   authenticator.authenticate({"ann", "right", false}, into(outcome));
   authenticator.replace(settings_of(false));
   loop.drain();

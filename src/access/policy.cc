@@ -63,6 +63,7 @@ bool default_allows(Action action, std::string_view topic) {
 
 std::optional<std::string> fault_of(const Rule& rule) {
   if (!rule.publish && !rule.subscribe) return "names no action: publish, subscribe or all";
+  if (rule.slow && !(rule.allow && rule.subscribe)) return "says what a slow subscriber loses, but allows no subscribing";
   if ((rule.who == Rule::Who::users) == rule.users.empty()) {
     return "names no user; leave the list of users out to mean everybody";
   }
@@ -93,6 +94,7 @@ std::string Decision::reason() const {
     case Cause::no_user_yet:
       return allowed_ ? "allowed: no user exists yet" : "denied: topics that begin with '$' need a rule";
     case Cause::no_rule: return "denied: no rule allows it";
+    case Cause::server_only: return "denied: only the server publishes under $SYS";
     case Cause::rule: break;
   }
   return fmt::format("{} by {}: {} {} \"{}\"", allowed_ ? "allowed" : "denied", rule_->source,
@@ -169,6 +171,7 @@ void Policy::for_each_rule(const Principal& principal, Action action, Visit visi
 
 Decision Policy::decide(const Subject& subject, Action action, std::string_view topic) const {
   if (subject.principal.internal) return {true, Decision::Cause::internal, nullptr};
+  if (action == Action::publish && is_sys(topic)) return {false, Decision::Cause::server_only, nullptr};
   const Rule* allow = nullptr;
   const Rule* deny = nullptr;
   for_each_rule(subject.principal, action, [&](const Compiled& compiled) {
@@ -181,6 +184,18 @@ Decision Policy::decide(const Subject& subject, Action action, std::string_view 
   if (allow != nullptr) return {true, Decision::Cause::rule, allow};
   if (!options_.default_allow) return {false, Decision::Cause::no_rule, nullptr};
   return {default_allows(action, topic), Decision::Cause::no_user_yet, nullptr};
+}
+
+std::optional<SlowPolicy> Policy::slow_policy(const Subject& subject, std::string_view filter) const {
+  std::optional<SlowPolicy> everybodys, own;
+  for_each_rule(subject.principal, Action::subscribe, [&](const Compiled& compiled) {
+    const Rule& rule = compiled.rule;
+    std::optional<SlowPolicy>& found = rule.who == Rule::Who::everybody ? everybodys : own;
+    if (!rule.slow || found) return true;
+    if (applies(compiled, subject, [&](std::string_view outer) { return filter_covers(outer, filter); })) found = rule.slow;
+    return true;
+  });
+  return own ? own : everybodys;
 }
 
 // One allow rule must cover the whole filter; that several together would is not looked for.

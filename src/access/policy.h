@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,10 +12,12 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "message/principal.h"
+#include "message/slow_policy.h"
 
 namespace arena::access {
 
-// publish: live, retained and will messages. subscribe: subscribing and every delivery.
+// publish: live, retained and will messages; nobody but the broker itself under $SYS, whatever the rules. subscribe:
+// subscribing and every delivery.
 enum class Action : uint8_t { publish, subscribe };
 
 struct Rule {
@@ -28,6 +31,8 @@ struct Rule {
   // A plain filter. %u stands for the user's name, %c for the client id; both are put in literally. A name or id
   // that could change the filter's meaning never satisfies an allow rule, and always satisfies a deny rule.
   std::string filter;
+  // Of subscriptions that this rule allows and that ask for none themselves.
+  std::optional<SlowPolicy> slow;
   std::string source;  // where the rule is written, "arena.toml:12", for explanations
 };
 
@@ -41,7 +46,7 @@ struct Subject {
 // Refers to the policy that made it: use it while you hold that.
 class Decision {
  public:
-  enum class Cause : uint8_t { internal, rule, no_user_yet, no_rule };
+  enum class Cause : uint8_t { internal, rule, no_user_yet, no_rule, server_only };
 
   bool allowed() const { return allowed_; }
   explicit operator bool() const { return allowed_; }
@@ -85,6 +90,9 @@ class Policy {
   Decision decide(const Subject& subject, Action action, std::string_view topic) const;
   // `filter` is valid and plain (a group's prefix taken off).
   Coverage covers(const Subject& subject, std::string_view filter) const;
+  // Of the first rule that has one and allows all of `filter`; rules about users and anonymous come before those about
+  // everybody.
+  std::optional<SlowPolicy> slow_policy(const Subject& subject, std::string_view filter) const;
 
  private:
   struct Compiled {

@@ -85,6 +85,7 @@ TEST(Policy, DefaultAllowLeavesReservedTopicsAlone) {
 TEST(Policy, SysNeedsItsOwnRule) {
   EXPECT_FALSE(may_read(policy_of({allow("#")}), "ann", "$SYS/x"));
   EXPECT_TRUE(may_read(policy_of({allow("$SYS/#")}), "ann", "$SYS/x"));
+  EXPECT_FALSE(may(policy_of({allow("$SYS/#")}), "ann", Action::publish, "$SYS/x")) << "only the broker itself";
 }
 
 TEST(Policy, DenyWinsWhateverTheOrder) {

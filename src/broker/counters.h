@@ -22,7 +22,9 @@ class Counter {
 // Why a message did not reach a subscriber, or a publisher was refused.
 enum class Drop : uint8_t {
   expired,
-  queue_full,        // at_most_once over the session's bound
+  queue_full,        // at_most_once over the session's bound: the oldest
+  queue_full_newest, // ... or the newest, where that is the policy
+  superseded,        // at_most_once: a newer one of its topic came while it waited
   offline,           // at_most_once to a session without a connection
   unfit,             // larger than the subscriber takes
   denied_delivery,   // the policy no longer lets the subscriber read the topic
@@ -33,10 +35,10 @@ enum class Drop : uint8_t {
   damaged,           // unreadable in the log; offsets, whatever their topic
   session_ended,     // unsettled when its session ended
 };
-inline constexpr std::size_t kDrops = 11;
-inline constexpr const char* kDropNames[kDrops] = {"expired",         "queue_full",     "offline",       "unfit",
-                                                   "denied_delivery", "denied_publish", "quota_publish", "no_member",
-                                                   "trimmed",         "damaged",        "session_ended"};
+inline constexpr std::size_t kDrops = 13;
+inline constexpr const char* kDropNames[kDrops] = {
+    "expired",        "queue_full",    "queue_full_newest", "superseded", "offline", "unfit",        "denied_delivery",
+    "denied_publish", "quota_publish", "no_member",         "trimmed",    "damaged", "session_ended"};
 
 struct Counters {
   Counter published;             // accepted from publishers
@@ -50,6 +52,8 @@ struct Counters {
   Counter sessions_opened;       // ever
   Counter sessions_expired;
   Counter takeovers;
+  Counter queued_bytes;          // waiting in memory for the sessions here
+  Counter slow_disconnected;     // sessions whose queue was full of what may not be dropped
   Counter subscriptions;
   Counter shared_subscriptions;
   Counter retained;              // last values held here

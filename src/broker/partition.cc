@@ -41,11 +41,12 @@ Partition::Partition(Shard& shard, PartitionId id)
     : shard_(shard),
       id_(id),
       end_(shard.store().bounds(id, engine::LogId::inbox).end),
-      told_end_(end_),
-      inbox_bytes_max_(shard.options().inbox_bytes_max / shard.options().partitions) {}
+      told_end_(end_) {
+  note_bytes();
+}
 
 Outcome Partition::admit(const Message& message, bool store) const {
-  if (store && shard_.store().bounds(id_, engine::LogId::inbox).bytes >= inbox_bytes_max_) return Outcome::quota;
+  if (store && !shard_.inbox_has_room()) return Outcome::quota;
   if (message.retain && !message.payload.empty() && !shard_.retained_has_room(message)) return Outcome::quota;
   return Outcome::ok;
 }
@@ -133,6 +134,7 @@ void Partition::complete(engine::CommitStatus status) {
     schedule();
     return;
   }
+  note_bytes();
   committing_ = true;  // what the callbacks submit waits for the next batch
   for (Work& work : works) {
     if (work.message) {
@@ -182,6 +184,13 @@ void Partition::want_trim() {
   shard_.want_tick();
 }
 
+// All partitions share one budget, so each core's counter is kept current.
+void Partition::note_bytes() {
+  const uint64_t now = shard_.store().bounds(id_, engine::LogId::inbox).bytes;
+  shard_.counters().inbox_bytes.add(now - noted_bytes_);  // modulo 2^64: it may shrink
+  noted_bytes_ = now;
+}
+
 void Partition::drop_reader(uint64_t reader) {
   if (readers_.erase(reader) != 0) want_trim();
 }
@@ -192,6 +201,7 @@ void Partition::tick() {
     uint64_t floor = end_;
     for (const auto& [reader, at] : readers_) floor = std::min(floor, at);
     shard_.store().trim(id_, engine::LogId::inbox, floor);
+    note_bytes();
   }
   if (told_end_ != end_) {
     told_end_ = end_;

@@ -45,6 +45,7 @@ class Partition {
   };
 
   void want_trim();
+  void note_bytes();
   Outcome admit(const Message& message, bool store) const;
   void schedule();
   void flush();
@@ -57,7 +58,7 @@ class Partition {
   PartitionId id_;
   uint64_t end_ = 0;
   uint64_t told_end_ = 0;
-  std::size_t inbox_bytes_max_;
+  uint64_t noted_bytes_ = 0;  // of the log, as counted in the shard's inbox_bytes
   bool scheduled_ = false;
   bool committing_ = false;
   bool trim_wanted_ = false;

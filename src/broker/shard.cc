@@ -220,7 +220,16 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
 
 bool Shard::retained_has_room(const Message& message) const {
   if (retained_.find(message.topic)) return true;  // replaces
-  return retained_.size() < options_.retained_messages_max && retained_.bytes() < options_.retained_bytes_max;
+  return total(&Counters::retained) < options_.retained_messages_max &&
+         total(&Counters::retained_bytes) < options_.retained_bytes_max;
+}
+
+bool Shard::inbox_has_room() const { return total(&Counters::inbox_bytes) < options_.inbox_bytes_max; }
+
+uint64_t Shard::total(Counter Counters::*counter) const {
+  uint64_t sum = 0;
+  for (const Shard* shard : shards_) sum += (shard->counters_.*counter).get();
+  return sum;
 }
 
 void Shard::set_retained(const MessageRef& message) {
@@ -251,12 +260,7 @@ void Shard::on_tick(void* self) {
     return;
   }
   for (const auto& [id, reader] : shard.readers_) reader->on_tick();
-  uint64_t inbox = 0;
-  for (const auto& [id, partition] : shard.partitions_) {
-    partition->tick();
-    inbox += shard.store_.bounds(id, engine::LogId::inbox).bytes;
-  }
-  shard.counters_.inbox_bytes.set(inbox);
+  for (const auto& [id, partition] : shard.partitions_) partition->tick();
 }
 
 void Shard::tell_end(PartitionId partition, uint64_t end) {

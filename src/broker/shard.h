@@ -82,7 +82,9 @@ class Shard {
   void answer(const Origin& origin, PartitionId partition, const Receipt& receipt);
   // Is there a durable subscription for the topic? Asked of the topic's owner.
   bool wanted_durably(std::string_view topic) const { return durable_.any(topic); }
+  // The budgets of all cores together; what other cores add in the same moment may pass them by a little.
   bool retained_has_room(const Message& message) const;
+  bool inbox_has_room() const;
   void set_retained(const MessageRef& message);
   void tell_end(PartitionId partition, uint64_t end);
   void on_store_failed();
@@ -155,6 +157,7 @@ class Shard {
   void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);
   void serve_read(const ReadOrder& order);
   void finish_read(const ReadOrder& order, engine::ReadResult result);
+  uint64_t total(Counter Counters::*counter) const;  // over all cores
   void count_damage(const ReadOrder& order, const engine::ReadResult& result);
   void withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable);
   void withdraw_here(const std::string& filter, unsigned from, bool unannounce, uint64_t reader, bool last_durable);

@@ -115,6 +115,7 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
     fresh.merged.guarantee = Guarantee::at_most_once;
     fresh.merged.retained = false;
     fresh.merged.durable = false;
+    fresh.merged.slow = SlowPolicy::drop_oldest;
     fresh.merged.ids.clear();
   }
   Merged& merged = candidates_[session.route_slot].merged;
@@ -122,6 +123,7 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
   merged.guarantee = std::max(merged.guarantee, guarantee);
   merged.retained = merged.retained || (request.keep_retained_flag && message.retain);
   merged.durable = merged.durable || (subscription.durable && guarantee != Guarantee::at_most_once);
+  merged.slow = std::max(merged.slow, request.slow.value_or(SlowPolicy::drop_oldest));
   if (request.id != 0) merged.ids.push_back(request.id);
 }
 

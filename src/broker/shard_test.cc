@@ -409,6 +409,37 @@ TEST_P(BrokerTest, WhatIsDamagedIsCountedAndTheRestIsDelivered) {
   EXPECT_EQ(world.dropped(Drop::damaged), 1u);
 }
 
+TEST(BrokerBudget, OneTopicMayUseAllOfTheInbox) {
+  Options options;
+  options.inbox_bytes_max = 64 << 10;
+  World world(1, 1, options);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("t", k1);
+  a.drop();
+  const std::string kilobyte(1024, 'x');
+  int taken = 0;
+  while (taken < 100 && pub.publish("t", kilobyte, k1).outcome == Outcome::ok) ++taken;
+  EXPECT_GT(taken, 55);
+  EXPECT_LT(taken, 66);
+  EXPECT_EQ(world.dropped(Drop::quota_publish), 1u);
+  ASSERT_TRUE(a.connect(false, 100));
+  ASSERT_TRUE(a.wait_for(static_cast<std::size_t>(taken)));
+  EXPECT_TRUE(world.settle([&] { return world.sum(&Counters::inbox_bytes) == 0; }));
+  EXPECT_EQ(pub.publish("t", kilobyte, k1).outcome, Outcome::ok);
+}
+
+TEST(BrokerBudget, RetainedMessagesAreCountedOverAllCores) {
+  Options options;
+  options.retained_messages_max = 10;
+  World world(3, 1, options);
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  for (int i = 0; i < 10; ++i) EXPECT_NE(pub.publish("r/" + std::to_string(i), "v", k1, true).outcome, Outcome::quota) << i;
+  EXPECT_EQ(pub.publish("r/10", "v", k1, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("r/3", "again", k1, true).outcome, Outcome::quota);
+}
+
 TEST_P(BrokerTest, AFullStoreRefusesDurablePublishesAndServesTheRest) {
   Peer pub(world, "pub"), a(world, "a"), live(world, "live");
   ASSERT_TRUE(pub.connect() && a.connect(true, 100) && live.connect());

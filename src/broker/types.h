@@ -14,6 +14,7 @@
 #include "message/burst.h"
 #include "message/message.h"
 #include "message/principal.h"
+#include "message/slow_policy.h"
 
 namespace arena::broker {
 
@@ -27,6 +28,8 @@ struct Options {
   std::size_t subscriptions_per_session_max = 1024;
   std::size_t inflight_per_session_max = 1024;               // deliveries awaiting settlement
   std::size_t queued_bytes_per_session_max = 8 << 20;        // waiting in memory for one session
+  std::size_t queued_bytes_max = std::size_t{1} << 30;       // for all sessions; above it little for each
+  SlowPolicy slow_policy = SlowPolicy::drop_oldest;          // of subscriptions that neither client nor rule gives one
   std::size_t retained_messages_max = 1'000'000;
   std::size_t retained_bytes_max = std::size_t{1} << 30;
   std::size_t inbox_bytes_max = std::size_t{1} << 30;        // all partitions together
@@ -65,7 +68,7 @@ enum class EndReason : uint8_t {
   taken_over,       // the same identity connected again
   kicked,           // by an operator
   shutting_down,
-  queue_full,       // a bound of this session was reached and nothing may be dropped silently
+  queue_full,       // a bound of this session was reached, and what it is to get may not be dropped
   store_failed,
 };
 
@@ -78,6 +81,7 @@ struct SubscribeRequest {
   bool no_local = false;
   bool keep_retained_flag = false;     // forwarded copies keep the publisher's retain flag
   RetainedOnSubscribe retained = RetainedOnSubscribe::always;
+  std::optional<SlowPolicy> slow;      // unset: as the policy or the options say; set from then on
   uint32_t id = 0;                     // the subscriber's own label, echoed on deliveries; 0: none
 };
 

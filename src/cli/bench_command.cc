@@ -92,7 +92,7 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->add_option("-u,--user", load.user_name, "User name");
   command->add_option("-P,--password", load.password, "Password")->envname("ARENA_PASSWORD");
   add_version_flag(*command, a->version);
-  command->add_option("--server-pid", load.server_pid, "Tell the server's CPU per delivery, read from /proc");
+  command->add_option("--server-pid", load.server_pid, "The server's process: tell what a delivery or a connection costs it");
   command->add_option("--output", a->output, "text, or json: one object")
       ->check(CLI::IsMember({"text", "json"}).description(""))
       ->type_name("text|json")

@@ -13,13 +13,16 @@ using client::LoadProgress;
 using client::LoadReport;
 using client::Scenario;
 
-std::string number_or_null(const std::optional<double>& value) { return value ? fmt::format("{:.3f}", *value) : "null"; }
+std::string number_or_null(const std::optional<double>& value) {
+  return value ? fmt::format("{:.3f}", *value) : "null";
+}
 
 std::string connections_text(const LoadReport& r) {
-  std::string text = fmt::format("{} clients connected and subscribed in {:.2f} s: {:.0f}/s\n", r.clients, r.seconds,
-                                 r.per_second);
+  std::string text = fmt::format("{} clients connected and subscribed in {:.2f} s: {:.0f}/s\n", r.clients,
+                                 r.seconds, r.per_second);
   if (r.server_cpu_us) text += fmt::format("server CPU   {:.1f} us each\n", *r.server_cpu_us);
-  if (r.server_rss_bytes_per_client) text += fmt::format("server RSS   {:.0f} B each\n", *r.server_rss_bytes_per_client);
+  if (r.server_rss_bytes_per_client)
+    text += fmt::format("server RSS   {:.0f} B each\n", *r.server_rss_bytes_per_client);
   return text;
 }
 
@@ -33,10 +36,14 @@ std::string short_number(double value) {
 
 std::string_view name_of(Scenario scenario) {
   switch (scenario) {
-    case Scenario::pairs: return "pairs";
-    case Scenario::fan_out: return "fanout";
-    case Scenario::fan_in: return "fanin";
-    case Scenario::connections: return "connections";
+    case Scenario::pairs:
+      return "pairs";
+    case Scenario::fan_out:
+      return "fanout";
+    case Scenario::fan_in:
+      return "fanin";
+    case Scenario::connections:
+      return "connections";
   }
   return "?";
 }
@@ -44,18 +51,22 @@ std::string_view name_of(Scenario scenario) {
 std::string bench_json(const LoadOptions& o, const LoadReport& r) {
   const bool connections = o.scenario == Scenario::connections;
   std::string json = fmt::format(
-      "{{\"scenario\":\"{}\",\"publishers\":{},\"subscribers\":{},\"qos\":{},\"payload_bytes\":{},\"window\":{},"
-      "\"rate\":{},\"clients\":{},\"seconds\":{:.3f},\"published\":{},\"delivered\":{},\"per_second\":{:.0f},",
-      name_of(o.scenario), connections ? 0 : o.publishers, o.scenario == Scenario::pairs ? o.publishers : o.subscribers,
-      static_cast<int>(o.qos), o.payload_bytes, o.window, o.rate, r.clients, r.seconds, r.published, r.delivered,
-      r.per_second);
+      "{{\"scenario\":\"{}\",\"publishers\":{},\"subscribers\":{},\"qos\":{},\"payload_bytes\":{},\"window\":"
+      "{},"
+      "\"rate\":{},\"clients\":{},\"seconds\":{:.3f},\"published\":{},\"delivered\":{},\"per_second\":{:.0f}"
+      ",",
+      name_of(o.scenario), connections ? 0 : o.publishers,
+      o.scenario == Scenario::pairs ? o.publishers : o.subscribers, static_cast<int>(o.qos), o.payload_bytes,
+      o.window, o.rate, r.clients, r.seconds, r.published, r.delivered, r.per_second);
   json += fmt::format(
-      "\"server_cpu_us\":{},\"server_rss_bytes_per_client\":{},\"client_cpu_us\":{:.3f},\"lost\":{},\"duplicated\":{},"
+      "\"server_cpu_us\":{},\"server_rss_bytes_per_client\":{},\"client_cpu_us\":{:.3f},\"lost\":{},"
+      "\"duplicated\":{},"
       "\"reordered\":{},\"foreign\":{},",
       number_or_null(r.server_cpu_us), number_or_null(r.server_rss_bytes_per_client), r.client_cpu_us, r.lost,
       r.duplicated, r.reordered, r.foreign);
   json += fmt::format(
-      "\"latency_p50_us\":{:.1f},\"latency_p90_us\":{:.1f},\"latency_p99_us\":{:.1f},\"latency_p999_us\":{:.1f},"
+      "\"latency_p50_us\":{:.1f},\"latency_p90_us\":{:.1f},\"latency_p99_us\":{:.1f},\"latency_p999_us\":{:."
+      "1f},"
       "\"latency_max_us\":{:.1f}}}\n",
       r.latency_p50_us, r.latency_p90_us, r.latency_p99_us, r.latency_p999_us, r.latency_max_us);
   return json;
@@ -63,14 +74,16 @@ std::string bench_json(const LoadOptions& o, const LoadReport& r) {
 
 std::string bench_text(const LoadOptions& o, const LoadReport& r) {
   if (o.scenario == Scenario::connections) return connections_text(r);
-  std::string text = fmt::format("{} deliveries in {:.2f} s: {:.0f}/s ({} published)\n", r.delivered, r.seconds,
-                                 r.per_second, r.published);
+  std::string text = fmt::format("{} deliveries in {:.2f} s: {:.0f}/s ({} published)\n", r.delivered,
+                                 r.seconds, r.per_second, r.published);
   if (r.server_cpu_us) text += fmt::format("server CPU   {:.3f} us a delivery\n", *r.server_cpu_us);
   text += fmt::format("bench's CPU  {:.3f} us a delivery\n", r.client_cpu_us);
-  text += fmt::format("latency      p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us, p99.9 {:.0f} us, max {:.0f} us ({})\n",
-                      r.latency_p50_us, r.latency_p90_us, r.latency_p99_us, r.latency_p999_us, r.latency_max_us,
-                      o.rate > 0 ? "since each was due" : "of a full window");
-  text += fmt::format("lost {}, duplicated {}, reordered {}, foreign {}\n", r.lost, r.duplicated, r.reordered, r.foreign);
+  text += fmt::format(
+      "latency      p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us, p99.9 {:.0f} us, max {:.0f} us ({})\n",
+      r.latency_p50_us, r.latency_p90_us, r.latency_p99_us, r.latency_p999_us, r.latency_max_us,
+      o.rate > 0 ? "since each was due" : "of a full window");
+  text += fmt::format("lost {}, duplicated {}, reordered {}, foreign {}\n", r.lost, r.duplicated, r.reordered,
+                      r.foreign);
   return text;
 }
 
@@ -80,9 +93,11 @@ std::string progress_text(const LoadProgress& p) {
   std::string text = p.phase == Phase::warming_up  ? "warming up"
                      : p.phase == Phase::measuring ? "measuring"
                                                    : "waiting for the last";
-  text += p.total_s > 0 ? fmt::format(" {:.1f} of {:.1f} s", p.elapsed_s, p.total_s) : fmt::format(" {:.1f} s", p.elapsed_s);
+  text += p.total_s > 0 ? fmt::format(" {:.1f} of {:.1f} s", p.elapsed_s, p.total_s)
+                        : fmt::format(" {:.1f} s", p.elapsed_s);
   text += fmt::format(": {}/s", short_number(p.per_second));
-  if (p.latency_p99_us > 0) text += fmt::format(", p50 {:.0f} us, p99 {:.0f} us", p.latency_p50_us, p.latency_p99_us);
+  if (p.latency_p99_us > 0)
+    text += fmt::format(", p50 {:.0f} us, p99 {:.0f} us", p.latency_p50_us, p.latency_p99_us);
   return text;
 }
 

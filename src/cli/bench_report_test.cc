@@ -11,7 +11,9 @@ using client::LoadProgress;
 using client::LoadReport;
 using client::Scenario;
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 LoadReport sample() {
   LoadReport report;
@@ -52,7 +54,9 @@ TEST(BenchReport, ConnectionsTellWhatEachCosts) {
   report.server_cpu_us = 40;
   report.server_rss_bytes_per_client = 800;
   const std::string text = bench_text({.scenario = Scenario::connections}, report);
-  EXPECT_TRUE(has(text, "100 clients") && has(text, "200/s") && has(text, "40.0 us each") && has(text, "800 B each")) << text;
+  EXPECT_TRUE(has(text, "100 clients") && has(text, "200/s") && has(text, "40.0 us each") &&
+              has(text, "800 B each"))
+      << text;
 }
 
 TEST(BenchReport, ProgressNamesThePhase) {

@@ -28,8 +28,8 @@ OptionDoc option_doc(const CLI::Option& option) {
 }
 
 PositionalDoc positional_doc(const CLI::Option& option) {
-  return {option.get_name(true, false).substr(0, option.get_name(true, false).find(',')), option.get_description(),
-          option.get_required(), option.get_items_expected_max() > 1};
+  return {option.get_name(true, false).substr(0, option.get_name(true, false).find(',')),
+          option.get_description(), option.get_required(), option.get_items_expected_max() > 1};
 }
 
 CommandDoc command_doc(const CLI::App& app, const std::string& parent) {
@@ -41,7 +41,8 @@ CommandDoc command_doc(const CLI::App& app, const std::string& parent) {
     if (option->get_positional()) doc.positionals.push_back(positional_doc(*option));
     if (option->nonpositional()) doc.options.push_back(option_doc(*option));
   }
-  for (const CLI::App* command : app.get_subcommands({})) doc.commands.push_back(command_doc(*command, doc.path));
+  for (const CLI::App* command : app.get_subcommands({}))
+    doc.commands.push_back(command_doc(*command, doc.path));
   return doc;
 }
 
@@ -64,7 +65,9 @@ std::vector<std::string> OptionDoc::choices() const {
   }
 }
 
-CommandDoc command_tree_of(const CLI::App& app) { return command_doc(app, {}); }
+CommandDoc command_tree_of(const CLI::App& app) {
+  return command_doc(app, {});
+}
 
 std::vector<const CommandDoc*> all_commands(const CommandDoc& root) {
   std::vector<const CommandDoc*> found;

@@ -1,5 +1,5 @@
-// The commands and their options as plain data, read from the parser: completions and the manual are made from it, so
-// that they cannot say anything else than the parser does.
+// The commands and their options as plain data, read from the parser: completions and the manual are made
+// from it, so that they cannot say anything else than the parser does.
 #pragma once
 
 #include <string>

@@ -18,7 +18,9 @@ using Names = std::vector<std::string>;
 class CommandTree : public ::testing::Test {
  protected:
   CommandTree() {
-    app_.add_option("--size,-s", size_, "It's \"large\": \\ or $HOME")->capture_default_str()->check(CLI::Range(1, 9));
+    app_.add_option("--size,-s", size_, "It's \"large\": \\ or $HOME")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 9));
     CLI::App* mend = app_.add_subcommand("mend", "Mend it");
     mend->add_option("what,-w,--what", what_, "Things")->required();
     mend->add_option("--config", file_, "Where")->type_name("FILE")->envname("ODD_CONFIG");
@@ -26,7 +28,9 @@ class CommandTree : public ::testing::Test {
     mend->add_flag("--force", force_, ".starts with a dot");
   }
 
-  static bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+  static bool has(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+  }
   CommandDoc tree() const { return command_tree_of(app_); }
 
   CLI::App app_{"An odd program", "odd"};
@@ -70,14 +74,16 @@ TEST_F(CommandTree, ListsAllCommandsFromTheTop) {
 TEST_F(CommandTree, CompletionsQuoteWhatShellsWouldTakeForTheirOwn) {
   EXPECT_TRUE(has(zsh_completion(tree()), "'--size:It'\\''s \"large\": \\ or $HOME'"));
   EXPECT_TRUE(has(fish_completion(tree()), "-d 'It\\'s \"large\": \\\\ or $HOME'"));
-  EXPECT_TRUE(has(bash_completion(tree()), "\"odd mend\") commands=\"\" options=\"--help -h --what -w --config --output --force\""));
+  EXPECT_TRUE(has(bash_completion(tree()),
+                  "\"odd mend\") commands=\"\" options=\"--help -h --what -w --config --output --force\""));
 }
 
 TEST_F(CommandTree, TheManualEscapesWhatTheFormatterWouldTakeForItsOwn) {
   const std::string page = manual_page(tree(), "1.2");
   EXPECT_TRUE(has(page, ".TH ODD 1 \"\" \"odd 1.2\""));
   EXPECT_TRUE(has(page, "\n\\&.starts with a dot\n"));
-  EXPECT_TRUE(has(page, "\\fB\\-\\-size\\fR, \\fB\\-s\\fR \\fIINT\\fR\nIt's \"large\": \\e or $HOME (default: 3)\n"));
+  EXPECT_TRUE(
+      has(page, "\\fB\\-\\-size\\fR, \\fB\\-s\\fR \\fIINT\\fR\nIt's \"large\": \\e or $HOME (default: 3)\n"));
   EXPECT_TRUE(has(page, "\\fBodd mend\\fR [\\fIOPTIONS\\fR] \\fIwhat\\fR...\n"));
   EXPECT_TRUE(has(page, ".SH EXIT STATUS\n.TP\n\\fB0\\fR\ndone\n"));
 }

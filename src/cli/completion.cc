@@ -25,7 +25,9 @@ std::string patterns(const CommandDoc& command, const OptionDoc& option) {
   return fmt::format("{}", fmt::join(cases, "|"));
 }
 
-bool wants_file(const OptionDoc& option) { return option.value == "FILE" || option.value == "DIRECTORY"; }
+bool wants_file(const OptionDoc& option) {
+  return option.value == "FILE" || option.value == "DIRECTORY";
+}
 
 // What follows an option: files, one of some words, or something that cannot be guessed.
 template <typename Files, typename Words>
@@ -36,7 +38,8 @@ std::string value_cases(const CommandDoc& root, Files files, Words words) {
       if (option.value.empty()) continue;
       const auto choices = option.choices();
       const std::string then = wants_file(option) ? files(option) : choices.empty() ? "" : words(choices);
-      text += fmt::format("    {}) {}{}return ;;\n", patterns(*command, option), then, then.empty() ? "" : "; ");
+      text +=
+          fmt::format("    {}) {}{}return ;;\n", patterns(*command, option), then, then.empty() ? "" : "; ");
     }
   }
   return text;
@@ -50,7 +53,8 @@ std::vector<std::string> command_names(const CommandDoc& command) {
 
 std::vector<std::string> option_names(const CommandDoc& command) {
   std::vector<std::string> names;
-  for (const OptionDoc& option : command.options) names.insert(names.end(), option.names.begin(), option.names.end());
+  for (const OptionDoc& option : command.options)
+    names.insert(names.end(), option.names.begin(), option.names.end());
   return names;
 }
 
@@ -75,7 +79,8 @@ std::string fish_option(const CommandDoc& command, const OptionDoc& option) {
   std::string line = fmt::format("complete -c {} -n {}", command.path.substr(0, command.path.find(' ')),
                                  fish_quoted(fmt::format("__arena_at '{}'", command.path)));
   for (const std::string& name : option.names) {
-    line += name.starts_with("--") ? fmt::format(" -l {}", name.substr(2)) : fmt::format(" -s {}", name.substr(1));
+    line += name.starts_with("--") ? fmt::format(" -l {}", name.substr(2))
+                                   : fmt::format(" -s {}", name.substr(1));
   }
   if (const auto choices = option.choices(); !choices.empty()) {
     line += fmt::format(" -x -a {}", fish_quoted(fmt::format("{}", fmt::join(choices, " "))));
@@ -140,8 +145,11 @@ std::string zsh_completion(const CommandDoc& root) {
       "  case \"$where $prev\" in\n",
       root.name, paths_below(root, "|"));
   text += value_cases(
-      root, [](const OptionDoc& option) { return std::string(option.value == "FILE" ? "_files" : "_files -/"); },
-      [](const std::vector<std::string>& words) { return fmt::format("compadd -- {}", fmt::join(words, " ")); });
+      root,
+      [](const OptionDoc& option) { return std::string(option.value == "FILE" ? "_files" : "_files -/"); },
+      [](const std::vector<std::string>& words) {
+        return fmt::format("compadd -- {}", fmt::join(words, " "));
+      });
   text += "  esac\n  local -a commands options\n  case \"$where\" in\n";
   for (const CommandDoc* command : all_commands(root)) {
     text += fmt::format("    \"{}\")\n", command->path);
@@ -157,7 +165,8 @@ std::string zsh_completion(const CommandDoc& root) {
   }
   text += fmt::format(
       "  esac\n"
-      "  if (( $#commands )) && [[ $cur != -* ]]; then _describe command commands; else _describe -o option options; fi\n"
+      "  if (( $#commands )) && [[ $cur != -* ]]; then _describe command commands; else _describe -o option "
+      "options; fi\n"
       "}}\n"
       "if [[ ${{funcstack[1]}} == _{0} ]]; then _{0} \"$@\"; else compdef _{0} {0}; fi\n",
       root.name);
@@ -182,7 +191,8 @@ std::string fish_completion(const CommandDoc& root) {
   for (const CommandDoc* command : all_commands(root)) {
     const std::string at = fish_quoted(fmt::format("__arena_at '{}'", command->path));
     for (const CommandDoc& below : command->commands) {
-      text += fmt::format("complete -c {} -n {} -a {} -d {}\n", root.name, at, below.name, fish_quoted(below.description));
+      text += fmt::format("complete -c {} -n {} -a {} -d {}\n", root.name, at, below.name,
+                          fish_quoted(below.description));
     }
     for (const OptionDoc& option : command->options) text += fish_option(*command, option);
   }

@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "access/users.h"
 #include "cli/commands.h"
@@ -32,11 +34,22 @@ std::optional<server::LoadedConfig> load(const Arguments& arguments) {
 int check(const Arguments& arguments) {
   const auto loaded = load(arguments);
   if (!loaded) return kUsage;
-  const std::string& users_file = loaded->config.auth.users_file;
+  const server::Config& config = loaded->config;
+  const std::string& users_file = config.auth.users_file;
+  std::vector<std::string> known;
   if (!users_file.empty()) {
     const auto users = access::UserTable::load(users_file);
     if (!users) {
       return complain(kUsage, users.error().reason, fmt::format("arena user add --file {} NAME", users_file));
+    }
+    known = users->names();
+  } else {
+    say("note: auth.users_file is empty, so there are no users");
+  }
+  for (const access::Rule& rule : config.auth.rules) {
+    for (const std::string& user : rule.users) {
+      if (std::ranges::find(known, user) != known.end()) continue;
+      say(fmt::format("note: {}: there is no user \"{}\"", rule.source, user));
     }
   }
   say("the configuration is good");

@@ -1,5 +1,7 @@
 // `arena dev`: a broker on loopback without any configuration.
 #include <CLI/CLI.hpp>
+
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -32,10 +34,12 @@ server::Settings dev_settings(const DevOptions& options) {
 
 void print_ready(const server::Server& server) {
   const unsigned port = server.endpoints().front().port;
+  // As it was called, so that the lines can be pasted; by its bare name it is found on the PATH.
+  const char* arena = program_invocation_name;
   log::flush();
   std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, kept in memory)\n\n", port);
-  std::printf("  subscribe:  arena sub -p %u 'demo/#'\n", port);
-  std::printf("  publish:    arena pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", port);
+  std::printf("  subscribe:  %s sub -p %u 'demo/#'\n", arena, port);
+  std::printf("  publish:    %s pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", arena, port);
   std::printf("Or with any MQTT client:  mosquitto_sub -p %u -t 'demo/#' -v\n", port);
   std::fflush(stdout);
 }

@@ -10,11 +10,12 @@ namespace arena::cli {
 
 namespace {
 
-constexpr uint64_t kOwnFiles = 64;             // logs, loops, listeners, mailboxes
+constexpr uint64_t kOwnFiles = 64;  // logs, loops, listeners, mailboxes
 constexpr uint64_t kFilesMin = 256;
 constexpr uint64_t kBacklogMin = 1024;
 constexpr uint64_t kMemoryMinBytes = 256 << 20;
-constexpr uint64_t kKernelBytesPerConnection = 8 << 10;  // a page for each direction of a socket that is in use
+constexpr uint64_t kKernelBytesPerConnection = 8
+                                               << 10;  // a page for each direction of a socket that is in use
 constexpr int64_t kYear2025Ms = 1'735'689'600'000;
 constexpr int64_t kClockStepMs = 20;
 
@@ -23,16 +24,19 @@ std::string size_text(uint64_t bytes) {
   return fmt::format("{} MiB", bytes >> 20);
 }
 
-Finding ok(std::string subject, std::string what) { return {Verdict::ok, std::move(subject), std::move(what), {}}; }
+Finding ok(std::string subject, std::string what) {
+  return {Verdict::ok, std::move(subject), std::move(what), {}};
+}
 
 Finding judge_files(const MachineFacts& facts, const server::Config& config) {
   const uint64_t wanted = config.limits.connections_max + kOwnFiles;
-  const std::string what = fmt::format("this process may open {} files; limits.connections_max is {}", facts.files_max,
-                                       config.limits.connections_max);
+  const std::string what = fmt::format("this process may open {} files; limits.connections_max is {}",
+                                       facts.files_max, config.limits.connections_max);
   if (facts.files_max >= wanted) return ok("files", what);
   return {facts.files_max < kFilesMin ? Verdict::fail : Verdict::warn, "files",
           what + ": later connections would have to wait",
-          fmt::format("allow {} (ulimit -n, or LimitNOFILE= of the service), or lower limits.connections_max", wanted)};
+          fmt::format("allow {} (ulimit -n, or LimitNOFILE= of the service), or lower limits.connections_max",
+                      wanted)};
 }
 
 Finding judge_cores(const MachineFacts& facts, const server::Config& config) {
@@ -46,19 +50,25 @@ Finding judge_memory(const MachineFacts& facts, const server::Config& config) {
   const uint64_t stored = config.limits.retained_bytes_max + config.limits.inbox_bytes_max;
   const uint64_t limit = facts.memory_limit_bytes.value_or(UINT64_MAX);
   const uint64_t available = std::min(facts.memory_available_bytes.value_or(UINT64_MAX), limit);
-  if (available == UINT64_MAX) return {Verdict::warn, "memory", "the system does not tell how much there is", {}};
-  const std::string what = fmt::format("{} available; messages that are kept may take {}", size_text(available), size_text(stored));
-  if (available < kMemoryMinBytes) return {Verdict::fail, "memory", what, "free some, or give this machine more"};
+  if (available == UINT64_MAX)
+    return {Verdict::warn, "memory", "the system does not tell how much there is", {}};
+  const std::string what = fmt::format("{} available; messages that are kept may take {}",
+                                       size_text(available), size_text(stored));
+  if (available < kMemoryMinBytes)
+    return {Verdict::fail, "memory", what, "free some, or give this machine more"};
   if (stored <= available) return ok("memory", what);
-  return {Verdict::warn, "memory", what, "lower limits.retained_bytes_max and limits.inbox_bytes_max, or add memory"};
+  return {Verdict::warn, "memory", what,
+          "lower limits.retained_bytes_max and limits.inbox_bytes_max, or add memory"};
 }
 
 // A kernel setting that should be at least so much.
-Finding judge_kernel(std::string_view name, std::optional<uint64_t> value, uint64_t wanted, std::string_view otherwise) {
+Finding judge_kernel(std::string_view name, std::optional<uint64_t> value, uint64_t wanted,
+                     std::string_view otherwise) {
   const std::string subject(name);
   if (!value) return ok(subject, "not told by this system");
   if (*value >= wanted) return ok(subject, fmt::format("{}", *value));
-  return {Verdict::warn, subject, fmt::format("{}: {}", *value, otherwise), fmt::format("sysctl -w {}={}", name, wanted)};
+  return {Verdict::warn, subject, fmt::format("{}: {}", *value, otherwise),
+          fmt::format("sysctl -w {}={}", name, wanted)};
 }
 
 Finding judge_socket_memory(const MachineFacts& facts, const server::Config& config) {
@@ -67,7 +77,8 @@ Finding judge_socket_memory(const MachineFacts& facts, const server::Config& con
   const std::string what = fmt::format("{} for all sockets together", size_text(*facts.tcp_memory_bytes));
   if (*facts.tcp_memory_bytes >= wanted) return ok("net.ipv4.tcp_mem", what);
   return {Verdict::warn, "net.ipv4.tcp_mem",
-          what + fmt::format("; {} connections in use may want {}", config.limits.connections_max, size_text(wanted)),
+          what + fmt::format("; {} connections in use may want {}", config.limits.connections_max,
+                             size_text(wanted)),
           fmt::format("raise its last number to {} pages, or lower limits.connections_max", wanted / 4096)};
 }
 
@@ -75,23 +86,28 @@ Finding judge_socket_memory(const MachineFacts& facts, const server::Config& con
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::ok: return "ok";
-    case Verdict::warn: return "warn";
-    case Verdict::fail: return "fail";
+    case Verdict::ok:
+      return "ok";
+    case Verdict::warn:
+      return "warn";
+    case Verdict::fail:
+      return "fail";
   }
   return "?";
 }
 
 std::vector<Finding> judge_machine(const MachineFacts& facts, const server::Config& config) {
-  std::vector<Finding> findings{judge_files(facts, config), judge_cores(facts, config), judge_memory(facts, config)};
+  std::vector<Finding> findings{judge_files(facts, config), judge_cores(facts, config),
+                                judge_memory(facts, config)};
   findings.push_back(judge_kernel("net.core.somaxconn", facts.accept_backlog_max, kBacklogMin,
                                   "clients that connect all at once would be turned away"));
   findings.push_back(judge_kernel("net.ipv4.tcp_max_syn_backlog", facts.syn_backlog_max, kBacklogMin,
                                   "clients that connect all at once would be turned away"));
   findings.push_back(judge_socket_memory(facts, config));
   if (facts.tracked_max) {
-    findings.push_back(judge_kernel("net.netfilter.nf_conntrack_max", facts.tracked_max, config.limits.connections_max,
-                                    "the firewall would drop connections before limits.connections_max is reached"));
+    findings.push_back(
+        judge_kernel("net.netfilter.nf_conntrack_max", facts.tracked_max, config.limits.connections_max,
+                     "the firewall would drop connections before limits.connections_max is reached"));
   }
   return findings;
 }
@@ -99,12 +115,14 @@ std::vector<Finding> judge_machine(const MachineFacts& facts, const server::Conf
 std::vector<Finding> judge_clock(const ClockFacts& facts) {
   std::vector<Finding> findings;
   if (facts.unix_ms < kYear2025Ms) {
-    findings.push_back({Verdict::fail, "clock", "it is set to a time before 2025: times and expiry would be wrong",
+    findings.push_back({Verdict::fail, "clock",
+                        "it is set to a time before 2025: times and expiry would be wrong",
                         "set the clock: timedatectl set-ntp true"});
   }
   const int64_t step_ms = facts.wall_passed_ms - facts.monotonic_passed_ms;
   if (std::abs(step_ms) > kClockStepMs) {
-    findings.push_back({Verdict::warn, "clock", fmt::format("it jumped by {} ms while it was watched", step_ms),
+    findings.push_back({Verdict::warn, "clock",
+                        fmt::format("it jumped by {} ms while it was watched", step_ms),
                         "let one program alone set it, slowly (chrony, systemd-timesyncd)"});
   }
   if (facts.synchronised == false) {
@@ -112,22 +130,28 @@ std::vector<Finding> judge_clock(const ClockFacts& facts) {
                         "timedatectl set-ntp true, or install chrony"});
   }
   if (findings.empty()) {
-    findings.push_back(ok("clock", facts.synchronised ? "synchronised and steady" : "steady; whether it is synchronised is not told"));
+    findings.push_back(ok("clock", facts.synchronised ? "synchronised and steady"
+                                                      : "steady; whether it is synchronised is not told"));
   }
   return findings;
 }
 
 Finding judge_port(const PortFacts& facts) {
   const std::string subject = fmt::format("port {}", facts.port);
-  const std::string where = facts.address.find(':') != std::string::npos ? fmt::format("[{}]:{}", facts.address, facts.port)
-                                                                         : fmt::format("{}:{}", facts.address, facts.port);
+  const std::string where = facts.address.find(':') != std::string::npos
+                                ? fmt::format("[{}]:{}", facts.address, facts.port)
+                                : fmt::format("{}:{}", facts.address, facts.port);
   switch (facts.state) {
-    case PortFacts::State::free: return ok(subject, where + " is free");
-    case PortFacts::State::answers_mqtt: return ok(subject, where + " is taken by an MQTT server that answers: is Arena running?");
+    case PortFacts::State::free:
+      return ok(subject, where + " is free");
+    case PortFacts::State::answers_mqtt:
+      return ok(subject, where + " is taken by an MQTT server that answers: is Arena running?");
     case PortFacts::State::taken:
       return {Verdict::fail, subject, where + " is taken by something that does not answer as an MQTT server",
-              fmt::format("find it: ss -ltnp 'sport = :{}'; or choose another port in mqtt.listeners", facts.port)};
-    case PortFacts::State::refused: break;
+              fmt::format("find it: ss -ltnp 'sport = :{}'; or choose another port in mqtt.listeners",
+                          facts.port)};
+    case PortFacts::State::refused:
+      break;
   }
   return {Verdict::fail, subject, facts.reason,
           facts.port < 1024 ? "ports below 1024 need CAP_NET_BIND_SERVICE; or choose a port above"
@@ -144,7 +168,8 @@ Finding judge_access(const server::Config& config, std::optional<std::size_t> us
             "arena user add --file users NAME, and name the file in auth.users_file"};
   }
   if (config.auth.rules.empty()) {
-    return {Verdict::warn, "access", fmt::format("{} users, and no rule: nobody may publish or subscribe", *users),
+    return {Verdict::warn, "access",
+            fmt::format("{} users, and no rule: nobody may publish or subscribe", *users),
             "write [[auth.rules]]; arena config default shows how"};
   }
   return ok("access", fmt::format("{} users, {} rules", *users, config.auth.rules.size()));
@@ -157,7 +182,8 @@ std::string doctor_text(const std::vector<Finding>& findings) {
   std::size_t counts[3] = {};
   for (const Finding& finding : findings) {
     ++counts[static_cast<std::size_t>(finding.verdict)];
-    text += fmt::format("{:4}  {:{}}  {}\n", to_string(finding.verdict), finding.subject, width, finding.what);
+    text +=
+        fmt::format("{:4}  {:{}}  {}\n", to_string(finding.verdict), finding.subject, width, finding.what);
     if (!finding.next.empty()) text += fmt::format("{:{}}  next: {}\n", "", width + 6, finding.next);
   }
   return text + fmt::format("{} ok, {} to look at, {} in the way\n", counts[0], counts[1], counts[2]);

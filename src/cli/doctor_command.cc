@@ -30,11 +30,13 @@ server::Config examine_config(const DoctorArguments& arguments, std::vector<Find
   auto loaded = server::load_config(arguments.config, server::process_environment());
   if (!loaded) {
     for (const server::ConfigError& error : loaded.error()) {
-      findings.push_back({Verdict::fail, "configuration", error.text(), "arena config doc tells every setting"});
+      findings.push_back(
+          {Verdict::fail, "configuration", error.text(), "arena config doc tells every setting"});
     }
     return {};
   }
-  findings.push_back({Verdict::ok, "configuration", arguments.config ? *arguments.config : "defaults and environment", {}});
+  findings.push_back(
+      {Verdict::ok, "configuration", arguments.config ? *arguments.config : "defaults and environment", {}});
   return std::move(loaded->config);
 }
 
@@ -42,7 +44,8 @@ Finding examine_access(const server::Config& config) {
   if (config.auth.users_file.empty()) return judge_access(config, std::nullopt);
   const auto users = access::UserTable::load(config.auth.users_file);
   if (!users) {
-    return {Verdict::fail, "access", users.error().reason, "arena user add --file " + config.auth.users_file + " NAME"};
+    return {Verdict::fail, "access", users.error().reason,
+            "arena user add --file " + config.auth.users_file + " NAME"};
   }
   return judge_access(config, users->size());
 }
@@ -67,8 +70,10 @@ int run_doctor(const DoctorArguments& arguments) {
 
 void add_doctor_command(CLI::App& app, int& exit_code) {
   const auto a = std::make_shared<DoctorArguments>();
-  CLI::App* command = app.add_subcommand("doctor", "Say what on this machine would hinder a server, and what to do");
-  command->add_option("-c,--config", a->config, "The configuration that the server would have")->type_name("FILE");
+  CLI::App* command =
+      app.add_subcommand("doctor", "Say what on this machine would hinder a server, and what to do");
+  command->add_option("-c,--config", a->config, "The configuration that the server would have")
+      ->type_name("FILE");
   command->add_option("--output", a->output, "text, or json: an object a line")
       ->check(CLI::IsMember({"text", "json"}).description(""))
       ->type_name("text|json")

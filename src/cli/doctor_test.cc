@@ -23,7 +23,8 @@ MachineFacts roomy() {
 }
 
 Finding about(const std::string& subject, const std::vector<Finding>& findings) {
-  const auto found = std::find_if(findings.begin(), findings.end(), [&](const Finding& f) { return f.subject == subject; });
+  const auto found =
+      std::find_if(findings.begin(), findings.end(), [&](const Finding& f) { return f.subject == subject; });
   return found == findings.end() ? Finding{Verdict::ok, "nothing about " + subject, {}, {}} : *found;
 }
 
@@ -36,7 +37,8 @@ Verdict verdict(const std::string& subject, const std::vector<Finding>& findings
 }
 
 TEST(Doctor, ARoomyMachineIsWell) {
-  for (const Finding& finding : judge_machine(roomy(), {})) EXPECT_EQ(finding.verdict, Verdict::ok) << finding.what;
+  for (const Finding& finding : judge_machine(roomy(), {}))
+    EXPECT_EQ(finding.verdict, Verdict::ok) << finding.what;
 }
 
 TEST(Doctor, FilesMustSufficeForTheConnections) {
@@ -118,15 +120,17 @@ TEST(Doctor, Access) {
 }
 
 TEST(Doctor, TellsPeopleAndPrograms) {
-  const std::vector<Finding> findings{{Verdict::ok, "files", "many", {}}, {Verdict::fail, "port 1", "\"taken\"", "free it"}};
+  const std::vector<Finding> findings{{Verdict::ok, "files", "many", {}},
+                                      {Verdict::fail, "port 1", "\"taken\"", "free it"}};
   EXPECT_EQ(doctor_text(findings),
             "ok    files   many\n"
             "fail  port 1  \"taken\"\n"
             "              next: free it\n"
             "1 ok, 0 to look at, 1 in the way\n");
-  EXPECT_EQ(doctor_json(findings),
-            "{\"verdict\":\"ok\",\"subject\":\"files\",\"what\":\"many\",\"next\":\"\"}\n"
-            "{\"verdict\":\"fail\",\"subject\":\"port 1\",\"what\":\"\\\"taken\\\"\",\"next\":\"free it\"}\n");
+  EXPECT_EQ(
+      doctor_json(findings),
+      "{\"verdict\":\"ok\",\"subject\":\"files\",\"what\":\"many\",\"next\":\"\"}\n"
+      "{\"verdict\":\"fail\",\"subject\":\"port 1\",\"what\":\"\\\"taken\\\"\",\"next\":\"free it\"}\n");
 }
 
 }  // namespace

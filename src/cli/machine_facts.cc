@@ -127,8 +127,9 @@ PortFacts probe_port(const std::string& address, uint16_t port) {
   setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (::bind(socket.fd(), parsed->get(), parsed->length) == 0 && ::listen(socket.fd(), 1) == 0) return facts;
   const int error_number = errno;
-  facts.reason = net::describe_error("cannot listen on " + address + ":" + std::to_string(port), error_number);
-  facts.state = error_number != EADDRINUSE         ? PortFacts::State::refused
+  facts.reason =
+      net::describe_error("cannot listen on " + address + ":" + std::to_string(port), error_number);
+  facts.state = error_number != EADDRINUSE    ? PortFacts::State::refused
                 : answers_mqtt(address, port) ? PortFacts::State::answers_mqtt
                                               : PortFacts::State::taken;
   return facts;

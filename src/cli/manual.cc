@@ -33,8 +33,12 @@ std::string upper(std::string text) {
   return text;
 }
 
-std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
-std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
+std::string bold(std::string_view text) {
+  return "\\fB" + roff(text) + "\\fR";
+}
+std::string italic(std::string_view text) {
+  return "\\fI" + roff(text) + "\\fR";
+}
 
 std::string synopsis_of(const CommandDoc& command) {
   std::string line = bold(command.path);
@@ -46,7 +50,9 @@ std::string synopsis_of(const CommandDoc& command) {
   return line + "\n";
 }
 
-std::string entry(std::string_view term, std::string_view text) { return fmt::format(".TP\n{}\n{}\n", term, text); }
+std::string entry(std::string_view term, std::string_view text) {
+  return fmt::format(".TP\n{}\n{}\n", term, text);
+}
 
 std::string option_entry(const OptionDoc& option) {
   std::vector<std::string> names;
@@ -61,7 +67,8 @@ std::string option_entry(const OptionDoc& option) {
 }
 
 std::string command_section(const CommandDoc& command) {
-  std::string text = fmt::format(".SS {}\n{}\n.PP\n{}", roff(command.path), roff(command.description), synopsis_of(command));
+  std::string text =
+      fmt::format(".SS {}\n{}\n.PP\n{}", roff(command.path), roff(command.description), synopsis_of(command));
   for (const PositionalDoc& positional : command.positionals) {
     text += entry(italic(positional.name), roff(positional.description));
   }
@@ -77,7 +84,8 @@ std::string exit_status() {
 
 constexpr std::string_view kEnvironment =
     ".SH ENVIRONMENT\n"
-    ".TP\n\\fBARENA_PASSWORD\\fR\nThe password of a client command. Other users of the machine cannot see it.\n"
+    ".TP\n\\fBARENA_PASSWORD\\fR\nThe password of a client command. Other users of the machine cannot see "
+    "it.\n"
     ".TP\n\\fBARENA_\\fISECTION\\fB__\\fINAME\\fR\nA setting of the server, before the configuration file's: "
     "\\fBARENA_MQTT__QOS_MAX=1\\fR.\n"
     ".SH EXAMPLES\n"
@@ -95,8 +103,9 @@ std::string manual_page(const CommandDoc& root, std::string_view version) {
   for (const CommandDoc* command : all_commands(root)) {
     if (command->commands.empty()) text += synopsis_of(*command) + ".br\n";
   }
-  text += fmt::format(".SH DESCRIPTION\n{}.\nData goes to standard output, all else to standard error.\n.SH COMMANDS\n",
-                      roff(root.description));
+  text += fmt::format(
+      ".SH DESCRIPTION\n{}.\nData goes to standard output, all else to standard error.\n.SH COMMANDS\n",
+      roff(root.description));
   for (const CommandDoc* command : all_commands(root)) {
     const bool says_something = command->commands.empty() || command->options.size() > 1;  // more than --help
     if (says_something) text += command_section(*command);

@@ -59,7 +59,7 @@ int change(const Arguments& arguments, UsersFile::Change change, std::string_vie
   }
   const Status status = UsersFile(*path).apply(change, arguments.name, hash);
   if (!status) return complain(kFailed, status.error().reason);
-  say(fmt::format("{} {} in {}; a running server takes it at SIGHUP", done, arguments.name, *path));
+  say(fmt::format("{} {} in {}; a server with it as auth.users_file takes it at start and at SIGHUP", done, arguments.name, *path));
   return kOk;
 }
 

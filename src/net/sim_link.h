@@ -144,7 +144,7 @@ class SimStream final : public Stream, private runtime::TurnEnd {
   CloseReason reason_ = CloseReason::local;
   bool paused_ = false;
   bool blocked_ = false;     // waits for room
-  bool above_high_ = false;  // on_writable is owed
+  bool writable_owed_ = false;
   AliveMark alive_;
   runtime::Timer close_timer_;
 };

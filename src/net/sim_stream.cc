@@ -128,13 +128,14 @@ void SimStream::on_turn_end() {
 }
 
 void SimStream::flush() {
-  if (output_.size() > options_.output_high_bytes) above_high_ = true;
+  if (output_.size() > certain_room()) writable_owed_ = true;
   if (!blocked_ && !output_.empty()) {
     const std::size_t taken = link_->send(side_, output_);
     output_.erase(0, taken);
     blocked_ = !output_.empty();
     if (output_.empty()) std::string().swap(output_);
   }
+  account_output();
   if (state_ == State::closing) {
     if (output_.empty()) {
       link_->send_end(side_);
@@ -142,8 +143,8 @@ void SimStream::flush() {
     }
     return;
   }
-  if (above_high_ && output_.size() <= options_.output_low_bytes) {
-    above_high_ = false;
+  if (writable_owed_ && drained()) {
+    writable_owed_ = false;
     if (handler_ != nullptr) handler_->on_writable();
   }
 }

@@ -1,6 +1,8 @@
 // A byte stream to one peer, on one core: TCP now, TLS and WebSocket later, simulated in tests.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,7 +31,8 @@ class StreamHandler {
   // Bytes arrived; the view holds during the call only. The handler keeps what it needs of an incomplete packet.
   // It may close, abort, pause or detach the stream in here.
   virtual void on_data(std::string_view bytes) = 0;
-  // Output that was above the high-water mark has been written down to the low-water mark.
+  // Output that was above the high-water mark, or above what is certain while others hold much, has been written down to
+  // the low-water mark. May come though writable() was true all the time.
   virtual void on_writable() = 0;
   // The peer is gone or the stream failed. Last call; the stream can be destroyed in here. Not called after
   // abort() or detach(). After close() it is called once the output is out, or given up.
@@ -42,10 +45,24 @@ class DetachedStream {
   virtual ~DetachedStream() = default;
 };
 
+// What the output buffers of many streams hold together of what the system would not take; any core. While it is full,
+// each stream has room for a little only, so that those whose peers read go on and the others wait.
+struct OutputBudget {
+  static constexpr std::size_t kLittleBytes = 16 << 10;
+
+  explicit OutputBudget(std::size_t max) : bytes_max(max) {}
+  bool full() const { return used.load(std::memory_order_relaxed) >= bytes_max; }
+
+  const std::size_t bytes_max;
+  std::atomic<std::size_t> used{0};
+  std::atomic<uint64_t> times_full{0};
+};
+
 struct StreamOptions {
   std::size_t output_high_bytes = 1 << 20;  // above: writable() is false
   std::size_t output_low_bytes = 256 << 10;
   int64_t close_timeout_ms = 2000;  // how long close() waits for the output to leave
+  OutputBudget* budget = nullptr;   // shared; outlives the stream
 };
 
 // Bytes that several streams send; never changed once shared.
@@ -57,7 +74,11 @@ using SharedBytesRef = Ref<const SharedBytes>;
 // Belongs to one core. Destroying it closes the socket at once.
 class Stream {
  public:
-  virtual ~Stream() = default;
+  virtual ~Stream() {
+    output_.clear();
+    ahead_bytes_ = 0;
+    account_output();
+  }
 
   void set_handler(StreamHandler* handler) { handler_ = handler; }
   // Appends to the output buffer. Everything written in one turn of the loop leaves in one system call at its end.
@@ -79,7 +100,9 @@ class Stream {
     }
   }
   std::size_t output_bytes() const { return ahead_bytes_ + output_.size(); }  // not yet accepted by the system
-  bool writable() const { return output_bytes() <= options_.output_high_bytes; }
+  bool writable() const {
+    return output_bytes() <= certain_room() || (output_bytes() <= options_.output_high_bytes && !options_.budget->full());
+  }
   std::size_t output_room() const { return output_.capacity(); }
   const PeerAddress& peer() const { return peer_; }
 
@@ -97,10 +120,25 @@ class Stream {
   Stream(PeerAddress peer, const StreamOptions& options) : peer_(std::move(peer)), options_(options) {}
   virtual void on_dirty() = 0;
   virtual void on_first_output() {}  // output_ is empty and about to be written: room may be put there
+  // For streams: up to here writable() is true whatever others hold. Output above it makes on_writable owed.
+  std::size_t certain_room() const {
+    if (options_.budget == nullptr) return options_.output_high_bytes;
+    return std::min(options_.output_high_bytes, OutputBudget::kLittleBytes);
+  }
+  bool drained() const { return output_bytes() <= options_.output_low_bytes && writable(); }
+  // For streams, after each attempt to send.
+  void account_output() {
+    if (options_.budget == nullptr || accounted_ == output_bytes()) return;
+    const std::size_t before = options_.budget->used.fetch_add(output_bytes() - accounted_);
+    const std::size_t after = before + (output_bytes() - accounted_);
+    if (before < options_.budget->bytes_max && after >= options_.budget->bytes_max) ++options_.budget->times_full;
+    accounted_ = output_bytes();
+  }
 
   StreamHandler* handler_ = nullptr;
   std::string output_;
   std::size_t ahead_bytes_ = 0;  // of output that an implementation keeps elsewhere, in front of output_
+  std::size_t accounted_ = 0;  // of the output in the budget
   bool dirty_ = false;
   PeerAddress peer_;
   StreamOptions options_;

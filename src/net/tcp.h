@@ -90,7 +90,7 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   bool peer_ended_ = false;
   bool output_blocked_ = false;  // waits for EPOLLOUT
   bool output_failed_ = false;   // nothing can be sent; what can still be read comes first
-  bool above_high_ = false;      // on_writable is owed
+  bool writable_owed_ = false;
   AliveMark alive_;
   std::unique_ptr<Ahead> ahead_;  // null: output_ is all
   std::unique_ptr<runtime::Timer> close_timer_;  // made when it first closes

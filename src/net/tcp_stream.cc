@@ -213,10 +213,11 @@ void TcpStream::on_turn_end() {
 
 void TcpStream::flush() {
   if (output_failed_) drop_output();
-  if (output_bytes() > options_.output_high_bytes) above_high_ = true;
-  if (output_blocked_ || output_bytes() == 0) return;
+  if (output_bytes() > certain_room()) writable_owed_ = true;
+  if (output_blocked_ || output_bytes() == 0) return account_output();
   output_blocked_ = !send_output();
   if (!output_blocked_) drop_output();
+  account_output();
   watch_what_is_needed();
 }
 
@@ -297,8 +298,8 @@ void TcpStream::after_flush() {
     watch_what_is_needed();
     return;
   }
-  if (state_ == State::open && above_high_ && output_bytes() <= options_.output_low_bytes) {
-    above_high_ = false;
+  if (state_ == State::open && writable_owed_ && drained()) {
+    writable_owed_ = false;
     if (handler_ != nullptr && !output_failed_) handler_->on_writable();
   }
 }

@@ -216,6 +216,7 @@ TEST_F(TcpTest, WritesOfDeferredTasksLeaveInTheSameTurn) {
   EXPECT_EQ(client_->poll(), "late");
 }
 
+// [5 MQTT-4.2-1] [3.1.1 MQTT-7.1.1-1]
 TEST_F(TcpTest, MuchOutputWaitsForTheClientAndTellsWhenItIsDown) {
   ListenOptions options;
   options.stream.output_high_bytes = 100'000;
@@ -251,6 +252,39 @@ TEST_F(TcpTest, OnWritableComesOncePerOverflow) {
   EXPECT_EQ(server_.writable, 1);
 }
 
+// What others hold leaves this one a little room, and it hears of it when that is free again.
+TEST_F(TcpTest, HasLittleRoomWhileTheSharedBudgetIsFull) {
+  OutputBudget budget(1000);
+  ListenOptions options;
+  options.stream.budget = &budget;
+  listen(options);
+  connect();
+  stream_->write(std::string(OutputBudget::kLittleBytes + 1, 'a'));
+  EXPECT_TRUE(stream_->writable());
+  budget.used = 1000;
+  EXPECT_FALSE(stream_->writable());
+  loop_.turn(0);
+  EXPECT_TRUE(stream_->writable());
+  EXPECT_EQ(server_.writable, 1);
+}
+
+TEST_F(TcpTest, CountsWhatTheSystemDoesNotTakeInTheSharedBudget) {
+  OutputBudget budget(1 << 20);
+  ListenOptions options;
+  options.stream.budget = &budget;
+  listen(options);
+  connect();
+  stream_->write(pattern(20 << 20));
+  loop_.turn(0);
+  EXPECT_EQ(budget.used, stream_->output_bytes());
+  EXPECT_GT(budget.used, 1u << 20);
+  EXPECT_EQ(budget.times_full, 1u);
+  stream_->abort();
+  stream_.reset();
+  EXPECT_EQ(budget.used, 0u);
+}
+
+// [5 MQTT-4.2-1] [3.1.1 MQTT-7.1.1-1]
 TEST_F(TcpTest, MuchInputIsReadInSharesAndWhole) {
   listen();
   connect();

@@ -63,6 +63,7 @@ std::string rules_text(const std::vector<access::Rule>& rules) {
     out += fmt::format("{} {}{} ", rule.allow ? "allow" : "deny", rule.publish ? "p" : "", rule.subscribe ? "s" : "");
     out += rule.who == access::Rule::Who::anonymous ? "anonymous" : "";
     for (const std::string& user : rule.users) out += toml_quote(user);
+    out += rule.slow ? kSlowPolicyNames[static_cast<std::size_t>(*rule.slow)] : std::string_view{};
     out += toml_quote(rule.filter) + "\n";
   }
   return out;

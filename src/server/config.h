@@ -54,13 +54,19 @@ struct Config {
 
   struct Limits {
     uint64_t connections_max = 100'000;
+    uint64_t connections_per_address_max = 0;
+    uint64_t connects_per_address_per_s = 1000;
     uint64_t half_open_max = 5'000;
+    uint64_t password_queue_max = 64;
     uint64_t topic_length_max = 65'535;
     uint64_t topic_depth_max = 128;
     uint64_t subscriptions_per_session_max = 1024;
     uint64_t inflight_per_session_max = 1024;
     uint64_t queued_bytes_per_session_max = 8 << 20;
+    std::string slow_policy = "drop_oldest";
     uint64_t output_bytes_per_connection_max = 1 << 20;
+    uint64_t output_bytes_max = 256 << 20;
+    uint64_t queued_bytes_max = uint64_t{1} << 30;
     uint64_t cross_core_bytes_max = 16 << 20;
     uint64_t retained_messages_max = 1'000'000;
     uint64_t retained_bytes_max = uint64_t{1} << 30;

@@ -66,6 +66,15 @@ users_file = "users"
   EXPECT_EQ(config.auth.users_file, "conf/users") << "relative to the file";
 }
 
+TEST(Config, ReadsWhatASlowSubscriberLoses) {
+  const Config config = good("[limits]\nslow_policy = \"drop_newest\"\n[[auth.rules]]\nallow = \"subscribe\"\ntopics = \"a\"\n"
+                             "slow = \"latest_per_topic\"\n").config;
+  EXPECT_EQ(config.limits.slow_policy, "drop_newest");
+  EXPECT_EQ(config.auth.rules.at(0).slow, SlowPolicy::latest_per_topic);
+  expect_error("[[auth.rules]]\nallow = \"all\"\ntopics = [\"a\"]\nslow = \"x\"\n", "arena.toml:4: auth.rules.slow: ", "drop_oldest");
+  expect_error("[[auth.rules]]\nallow = \"publish\"\ntopics = [\"a\"]\nslow = \"disconnect\"\n", "arena.toml:3: auth.rules: ", "subscrib");
+}
+
 TEST(Config, EmptyMeansDefaults) {
   const Config config = good("").config;
   EXPECT_TRUE(differences(config, Config{}).empty());

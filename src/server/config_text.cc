@@ -19,13 +19,19 @@ constexpr std::string_view kRules =
     "\n"
     "# Permissions. Deny wins over allow, whatever the order. Once a user exists, what no rule allows is denied.\n"
     "# allow or deny: \"publish\", \"subscribe\", \"all\". users: their names; anonymous = true: those without one;\n"
-    "# neither: everybody. In topics %u stands for the user's name, %c for the client id. \"#\" does not match topics\n"
-    "# that begin with '$', as $SYS.\n"
+    "# neither: everybody. In topics %u stands for the user's name, %c for the client id, which every client chooses for\n"
+    "# itself. \"#\" does not match topics that begin with '$', as $SYS, which nobody may publish to. slow: what these\n"
+    "# subscribers lose when they cannot keep up, as limits.slow_policy.\n"
     "#\n"
     "# [[auth.rules]]\n"
     "# allow = [\"all\"]\n"
     "# users = [\"alice\"]\n"
-    "# topics = [\"home/#\", \"$SYS/#\"]\n"
+    "# topics = [\"home/#\"]\n"
+    "#\n"
+    "# [[auth.rules]]\n"
+    "# allow = [\"subscribe\"]\n"
+    "# users = [\"alice\"]\n"
+    "# topics = [\"$SYS/#\"]\n"
     "#\n"
     "# [[auth.rules]]\n"
     "# allow = [\"publish\"]\n"
@@ -46,6 +52,7 @@ std::string rule_text(const access::Rule& rule) {
     for (const std::string& user : rule.users) users += (users.empty() ? "" : ", ") + toml_quote(user);
     out += fmt::format("users = [{}]\n", users);
   }
+  if (rule.slow) out += fmt::format("slow = \"{}\"\n", kSlowPolicyNames[static_cast<std::size_t>(*rule.slow)]);
   return out + fmt::format("topics = [{}]\n", toml_quote(rule.filter));
 }
 

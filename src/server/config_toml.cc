@@ -179,8 +179,10 @@ class Reader {
         read_anonymous(node, table.contains("users"), rule);
       } else if (name == "topics"sv) {
         topics = &node;
+      } else if (name == "slow"sv) {
+        read_slow(node, rule);
       } else {
-        refuse_unknown(key, "auth.rules.", {"allow"sv, "deny"sv, "users"sv, "anonymous"sv, "topics"sv});
+        refuse_unknown(key, "auth.rules.", {"allow"sv, "deny"sv, "users"sv, "anonymous"sv, "topics"sv, "slow"sv});
       }
     }
     if (effects != 1) refuse(table.source(), "auth.rules", "expected either allow = [actions] or deny = [actions]");
@@ -206,6 +208,12 @@ class Reader {
       return refuse(node.source(), "auth.rules.anonymous", "expected true, and no users beside it; leave it out otherwise");
     }
     rule.who = access::Rule::Who::anonymous;
+  }
+
+  void read_slow(const toml::node& node, access::Rule& rule) {
+    if (const auto* text = node.as_string()) rule.slow = slow_policy_of(text->get());
+    if (rule.slow) return;
+    refuse(node.source(), "auth.rules.slow", fmt::format("expected one of \"{}\"", fmt::join(kSlowPolicyNames, "\", \"")));
   }
 
   // A rule of the policy for each topic, so that an explanation can name the topic's own line.

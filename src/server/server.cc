@@ -42,6 +42,9 @@ struct Server::State {
                 process_seed()),
         placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
         disk(settings.broker.partitions, settings.store_bytes_max),
+        admission(process_seed()),
+        output(settings.output_bytes_max),
+        passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
         cores(runtime.cores()),
         endpoints(settings.mqtt_endpoints) {}
 
@@ -63,6 +66,8 @@ struct Server::State {
   std::shared_ptr<const broker::Placement> placement;
   engine::MemoryDisk disk;
   mqtt::Admission admission;
+  net::OutputBudget output;
+  std::shared_ptr<access::PasswordQueue> passwords;
   std::vector<std::unique_ptr<Core>> cores;
   std::vector<Endpoint> endpoints;
   std::atomic<bool> failed{false};
@@ -73,7 +78,7 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
     : loop(own_loop),
       store(own_loop, state.disk),
       shard(own_loop, store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
-      authenticator(own_loop, state.settings.live.auth),
+      authenticator(own_loop, state.settings.live.auth, state.passwords),
       streams(own_loop),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters) {
   shard.set_on_store_failed([&state] { state.failed = true; });
@@ -101,7 +106,8 @@ Status Server::start() {
     std::vector<CoreView> views;
     for (const auto& core : state->cores) views.push_back({&core->broker_counters, &core->mqtt_counters});
     Core& first = *state->cores[0];
-    first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->settings.sys_interval_ms);
+    first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->output,
+                                            state->settings.sys_interval_ms);
   });
   return Unit{};
 }
@@ -169,6 +175,7 @@ Status Server::listen() {
       options.reuse_port = state_->cores.size() > 1;
       options.stream.output_high_bytes = state_->settings.output_bytes_per_connection_max;
       options.stream.output_low_bytes = options.stream.output_high_bytes / 4;
+      options.stream.budget = &state_->output;
       auto listener = net::TcpListener::listen(
           core.loop, options, [door = &core.door](std::unique_ptr<net::Stream> stream) { door->accept(std::move(stream)); });
       if (!listener) {

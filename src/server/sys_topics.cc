@@ -13,10 +13,12 @@ namespace arena::server {
 using broker::Counters;
 using MqttCounters = gateway::mqtt::Counters;
 
-SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores, int64_t interval_ms)
+SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores,
+                     const net::OutputBudget& output, int64_t interval_ms)
     : loop_(loop),
       shard_(shard),
       cores_(std::move(cores)),
+      output_(output),
       interval_ms_(interval_ms),
       started_ms_(loop.now_ms()),
       loads_({{"messages/received", [](const SysTopics& sys) { return sys.sum(&MqttCounters::packets_received); }},
@@ -70,6 +72,7 @@ void SysTopics::publish_all() {
       {"clients/disconnected", total - std::min(total, connected)},
       {"clients/expired", sum(&Counters::sessions_expired)},
       {"clients/maximum", clients_maximum_},
+      {"clients/slow_disconnected", sum(&Counters::slow_disconnected)},
       {"clients/total", total},
       {"messages/received", sum(&MqttCounters::packets_received)},
       {"messages/sent", sum(&MqttCounters::packets_sent)},
@@ -81,6 +84,9 @@ void SysTopics::publish_all() {
       {"publish/bytes/sent", sum(&Counters::delivered_bytes)},
       {"bytes/received", sum(&MqttCounters::bytes_received)},
       {"bytes/sent", sum(&MqttCounters::bytes_sent)},
+      {"output/bytes", output_.used.load()},
+      {"output/times_full", output_.times_full.load()},
+      {"queued/bytes", sum(&Counters::queued_bytes)},
       {"retained messages/count", sum(&Counters::retained)},
       {"subscriptions/count", sum(&Counters::subscriptions)},
       {"shared_subscriptions/count", sum(&Counters::shared_subscriptions)},
@@ -89,6 +95,11 @@ void SysTopics::publish_all() {
   };
   for (const auto& [name, value] : numbers) publish(name, std::to_string(value));
   publish_loads();
+  for (std::size_t reason = 0; reason < gateway::mqtt::kRefused; ++reason) {
+    uint64_t refused = 0;
+    for (const CoreView& core : cores_) refused += core.mqtt->refused[reason].get();
+    publish(std::string("clients/refused/") + gateway::mqtt::kRefusedNames[reason], std::to_string(refused));
+  }
   for (std::size_t reason = 0; reason < broker::kDrops; ++reason) {
     uint64_t dropped_for = 0;
     for (const CoreView& core : cores_) dropped_for += core.broker->drops[reason].get();

@@ -8,6 +8,7 @@
 
 #include "broker/shard.h"
 #include "gateway/mqtt/options.h"
+#include "net/stream.h"
 #include "runtime/loop.h"
 
 namespace arena::server {
@@ -21,7 +22,8 @@ struct CoreView {
 // Lives on one core. Values that have not changed are not published again.
 class SysTopics {
  public:
-  SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores, int64_t interval_ms);
+  SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores, const net::OutputBudget& output,
+            int64_t interval_ms);
 
  private:
   static void on_timer(void* self);
@@ -35,6 +37,7 @@ class SysTopics {
   runtime::Loop& loop_;
   broker::Shard& shard_;
   std::vector<CoreView> cores_;
+  const net::OutputBudget& output_;
   int64_t interval_ms_;
   int64_t started_ms_;
   uint64_t clients_maximum_ = 0;

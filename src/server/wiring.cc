@@ -28,6 +28,8 @@ std::shared_ptr<const gateway::mqtt::Options> mqtt_options_of(const Config& conf
   out->topics.length_max = limits.topic_length_max;
   out->topics.depth_max = limits.topic_depth_max;
   out->connections_max = limits.connections_max;
+  out->connections_per_address_max = limits.connections_per_address_max;
+  out->connects_per_address_per_s = static_cast<uint32_t>(limits.connects_per_address_per_s);
   out->half_open_max = limits.half_open_max;
   return out;
 }
@@ -38,6 +40,8 @@ broker::Options broker_options_of(const Config& config) {
   out.subscriptions_per_session_max = limits.subscriptions_per_session_max;
   out.inflight_per_session_max = limits.inflight_per_session_max;
   out.queued_bytes_per_session_max = limits.queued_bytes_per_session_max;
+  out.queued_bytes_max = limits.queued_bytes_max;
+  out.slow_policy = slow_policy_of(limits.slow_policy).value_or(SlowPolicy::drop_oldest);
   out.retained_messages_max = limits.retained_messages_max;
   out.retained_bytes_max = limits.retained_bytes_max;
   out.inbox_bytes_max = limits.inbox_bytes_max;
@@ -76,6 +80,8 @@ Result<Settings> settings_of(const Config& config) {
   out.mqtt_endpoints.clear();
   for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port});
   out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
+  out.password_queue_max = config.limits.password_queue_max;
+  out.output_bytes_max = config.limits.output_bytes_max;
   out.broker = broker_options_of(config);
   out.live = std::move(live.value());
   return out;

@@ -108,6 +108,7 @@ Said read_rules(const std::vector<Rule>& rules, const Asker& asker, Action actio
 }
 
 bool allowed(const std::vector<Rule>& rules, bool default_allow, const Asker& asker, Action action, const std::string& topic) {
+  if (action == Action::publish && (topic == "$SYS" || topic.starts_with("$SYS/"))) return false;
   const Said said = read_rules(rules, asker, action, topic);
   if (said != Said::nothing || !default_allow) return said == Said::allowed;
   if (!topic.starts_with('$')) return true;

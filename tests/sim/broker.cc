@@ -44,7 +44,8 @@ void must(bool good, const char* what) {
 Broker::Core::Core(Broker& broker, unsigned core)
     : store(broker.world_.loop(core), broker.disk_),
       shard(broker.world_.loop(core), store, broker.placement_, broker.options_, policy(), broker_counters),
-      authenticator(broker.world_.loop(core), std::make_shared<const access::AuthSettings>(access::AuthSettings{{}, true})),
+      authenticator(broker.world_.loop(core), std::make_shared<const access::AuthSettings>(access::AuthSettings{{}, true}),
+                    broker.passwords_),
       streams(broker.world_.loop(core)),
       door(broker.world_.loop(core), shard, authenticator, streams, mqtt_options(), broker.admission_, mqtt_counters) {}
 
@@ -60,6 +61,7 @@ Broker::Broker(runtime::SimWorld& world, net::SimNetwork& network)
 Broker::~Broker() { halt(); }
 
 void Broker::boot() {
+  passwords_ = std::make_shared<access::PasswordQueue>(64);
   std::vector<broker::Shard*> shards;
   std::vector<gateway::mqtt::Door*> doors;
   for (unsigned core = 0; core < world_.cores(); ++core) {

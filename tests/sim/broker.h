@@ -45,6 +45,7 @@ class Broker {
   std::shared_ptr<const broker::Placement> placement_;
   engine::MemoryDisk disk_;
   gateway::mqtt::Admission admission_;
+  std::shared_ptr<access::PasswordQueue> passwords_;
   std::vector<std::unique_ptr<Core>> cores_;
   broker::Counters ended_;  // of cores that crashed
 };

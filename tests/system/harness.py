@@ -42,12 +42,12 @@ def eventually(condition, what, seconds=5):
 
 def equal(got, wanted, what=""):
     if got != wanted:
-        raise AssertionError(f"{what + ': ' if what else ''}got {got!r}, wanted {wanted!r}")
+        raise AssertionError(f"{f'{what}: ' if what else ''}got {got!r}, wanted {wanted!r}")
 
 
 def one_of(got, wanted, what=""):
     if got not in wanted:
-        raise AssertionError(f"{what + ': ' if what else ''}got {got!r}, wanted one of {wanted!r}")
+        raise AssertionError(f"{f'{what}: ' if what else ''}got {got!r}, wanted one of {wanted!r}")
 
 
 def _on_alarm(_signal, _frame):

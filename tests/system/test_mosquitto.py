@@ -87,6 +87,7 @@ class Sub:
         self.process.stdout.close()
 
 
+# [3.1.1 MQTT-7.0.0-2]: with a client that others wrote, and nothing agreed on beyond the specification.
 def round_trip(version, qos):
     topic = unique("m/")
     with Sub(version, "-t", topic, "-q", qos) as sub:

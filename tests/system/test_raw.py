@@ -45,6 +45,7 @@ def last_words_count(version):
         wire.close()
 
 
+# [3.1.1 MQTT-7.1.1-1]: TCP, byte for byte and in order.
 def large_payload(version):
     data = bytes(range(256)) * 1200
     with opened(PORT, version, f"large{version}") as wire:

@@ -54,7 +54,8 @@ void put_subscription(std::string& out, const SubscriptionRecord& record) {
   put_text(out, request.filter);
   put_text(out, request.group);
   put_be(out, static_cast<uint8_t>(request.granted));
-  put_be(out, static_cast<uint8_t>((request.no_local ? 1 : 0) | (request.keep_retained_flag ? 2 : 0)));
+  put_be(out, static_cast<uint8_t>((request.no_local ? 1 : 0) | (request.keep_retained_flag ? 2 : 0) |
+                               (static_cast<uint8_t>(request.slow.value_or(SlowPolicy::drop_oldest)) << 2)));
   put_be(out, request.id);
   put_places(out, record.born);
 }
@@ -67,6 +68,7 @@ SubscriptionRecord read_subscription(WireReader& in) {
   const auto flags = in.be<uint8_t>();
   record.request.no_local = (flags & 1) != 0;
   record.request.keep_retained_flag = (flags & 2) != 0;
+  record.request.slow = static_cast<SlowPolicy>((flags >> 2) & 3);
   record.request.id = in.be<uint32_t>();
   record.born = read_places(in);
   return record;

@@ -25,7 +25,8 @@ Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
       incarnation_(shard.loop().random()),
       principal_(request.principal),
       client_id_(request.client_id),
-      feed_(shard, id) {
+      feed_(shard, id),
+      waiting_bytes_(shard.counters().queued_bytes) {
   shard_.counters().sessions.add();
 }
 
@@ -76,6 +77,7 @@ void Session::start() {
 
 void Session::evict(EndReason reason, DetachKind kind) {
   if (sink_ == nullptr) return;
+  if (reason == EndReason::queue_full) shard_.counters().slow_disconnected.add();
   SessionSink* sink = sink_;
   release_sink(kind, std::nullopt);
   sink->closed(reason);

@@ -15,9 +15,11 @@
 
 #include "base/lazy.h"
 #include "base/ring.h"
+#include "broker/counters.h"
 #include "broker/mail.h"
 #include "broker/session/feed.h"
 #include "broker/session/subscription.h"
+#include "broker/session/transient_queue.h"
 #include "broker/session/window.h"
 #include "broker/types.h"
 
@@ -28,7 +30,31 @@ struct Merged {
   Guarantee guarantee = Guarantee::at_most_once;
   bool retained = false;
   bool durable = false;           // through a durable subscription: the cursor decides
+  SlowPolicy slow = SlowPolicy::drop_oldest;
   std::vector<uint32_t> ids;
+};
+
+// What waits in memory for one session; counted for all of them, too.
+class QueuedBytes {
+ public:
+  explicit QueuedBytes(Counter& all) : all_(all) {}
+  ~QueuedBytes() { all_.sub(own_); }
+  QueuedBytes(const QueuedBytes&) = delete;
+  QueuedBytes& operator=(const QueuedBytes&) = delete;
+
+  operator std::size_t() const { return own_; }
+  void operator+=(std::size_t bytes) {
+    own_ += bytes;
+    all_.add(bytes);
+  }
+  void operator-=(std::size_t bytes) {
+    own_ -= bytes;
+    all_.sub(bytes);
+  }
+
+ private:
+  Counter& all_;
+  std::size_t own_ = 0;
 };
 
 class Session final : public Reader {
@@ -148,8 +174,11 @@ class Session final : public Reader {
   bool open_for_sending() const { return sink_ != nullptr && started_; }
   bool has_room() const { return window_.size() - parked_ < inflight_max_; }
   bool must_record_tag(const Item& item) const;
+  std::size_t queued_bytes_max() const;
   void enqueue(Item item);
   void enqueue_transient(Item item);
+  void wait_transient(Item item);
+  void push_transient(Item item);
   void pump();
   void pump_transient();
   void send(Item item);
@@ -216,6 +245,7 @@ class Session final : public Reader {
   bool recording_failed_ = false;
   bool releases_scheduled_ = false;
   bool releases_failed_ = false;
+  std::vector<uint16_t> releasing_;  // tags in that stage, in the order the receiver had them
   bool pumping_ = false;
   std::size_t inflight_max_ = 0;
 
@@ -225,8 +255,8 @@ class Session final : public Reader {
   Window window_;
   std::size_t parked_ = 0;              // entries of window_ in that stage
   Ring<Item> waiting_;                  // at least once and above, in order
-  Ring<Item> waiting_transient_;        // at most once
-  std::size_t waiting_bytes_ = 0;
+  TransientQueue waiting_transient_;    // at most once
+  QueuedBytes waiting_bytes_;
   Lazy<std::map<std::pair<PartitionId, uint64_t>, uint16_t>> restored_tags_;
 
   Lazy<std::unordered_map<uint16_t, Inbound>> inbound_;

@@ -24,7 +24,7 @@ void Session::take(const Routed& routed, const Merged& merged) {
   if (ended_) return;
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
-    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    if (waiting_bytes_ >= queued_bytes_max()) {
       feed_.fall_behind(routed.partition);
       return;
     }
@@ -39,10 +39,11 @@ void Session::take(const Routed& routed, const Merged& merged) {
     return;
   }
   Item item{routed.message, merged.guarantee, merged.retained};
+  item.slow = merged.slow;
   item.ids = merged.ids;
   if (merged.guarantee == Guarantee::at_most_once) {
     enqueue_transient(std::move(item));
-  } else if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+  } else if (waiting_bytes_ >= queued_bytes_max()) {
     evict(EndReason::queue_full, DetachKind::abrupt);  // there is no log to fall back to, and no silent drop
   } else {
     enqueue(std::move(item));
@@ -58,6 +59,14 @@ void Session::take(RoutedBurst& routed, const Merged& merged) {
     return;
   }
   for (const Routed& single : routed.singles()) take(single, merged);
+}
+
+// Its own bound; a little while all sessions of this core together hold what is this core's part.
+std::size_t Session::queued_bytes_max() const {
+  constexpr std::size_t kLittleBytes = 64 << 10;
+  const Options& options = shard_.options();
+  const bool full = shard_.counters().queued_bytes.get() >= options.queued_bytes_max / shard_.loop().cores();
+  return full ? std::min(kLittleBytes, options.queued_bytes_per_session_max) : options.queued_bytes_per_session_max;
 }
 
 void Session::give_back(const GroupDelivery& origin) {
@@ -81,6 +90,7 @@ void Session::take_from_group(Item item) {
     settled(item);
     return;
   }
+  item.slow = it->second->request.slow.value_or(SlowPolicy::drop_oldest);
   if (item.guarantee == Guarantee::at_most_once) {
     enqueue_transient(std::move(item));
   } else {
@@ -111,12 +121,32 @@ void Session::enqueue_transient(Item item) {
     if (!drop_if_expired(item)) send_transient(item);
     return;
   }
-  waiting_bytes_ += item.bytes();
-  waiting_transient_.push_back(std::move(item));
-  while (waiting_bytes_ > shard_.options().queued_bytes_per_session_max && !waiting_transient_.empty()) {
-    waiting_bytes_ -= waiting_transient_.front().bytes();
-    waiting_transient_.pop_front();
+  wait_transient(std::move(item));
+}
+
+// The subscriber is behind: what it has to do without is its subscription's policy.
+void Session::wait_transient(Item item) {
+  const std::size_t bytes_max = queued_bytes_max();
+  const bool full = waiting_bytes_ + item.bytes() > bytes_max;
+  if (full && (item.slow == SlowPolicy::drop_newest || item.slow == SlowPolicy::disconnect)) {
+    shard_.counters().drop(Drop::queue_full_newest);
+    if (item.slow == SlowPolicy::disconnect) evict(EndReason::queue_full, DetachKind::abrupt);
+    return;
+  }
+  push_transient(std::move(item));
+  while (waiting_bytes_ > bytes_max && !waiting_transient_.empty()) {
+    waiting_bytes_ -= waiting_transient_.pop().bytes();
     shard_.counters().drop(Drop::queue_full);
+  }
+}
+
+void Session::push_transient(Item item) {
+  waiting_bytes_ += item.bytes();
+  if (item.slow != SlowPolicy::latest_per_topic) {
+    waiting_transient_.push(std::move(item));
+  } else if (const auto superseded = waiting_transient_.push_latest(std::move(item))) {
+    waiting_bytes_ -= superseded->bytes();
+    shard_.counters().drop(Drop::superseded);
   }
 }
 
@@ -136,8 +166,7 @@ void Session::resume() {
 
 void Session::pump_transient() {
   while (open_for_sending() && !waiting_transient_.empty() && sink_->ready()) {
-    Item item = std::move(waiting_transient_.front());
-    waiting_transient_.pop_front();
+    Item item = waiting_transient_.pop();
     waiting_bytes_ -= item.bytes();
     if (!drop_if_expired(item)) send_transient(item);
   }
@@ -255,6 +284,7 @@ bool Session::received(uint16_t tag) {
     sink_->release(tag, again);
     return true;
   }
+  if (entry->stage != Stage::releasing) releasing_.push_back(tag);
   entry->stage = Stage::releasing;
   if (!releases_scheduled_) {
     releases_scheduled_ = true;
@@ -268,12 +298,8 @@ bool Session::received(uint16_t tag) {
 void Session::write_releases() {
   releases_scheduled_ = false;
   releases_failed_ = false;
-  std::vector<uint16_t> tags;
-  for (const Outstanding& entry : window_.entries()) {
-    if (entry.stage == Stage::releasing) tags.push_back(entry.tag);
-  }
-  if (tags.empty() || sink_ == nullptr) return;
-  write([shard = &shard_, id = id_, attachment = attachment_, tags = std::move(tags)](engine::CommitStatus status) {
+  if (releasing_.empty() || sink_ == nullptr) return;
+  write([shard = &shard_, id = id_, attachment = attachment_, tags = releasing_](engine::CommitStatus status) {
     if (Session* session = shard->find_session(id)) session->on_releases_recorded(attachment, tags, status);
   });
 }
@@ -288,7 +314,8 @@ void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16
     Outstanding* entry = window_.find(tag);
     if (entry == nullptr || entry->stage != Stage::releasing) continue;
     entry->stage = Stage::received;
-    sink_->release(tag, false);
+    std::erase(releasing_, tag);
+    sink_->release(tag, false);  // in the order they were received [MQTT-4.6.0-4]
   }
 }
 
@@ -314,6 +341,7 @@ void Session::settled(const Item& item) {
 void Session::resend_window() {
   recording_ = false;
   parked_ = 0;
+  releasing_.clear();
   std::vector<uint16_t> releases;
   bool unrecorded = false;
   for (Outstanding& entry : window_.entries()) {
@@ -352,11 +380,10 @@ void Session::resend_parked() {
 
 // Without a connection nothing waits in memory that the log still has.
 void Session::drop_waiting() {
-  for (const Item& item : waiting_transient_) {
+  for (const Item& item : waiting_transient_.take_all()) {
     waiting_bytes_ -= item.bytes();
     shard_.counters().drop(Drop::offline);
   }
-  waiting_transient_.clear();
   Ring<Item> kept;
   for (Item& item : waiting_) {
     if (item.origin.number != 0) {
@@ -396,7 +423,7 @@ void Session::return_group_window() {
 // ---- the log ----
 
 void Session::read_if_room() {
-  if (!open_for_sending() || waiting_bytes_ >= shard_.options().queued_bytes_per_session_max / 4) return;
+  if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
   if (!waiting_.empty() && !has_room()) return;
   if (feed_.behind()) feed_.read_more(durable_filters());
 }

@@ -36,13 +36,14 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   answer.open = requests.size();
   answer.retained.resize(requests.size());
   for (std::size_t slot = 0; slot < requests.size(); ++slot) {
-    const SubscribeRequest& request = requests[slot];
+    SubscribeRequest& request = requests[slot];
     answer.outcomes.push_back({SubscribeStatus::granted, request.granted});  // as asked, also when unsubscribed meanwhile
     const access::Subject subject{principal_, client_id_};
     if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
       answer_subscribe(slot, cookie, SubscribeStatus::denied);
       continue;
     }
+    if (!request.slow) request.slow = shard_.policy().slow_policy(subject, request.filter).value_or(shard_.options().slow_policy);
     const std::string name = subscription_name(request.group, request.filter);
     if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
@@ -244,6 +245,7 @@ void Session::send_retained(const std::string& name, const std::vector<MessageRe
       continue;
     }
     Item item{message, std::min(message->guarantee, subscription.request.granted), true};
+    item.slow = subscription.request.slow.value_or(SlowPolicy::drop_oldest);
     if (subscription.request.id != 0) item.ids.push_back(subscription.request.id);
     if (item.guarantee == Guarantee::at_most_once) {
       enqueue_transient(std::move(item));
@@ -335,19 +337,21 @@ void Session::drop_unwanted() {
     }
     return true;
   };
-  for (Ring<Item>* queue : {&waiting_, &waiting_transient_}) {
-    Ring<Item> kept;
-    for (Item& item : *queue) {
-      if (!unwanted(item)) {
-        kept.push_back(std::move(item));
-        continue;
-      }
-      waiting_bytes_ -= item.bytes();
-      settled(item);
-      if (item.restored_tag != 0) release_tag(item.restored_tag);
-    }
-    *queue = std::move(kept);
+  for (Item& item : waiting_transient_.take_all()) {
+    waiting_bytes_ -= item.bytes();
+    if (!unwanted(item)) push_transient(std::move(item));
   }
+  Ring<Item> kept;
+  for (Item& item : waiting_) {
+    if (!unwanted(item)) {
+      kept.push_back(std::move(item));
+      continue;
+    }
+    waiting_bytes_ -= item.bytes();
+    settled(item);
+    if (item.restored_tag != 0) release_tag(item.restored_tag);
+  }
+  waiting_ = std::move(kept);
 }
 
 void Session::tell_groups() {

@@ -28,6 +28,7 @@ struct Item {
   PartitionId partition = 0;
   uint64_t offset = 0;
   uint16_t restored_tag = 0;      // was sent under this tag before a restart
+  SlowPolicy slow = SlowPolicy::drop_oldest;  // at most once only
   GroupDelivery origin;
   std::vector<uint32_t> ids;      // subscription ids; usually empty or one
 

@@ -13,7 +13,9 @@ constexpr int64_t kNsPerS = 1'000'000'000;
 }  // namespace
 
 FineTimer::FineTimer(runtime::EpollLoop& loop, std::function<void()> callback)
-    : loop_(loop), callback_(std::move(callback)), fd_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
+    : loop_(loop),
+      callback_(std::move(callback)),
+      fd_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
   if (good()) loop_.add(fd_, EPOLLIN, *this);
 }
 

@@ -1,4 +1,5 @@
-// A timer good to some microseconds, for sending that is spread evenly; the loop's own are good to a millisecond.
+// A timer good to some microseconds, for sending that is spread evenly; the loop's own are good to a
+// millisecond.
 #pragma once
 
 #include <cstdint>

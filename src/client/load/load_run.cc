@@ -23,7 +23,8 @@ Status Load::measure(LoadReport& report) {
     latencies_ = {};
     begin = mark();
   }
-  if (Status status = turn_for(Phase::measuring, counted ? kCountedMs : options_.duration_ms); !status) return status;
+  if (Status status = turn_for(Phase::measuring, counted ? kCountedMs : options_.duration_ms); !status)
+    return status;
   const Mark end = mark();
   sending_ = false;
   if (Status status = turn_for(Phase::settling, kSettleMs); !status) return status;
@@ -75,7 +76,8 @@ void Load::tell_progress(LoadProgress::Phase phase, int64_t total_ms) {
   LoadProgress progress{phase, static_cast<unsigned>(ready_), static_cast<unsigned>(clients_.size())};
   progress.elapsed_s = static_cast<double>(now_ns - phase_began_ns_) * 1e-9;
   progress.total_s = static_cast<double>(total_ms) * 1e-3;
-  progress.per_second = static_cast<double>(delivered_ - told_delivered_) / (static_cast<double>(since_ns) * 1e-9);
+  progress.per_second =
+      static_cast<double>(delivered_ - told_delivered_) / (static_cast<double>(since_ns) * 1e-9);
   progress.latency_p50_us = latencies_.percentile_us(0.5);
   progress.latency_p99_us = latencies_.percentile_us(0.99);
   told_at_ns_ = now_ns;
@@ -106,7 +108,8 @@ void Load::fill_in_connections(LoadReport& report, const Mark& begin, const Mark
   report.seconds = static_cast<double>(end.at_ns - begin.at_ns) * 1e-9;
   report.per_second = count / report.seconds;
   report.client_cpu_us = (end.own_cpu_us - begin.own_cpu_us) / count;
-  if (begin.server_cpu_us && end.server_cpu_us) report.server_cpu_us = (*end.server_cpu_us - *begin.server_cpu_us) / count;
+  if (begin.server_cpu_us && end.server_cpu_us)
+    report.server_cpu_us = (*end.server_cpu_us - *begin.server_cpu_us) / count;
   if (begin.server_rss_bytes && end.server_rss_bytes) {
     report.server_rss_bytes_per_client = (*end.server_rss_bytes - *begin.server_rss_bytes) / count;
   }

@@ -95,10 +95,11 @@ TEST(MqttConnect, WaitsForConnectOnlySoLong) {
   EXPECT_TRUE(client.silent(2900));
   client.bytes("\x10");
   EXPECT_TRUE(client.closed());
+  EXPECT_EQ(world.counters[0]->refused[static_cast<std::size_t>(Refused::connect_timeout)].get(), 1u);
   world.run_ms(100);
   EXPECT_EQ(world.connections(), 0u);
-  EXPECT_EQ(world.admission.half_open, 0u);
-  EXPECT_EQ(world.admission.connections, 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
+  EXPECT_EQ(world.admission.connections(), 0u);
 }
 
 TEST(MqttConnect, RefusesAnOversizedConnectByItsFirstBytes) {
@@ -282,8 +283,8 @@ TEST(MqttConnect, TakesWhatWasSentBehindTheConnect) {
     EXPECT_EQ(moves != 0, cores == 2);
     world.run_ms(100);
     EXPECT_EQ(world.connections(), 0u);
-    EXPECT_EQ(world.admission.connections, 0u);
-    EXPECT_EQ(world.admission.half_open, 0u);
+    EXPECT_EQ(world.admission.connections(), 0u);
+    EXPECT_EQ(world.admission.half_open(), 0u);
   }
 }
 

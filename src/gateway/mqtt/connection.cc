@@ -13,26 +13,16 @@ constexpr int64_t kThrottleCheckMs = 2;
 constexpr std::size_t kRunBytesMax = 64 << 10;
 }  // namespace
 
-Connection::Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream)
+Connection::Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream, Seat seat)
     : door_(door),
       id_(id),
       stream_(std::move(stream)),
+      seat_(std::move(seat)),
       options_(door.options()),
       timer_(&Connection::on_timer, this),
       throttle_timer_(&Connection::on_throttle_timer, this) {
   stream_->set_handler(this);
   door_.loop().arm(timer_, options_->connect_timeout_ms);
-}
-
-Connection::~Connection() {
-  leave_half_open();
-  --door_.admission().connections;
-}
-
-void Connection::leave_half_open() {
-  if (!half_open_) return;
-  half_open_ = false;
-  --door_.admission().half_open;
 }
 
 // ---- bytes in ----
@@ -233,7 +223,8 @@ void Connection::say_goodbye(Reason reason, std::string_view text) {
 void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expiry_s) {
   if (stage_ == Stage::closing) return;
   stage_ = Stage::closing;
-  leave_half_open();
+  unlink();
+  seat_.leave_half_open();
   timer_.disarm();
   throttle_timer_.disarm();
   rest_.clear();
@@ -243,6 +234,15 @@ void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expi
 
 void Connection::close_unless_open() {
   if (stage_ != Stage::open) shut_down(broker::DetachKind::abrupt, std::nullopt);
+}
+
+void Connection::give_way() {
+  stage_ = Stage::closing;
+  timer_.disarm();
+  unlink();
+  seat_ = {};
+  stream_->abort();
+  door_.bury(*this);
 }
 
 void Connection::on_closed(net::CloseReason) {

@@ -16,6 +16,7 @@
 #include "broker/types.h"
 #include "codec/mqtt/decoder.h"
 #include "codec/mqtt/encoder.h"
+#include "gateway/mqtt/admission.h"
 #include "gateway/mqtt/aliases.h"
 #include "gateway/mqtt/door.h"
 #include "gateway/mqtt/options.h"
@@ -25,6 +26,7 @@ namespace arena::gateway::mqtt {
 
 // What a CONNECT asked for, kept while it is decided.
 struct PendingConnect {
+  Seat seat;  // while the connection is on its way to another core
   arena::mqtt::Version version = arena::mqtt::Version::v5;
   broker::OpenRequest open;
   std::optional<std::string> user;
@@ -38,16 +40,18 @@ struct PendingConnect {
   bool wants_problem_information = true;
 };
 
-class Connection final : public net::StreamHandler, public broker::SessionSink {
+class Connection final : public net::StreamHandler, public broker::SessionSink, public ListNode<SilentTag> {
  public:
-  Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream);
-  ~Connection() override;
+  Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream, Seat seat);
+  ~Connection() override = default;
 
   uint64_t id() const { return id_; }
   // Another core's door decided who this is; goes on from there.
   void resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest);
   // For a door that lets nobody in any more.
   void close_unless_open();
+  // Ends at once and without a word: somebody else needs the place.
+  void give_way();
   void on_authenticated(const Result<Principal, access::AuthRefusal>& result);
 
   // ---- StreamHandler ----
@@ -149,16 +153,15 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void fail(Reason reason, std::string_view text);
   void say_goodbye(Reason reason, std::string_view text);
   void shut_down(broker::DetachKind kind, std::optional<uint32_t> expiry_s);
-  void leave_half_open();
 
   Door& door_;
   const uint64_t id_;
   std::unique_ptr<net::Stream> stream_;
+  Seat seat_;
   std::shared_ptr<const Options> options_;
   broker::Session* session_ = nullptr;
   Version version_ = Version::v3_1_1;
   Stage stage_ = Stage::fresh;
-  bool half_open_ = true;
   bool consuming_ = false;
   bool throttled_ = false;
   bool problem_information_ = true;

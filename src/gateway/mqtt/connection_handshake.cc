@@ -12,6 +12,7 @@ namespace am = arena::mqtt;
 void Connection::on_timer(void* self) {
   Connection& connection = *static_cast<Connection*>(self);
   if (connection.stage_ == Stage::fresh || connection.stage_ == Stage::deciding) {
+    connection.door_.counters().refuse(Refused::connect_timeout);
     connection.shut_down(broker::DetachKind::abrupt, std::nullopt);
     return;
   }
@@ -94,6 +95,7 @@ std::unique_ptr<PendingConnect> Connection::take_connect(const am::Connect& pack
 }
 
 void Connection::on_connect(const am::Connect& packet) {
+  unlink();  // silent no more
   version_ = packet.version;
   peer_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(am::kPacketBytesMax);
   problem_information_ = packet.properties.request_problem_information.value_or(true);
@@ -104,7 +106,7 @@ void Connection::on_connect(const am::Connect& packet) {
   pending_ = take_connect(packet);
   stage_ = Stage::deciding;
   stream_->pause_reading();
-  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback};
+  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback, seat_.address()};
   pending_->password.reset();
   door_.authenticator().authenticate(std::move(credentials), [door = &door_, id = id_](Result<Principal, access::AuthRefusal> result) {
     if (Connection* connection = door->find(id)) connection->on_authenticated(result);
@@ -119,6 +121,7 @@ void Connection::on_authenticated(const Result<Principal, access::AuthRefusal>& 
   }
   switch (result.error()) {
     case access::AuthRefusal::busy:
+      door_.counters().refuse(Refused::password_queue);
       refuse(Reason::server_busy, "too many logins at once: try again later");
       break;
     case access::AuthRefusal::bad_credentials:
@@ -153,9 +156,7 @@ void Connection::identify(Principal principal) {
   timer_.disarm();
   std::unique_ptr<net::DetachedStream> detached = stream_->detach();
   if (detached != nullptr) {
-    // The counts of Admission travel with it; the new connection gives them back.
-    ++door_.admission().connections;
-    half_open_ = false;
+    pending_->seat = std::move(seat_);
     door_.hand_over(home, std::move(detached), std::move(pending_), std::move(rest_));
   }
   door_.bury(*this);
@@ -164,6 +165,7 @@ void Connection::identify(Principal principal) {
 void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest) {
   pending_ = std::move(pending);
   rest_ = std::move(rest);
+  unlink();
   version_ = pending_->version;
   peer_packet_bytes_max_ = pending_->packet_bytes_max;
   problem_information_ = pending_->wants_problem_information;
@@ -201,7 +203,7 @@ void Connection::opened(broker::Session& session, bool present) {
   if (stage_ != Stage::deciding) return;
   session_ = &session;
   stage_ = Stage::open;
-  leave_half_open();
+  seat_.leave_half_open();
   door_.counters().connects_accepted.add();
   connect_expiry_s_ = pending_->open.expiry_s;
   topic_alias_out_max_ = std::min(pending_->topic_alias_max, options_->topic_alias_out_max);

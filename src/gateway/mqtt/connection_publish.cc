@@ -263,6 +263,7 @@ void Connection::on_puback(const am::Ack& packet) {
 void Connection::on_pubrec(const am::Ack& packet) {
   const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
   if (outstanding == nullptr) {
+    if (am::is_error(packet.reason)) return;  // that ends it: there is nothing to release [MQTT-4.3.3-4]
     send_ack(am::PacketType::pubrel, packet.packet_id, Reason::packet_identifier_not_found);
   } else if (outstanding->item.guarantee != Guarantee::exactly_once) {
     fail(Reason::protocol_error, "PUBREC for a QoS 1 message");

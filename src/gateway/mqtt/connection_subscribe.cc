@@ -15,6 +15,24 @@ bool is_ill_formed(TopicFault fault, am::Version version) {
   return fault != TopicFault::too_long && fault != TopicFault::too_deep;
 }
 
+// User properties that begin with "arena-" are ours: this one says what a subscriber that is too slow loses.
+constexpr std::string_view kSlowProperty = "arena-slow";
+
+struct SlowAsked {
+  bool understood = true;
+  std::optional<SlowPolicy> policy;  // none: not asked
+};
+
+SlowAsked slow_policy_asked(const am::SubscribeProperties& properties) {
+  SlowAsked asked;
+  for (const am::UserProperty& property : properties.user_properties) {
+    if (property.name != kSlowProperty) continue;
+    asked.policy = slow_policy_of(property.value);
+    asked.understood = asked.understood && asked.policy.has_value();
+  }
+  return asked;
+}
+
 }  // namespace
 
 // A reason to refuse this one filter, or malformed_packet to end the connection; the session is asked about the others.
@@ -47,14 +65,17 @@ void Connection::on_subscribe(const am::Subscribe& packet) {
     refuse_request(am::Suback{.packet_id = packet.packet_id}, packet.subscriptions.size());
     return;
   }
+  const SlowAsked slow = slow_policy_asked(packet.properties);
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
   std::vector<broker::SubscribeRequest> requests;
   for (const am::Subscription& subscription : packet.subscriptions) {
     broker::SubscribeRequest request;
     request.id = packet.properties.subscription_identifier.value_or(0);
-    const std::optional<Reason> refusal = check_subscription(subscription, request);
+    request.slow = slow.policy;
+    std::optional<Reason> refusal = check_subscription(subscription, request);
     if (refusal == Reason::malformed_packet) return fail(*refusal, "ill-formed topic filter");
+    if (!refusal && !slow.understood) refusal = Reason::implementation_specific_error;
     pending.reasons.push_back(refusal.value_or(Reason::success));
     if (refusal) continue;
     pending.asked.push_back(pending.reasons.size() - 1);

@@ -19,15 +19,23 @@ Door::Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& aut
 Door::~Door() = default;
 
 void Door::accept(std::unique_ptr<net::Stream> stream) {
-  if (shut_ || admission_.connections >= options_->connections_max || admission_.half_open >= options_->half_open_max) {
-    counters_.connections_refused.add();
+  Result<Seat, Refused> seat = shut_ ? fail(Refused::shut) : admit(stream->peer().ip);
+  if (!seat) {
+    counters_.refuse(seat.error());
     stream->abort();
     return;
   }
   counters_.accepted.add();
-  ++admission_.connections;
-  ++admission_.half_open;
-  add(std::move(stream));
+  add(std::move(stream), std::move(*seat));
+}
+
+// A flood of silent connections must not keep others out: with all half-open places taken, the oldest here goes.
+Result<Seat, Refused> Door::admit(std::string_view ip) {
+  Result<Seat, Refused> seat = admission_.admit(ip, *options_, loop_.now_ms());
+  if (seat || seat.error() != Refused::half_open || silent_.empty()) return seat;
+  counters_.refuse(Refused::half_open);
+  silent_.front().give_way();
+  return admission_.admit(ip, *options_, loop_.now_ms());
 }
 
 void Door::shut() {
@@ -39,11 +47,12 @@ void Door::shut() {
   }
 }
 
-Connection& Door::add(std::unique_ptr<net::Stream> stream) {
+Connection& Door::add(std::unique_ptr<net::Stream> stream, Seat seat) {
   const uint64_t id = next_id_++;
-  auto connection = std::make_unique<Connection>(*this, id, std::move(stream));
+  auto connection = std::make_unique<Connection>(*this, id, std::move(stream), std::move(seat));
   Connection& added = *connection;
   connections_[id] = std::move(connection);
+  silent_.push_back(added);
   counters_.connections.add();
   return added;
 }
@@ -74,12 +83,8 @@ void Door::hand_over(unsigned core, std::unique_ptr<net::DetachedStream> stream,
 
 void Door::adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest) {
   std::unique_ptr<net::Stream> stream = shut_ ? nullptr : factory_.attach(std::move(detached));
-  if (stream == nullptr) {
-    --admission_.connections;
-    --admission_.half_open;
-    return;
-  }
-  add(std::move(stream)).resume_handshake(std::move(pending), std::move(rest));
+  if (stream == nullptr) return;
+  add(std::move(stream), std::move(pending->seat)).resume_handshake(std::move(pending), std::move(rest));
 }
 
 }  // namespace arena::gateway::mqtt

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "access/authenticator.h"
+#include "base/intrusive_list.h"
 #include "broker/shard.h"
+#include "gateway/mqtt/admission.h"
 #include "gateway/mqtt/frame_cache.h"
 #include "gateway/mqtt/options.h"
 #include "net/stream.h"
@@ -18,6 +20,7 @@ namespace arena::gateway::mqtt {
 
 class Connection;
 struct PendingConnect;
+struct SilentTag;
 
 // Publishes that came behind each other in one read and can go on as one: see message/burst.h. Views into what was read,
 // so it never outlives a call to Connection::consume().
@@ -49,7 +52,6 @@ class Door {
   access::Authenticator& authenticator() { return authenticator_; }
   const std::shared_ptr<const Options>& options() const { return options_; }
   Counters& counters() { return counters_; }
-  Admission& admission() { return admission_; }
   FrameCache& frames() { return frames_; }
   // Of the connection that is consuming; empty whenever the broker is called.
   PublishRun& run() { return run_; }
@@ -62,7 +64,8 @@ class Door {
 
  private:
   void adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest);
-  Connection& add(std::unique_ptr<net::Stream> stream);
+  Connection& add(std::unique_ptr<net::Stream> stream, Seat seat);
+  Result<Seat, Refused> admit(std::string_view ip);
 
   runtime::Loop& loop_;
   broker::Shard& shard_;
@@ -76,6 +79,7 @@ class Door {
   PublishRun run_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
+  IntrusiveList<Connection, SilentTag> silent_;  // without a CONNECT yet, oldest first
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
 };

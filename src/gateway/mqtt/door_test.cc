@@ -15,7 +15,7 @@ TEST(MqttDoor, ClosesConnectionsWithoutConnectWhenShut) {
   EXPECT_TRUE(silent.is_closed());
   EXPECT_TRUE(elsewhere.is_closed());
   EXPECT_EQ(world.connections(), 1u);
-  EXPECT_EQ(world.admission.half_open, 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
 }
 
 // A connection that was on its way to another core when the doors shut is not let in any more.
@@ -32,26 +32,83 @@ TEST(MqttDoor, LetsNobodyInWhoArrivesAfterItShut) {
   world.run_ms(1000);
   EXPECT_EQ(drained, 2u);
   EXPECT_EQ(world.connections(), 0u);
-  EXPECT_EQ(world.admission.connections, 0u);
-  EXPECT_EQ(world.admission.half_open, 0u);
+  EXPECT_EQ(world.admission.connections(), 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
 }
 
-TEST(MqttDoor, RefusesMoreConnectionsThanItsLimits) {
+uint64_t refused(const DoorWorld& world, Refused reason) {
+  uint64_t n = 0;
+  for (const auto& counters : world.counters) n += counters->refused[static_cast<std::size_t>(reason)].get();
+  return n;
+}
+
+TEST(MqttDoor, RefusesMoreConnectionsThanItsLimit) {
   Options options;
   options.connections_max = 2;
-  options.half_open_max = 1;
   DoorWorld world(1, options);
-  Talker first(world), early(world);
-  EXPECT_TRUE(early.is_closed());
+  Talker first(world);
   first.connect("first");
   Talker second(world);
   second.connect("second");
   Talker third(world);
   EXPECT_TRUE(third.is_closed());
+  EXPECT_EQ(refused(world, Refused::connections), 1u);
   first.vanish();
   world.run_ms(10);
   Talker fourth(world);
   EXPECT_EQ(fourth.connect("fourth").reason, Reason::success);
+}
+
+TEST(MqttDoor, RefusesMoreConnectionsFromOneAddressThanItsLimit) {
+  Options options;
+  options.connections_per_address_max = 2;
+  DoorWorld world(2, options);
+  const auto open = [&](const char* ip, unsigned core) { return std::make_unique<Talker>(world, Version::v5, core, ip); };
+  const auto first = open("192.0.2.1", 0), second = open("192.0.2.1", 1);
+  first->connect("first");   // a seat is kept when its connection moves
+  second->connect("second");
+  EXPECT_TRUE(open("192.0.2.1", 0)->is_closed());
+  EXPECT_EQ(refused(world, Refused::connections_per_address), 1u);
+  EXPECT_FALSE(open("192.0.2.2", 0)->is_closed());
+  first->vanish();
+  world.run_ms(10);
+  EXPECT_FALSE(open("192.0.2.1", 0)->is_closed());
+}
+
+// Slowloris: those who say nothing hold no place that somebody who speaks needs.
+TEST(MqttDoor, ClosesTheOldestSilentConnectionWhenHalfOpenPlacesRunOut) {
+  Options options;
+  options.half_open_max = 2;
+  DoorWorld world(1, options);
+  Talker oldest(world), old(world), young(world);
+  EXPECT_TRUE(oldest.is_closed());
+  EXPECT_FALSE(old.is_closed());
+  EXPECT_EQ(young.connect("young").reason, Reason::success);
+  EXPECT_EQ(world.admission.half_open(), 1u);
+  EXPECT_EQ(world.admission.connections(), 2u);
+  EXPECT_EQ(refused(world, Refused::half_open), 1u);
+}
+
+TEST(MqttDoor, RefusesAnAddressThatConnectsFasterThanItsRate) {
+  Options options;
+  options.connects_per_address_per_s = 1;
+  DoorWorld world(1, options);
+  std::deque<Talker> clients;
+  std::size_t let_in = 0;
+  for (int i = 0; i < 40; ++i) let_in += !clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed();
+  EXPECT_NEAR(static_cast<double>(let_in), kConnectRateWindowS, 1);
+  EXPECT_EQ(refused(world, Refused::connect_rate), 40 - let_in);
+  EXPECT_FALSE(clients.emplace_back(world, Version::v5, 0, "192.0.2.2").is_closed());
+  world.run_ms(1000);
+  EXPECT_FALSE(clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed());
+  EXPECT_TRUE(clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed());
+}
+
+// One customer has a whole /64.
+TEST(MqttDoor, TakesAnIpv6NetworkForOneAddress) {
+  EXPECT_EQ(address_key("2001:db8::1", 7), address_key("2001:db8::ffff:1", 7));
+  EXPECT_NE(address_key("2001:db8::1", 7), address_key("2001:db8:0:1::1", 7));
+  EXPECT_NE(address_key("192.0.2.1", 7), address_key("192.0.2.2", 7));
 }
 
 std::string id_at_home_on(DoorWorld& world, unsigned core) {

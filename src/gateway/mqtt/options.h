@@ -1,7 +1,6 @@
 // What the MQTT gateway accepts and announces; server/ fills it from the configuration.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -30,15 +29,28 @@ struct Options {
   TopicLimits topics;
   std::size_t acks_pending_max = 1024;       // publishes awaiting receipts before the socket is not read
   std::size_t connections_max = 100'000;
-  std::size_t half_open_max = 5'000;         // accepted, and no CONNECT accepted yet
+  std::size_t connections_per_address_max = 0;  // 0: no limit
+  uint32_t connects_per_address_per_s = 1000;   // averaged over kConnectRateWindowS; 0: no limit
+  std::size_t half_open_max = 5'000;            // accepted, and no CONNECT accepted yet; then the oldest goes
   std::size_t client_id_bytes_max = 256;
 };
 
-// Counted over all cores.
-struct Admission {
-  std::atomic<std::size_t> connections{0};
-  std::atomic<std::size_t> half_open{0};
+// An address may come faster than its rate for a while: what this long would have brought.
+inline constexpr int64_t kConnectRateWindowS = 20;
+
+// Why a connection was closed before it was let in.
+enum class Refused : uint8_t {
+  shut,
+  connections,
+  connections_per_address,
+  connect_rate,             // of its address
+  half_open,                // the oldest gave way
+  connect_timeout,
+  password_queue,           // too many passwords waited to be verified
 };
+inline constexpr std::size_t kRefused = 7;
+inline constexpr const char* kRefusedNames[kRefused] = {
+    "shut", "connections", "connections_per_address", "connect_rate", "half_open", "connect_timeout", "password_queue"};
 
 // What one core's gateway counts.
 struct Counters {
@@ -52,8 +64,10 @@ struct Counters {
   broker::Counter connects_refused;
   broker::Counter malformed;
   broker::Counter keepalive_timeouts;
-  broker::Counter connections_refused;  // at accept: a limit
+  broker::Counter refused[kRefused];    // before they were let in, by reason
   broker::Counter publishes_received;
+
+  void refuse(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }
 };
 
 }  // namespace arena::gateway::mqtt

@@ -311,5 +311,32 @@ TEST(MqttSubscribe, KeepsDollarTopicsFromWildcards) {
   EXPECT_EQ(client.next<am::Publish>().topic, "$SYS/x");
 }
 
+am::Subscribe asking_slow(std::string_view filter, std::string_view word) {
+  am::Subscribe packet;
+  packet.packet_id = 1;
+  packet.subscriptions.push_back({filter, k0});
+  packet.properties.user_properties.push_back({"arena-slow", word});
+  return packet;
+}
+
+// docs/decisions/0007: a subscriber says for itself what it can do without.
+TEST(MqttSubscribe, TakesThePolicyForASlowSubscriberFromItsUserProperty) {
+  DoorWorld world;
+  Talker pub(world), sub(world);
+  pub.connect("pub");
+  sub.connect("sub");
+  EXPECT_EQ(sub.subscribe(asking_slow("x", "latest_per_topic")), std::vector{Reason::success});
+  const std::string big(200'000, 'x');
+  for (int i = 0; i < 20; ++i) pub.publish("x", big);  // its output is full long before
+  EXPECT_GT(world.broker.dropped(broker::Drop::superseded), 5u);
+}
+
+TEST(MqttSubscribe, RefusesASlowPolicyItDoesNotKnow) {
+  DoorWorld world;
+  Talker sub(world);
+  sub.connect("sub");
+  EXPECT_EQ(sub.subscribe(asking_slow("x", "drop_all")), std::vector{Reason::implementation_specific_error});
+}
+
 }  // namespace
 }  // namespace arena::gateway::mqtt::test

@@ -28,17 +28,23 @@ class FakeStream;
 // What lies between a client and whichever core its connection is on.
 struct Wire {
   FakeStream* stream = nullptr;  // null while it moves, and when it is over
+  std::string ip = "127.0.0.1";
   std::string to_server;
   std::string to_client;
   bool closed = false;  // by the server
+  bool gone = false;    // the client is
   unsigned moves = 0;
 };
 
 class FakeStream final : public net::Stream {
  public:
   FakeStream(runtime::Loop& loop, std::shared_ptr<Wire> wire)
-      : Stream(net::PeerAddress{"127.0.0.1", 4242, true}, {}), loop_(loop), wire_(std::move(wire)) {
+      : Stream(net::PeerAddress{wire->ip, 4242, true}, {}), loop_(loop), wire_(std::move(wire)) {
     wire_->stream = this;
+    if (!wire_->gone) return;
+    loop_.post(loop_.core(), [wire = wire_, self = this] {
+      if (wire->stream == self) self->finish(net::CloseReason::reset);
+    });
   }
   ~FakeStream() override { leave(); }
 
@@ -128,7 +134,7 @@ class DoorWorld {
     for (unsigned core = 0; core < cores; ++core) {
       runtime::Loop& loop = broker.sim().loop(core);
       counters.push_back(std::make_unique<Counters>());
-      authenticators_.push_back(std::make_unique<access::Authenticator>(loop, auth));
+      authenticators_.push_back(std::make_unique<access::Authenticator>(loop, auth, passwords_));
       factories_.push_back(std::make_unique<FakeFactory>(loop));
       doors.push_back(std::make_unique<Door>(loop, broker.shard(core), *authenticators_[core], *factories_[core], shared,
                                              admission, *counters[core]));
@@ -137,8 +143,9 @@ class DoorWorld {
     for (const auto& door : doors) door->connect(all);
   }
 
-  std::shared_ptr<Wire> accept(unsigned core) {
+  std::shared_ptr<Wire> accept(unsigned core, const std::string& ip) {
     auto wire = std::make_shared<Wire>();
+    wire->ip = ip;
     doors[core]->accept(std::make_unique<FakeStream>(broker.sim().loop(core), wire));
     return wire;
   }
@@ -162,6 +169,7 @@ class DoorWorld {
 
  private:
   uint32_t epoch_ = 1;
+  std::shared_ptr<access::PasswordQueue> passwords_ = std::make_shared<access::PasswordQueue>(64);
   std::vector<std::unique_ptr<access::Authenticator>> authenticators_;
   std::vector<std::unique_ptr<FakeFactory>> factories_;
 
@@ -172,8 +180,8 @@ class DoorWorld {
 // One client. Received packets stay valid as long as it lives.
 class Talker {
  public:
-  explicit Talker(DoorWorld& world, Version version = Version::v5, unsigned core = 0)
-      : version_(version), world_(world), wire_(world.accept(core)) {}
+  explicit Talker(DoorWorld& world, Version version = Version::v5, unsigned core = 0, const std::string& ip = "127.0.0.1")
+      : version_(version), world_(world), wire_(world.accept(core, ip)) {}
   ~Talker() { vanish(); }
 
   void bytes(std::string_view raw) {
@@ -233,6 +241,8 @@ class Talker {
     if (arrived()) ADD_FAILURE() << "unexpected: " << am::describe(frames_.front()->packet);
     return wire_->closed && frames_.empty();
   }
+  // Something has come in that was not taken yet.
+  bool has_packet() { return arrived(); }
   bool is_closed() const { return wire_->closed; }
   // The packet that any() or next() gave last, as it came.
   const std::string& last_bytes() const { return kept_.back()->bytes; }
@@ -282,6 +292,7 @@ class Talker {
   }
   // The connection breaks without a word.
   void vanish() {
+    wire_->gone = true;  // if it is just moving, it is noticed on the other core
     if (wire_->stream != nullptr) wire_->stream->finish(net::CloseReason::reset);
   }
 
