@@ -34,7 +34,6 @@ struct Options {
   std::size_t retained_bytes_max = std::size_t{1} << 30;
   std::size_t inbox_bytes_max = std::size_t{1} << 30;        // all partitions together
   std::size_t cross_core_bytes_max = 16 << 20;               // posted to one core and not yet handled
-  std::size_t exactly_once_inbound_max = 65535;              // open handshakes per session
   uint32_t session_expiry_max_s = 7 * 24 * 3600;             // kNever: no ceiling
   int64_t cursor_flush_ms = 1000;                            // settled work is written at the latest after this
   std::size_t cursor_flush_settled = 1000;                   // ... or after so many settlements

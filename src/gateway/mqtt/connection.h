@@ -104,6 +104,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   void on_malformed(const arena::mqtt::Malformed& malformed, std::string_view bytes);
   void keep_rest(std::string_view rest);
   void throttle();
+  void look_ahead();
   static void on_throttle_timer(void* self);
 
   // handshake
@@ -169,6 +170,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   uint16_t topic_alias_out_max_ = 0;
   uint32_t peer_packet_bytes_max_ = arena::mqtt::kPacketBytesMax;
   uint32_t connect_expiry_s_ = 0;
+  std::size_t looked_at_ = 0;         // of rest_, while throttled_: publishes that wait
   std::size_t bytes_wanted_ = 0;      // the next packet is complete at this many bytes, if known
   int64_t last_heard_ms_ = 0;
   runtime::Timer timer_;              // CONNECT deadline, then keep-alive

@@ -233,8 +233,8 @@ TEST(MqttEnd, ForgetsWhoVanishesInTheHandshake) {
   }
   world.run_ms(200'000);
   EXPECT_EQ(world.connections(), 0u);
-  EXPECT_EQ(world.admission.connections, 0u);
-  EXPECT_EQ(world.admission.half_open, 0u);
+  EXPECT_EQ(world.admission.connections(), 0u);
+  EXPECT_EQ(world.admission.half_open(), 0u);
   EXPECT_EQ(world.broker.sum(&broker::Counters::sessions), 0u);
   EXPECT_EQ(world.broker.sum(&broker::Counters::sessions_connected), 0u);
 }
