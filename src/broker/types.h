@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/store.h"
+#include "message/burst.h"
 #include "message/message.h"
 #include "message/principal.h"
 #include "message/slow_policy.h"
@@ -112,6 +113,8 @@ class SessionSink {
   virtual void opened(Session& session, bool present) = 0;
   virtual void open_refused(Outcome reason) = 0;  // denied: the will; the sink is forgotten
   virtual DeliverResult deliver(const Delivery& delivery) = 0;
+  // All messages of the burst, at most once. False: none was taken; they come one by one then.
+  virtual bool deliver_burst(const BurstRef&) { return false; }
   // False: the way out is full; the session waits until its owner calls Session::resume().
   virtual bool ready() const = 0;
   // The receiver has the message (stage received): tell it to let go. Answered by Session::settle().

@@ -299,7 +299,7 @@ void Session::remove_subscription(const std::string& name) {
 
 // What the group gave me and has not left yet is not mine any more.
 void Session::return_group_waiting(uint64_t group_id) {
-  std::deque<Item> kept;
+  Ring<Item> kept;
   std::vector<GroupDelivery> returned;
   for (Item& item : waiting_) {
     if (item.origin.group == group_id) {
@@ -348,7 +348,7 @@ void Session::drop_denied() {
 // Tells how many they were.
 std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
   std::vector<Item> dropped;  // settling them may bring more
-  std::deque<Item> kept;
+  Ring<Item> kept;
   for (Item& item : waiting_) {
     if (!not_mine(item)) {
       kept.push_back(std::move(item));
