@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -91,6 +92,7 @@ class Session final : public Reader {
   const std::string& client_id() const { return client_id_; }
   const Principal& principal() const { return principal_; }
   uint32_t expiry_s() const { return expiry_s_; }
+  std::size_t queued_bytes() const { return waiting_bytes_; }
 
   // ---- for the broker ----
   const std::string& key() const { return key_; }
@@ -113,6 +115,8 @@ class Session final : public Reader {
   void take_from_group(Item item);
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
   bool may_read(Subscription& subscription, std::string_view topic);
+  // The policy has changed: what has not left yet and may not be read any more stays here.
+  void drop_denied();
   // Owners' answers: these logs concern me, and end here.
   void join_log(const Places& ends);
   void on_read(ReadAnswer answer) override;
@@ -150,6 +154,7 @@ class Session final : public Reader {
     std::size_t open = 0;
     std::vector<SubscribeOutcome> outcomes;
     std::vector<std::pair<std::string, std::vector<MessageRef>>> retained;  // by subscription name
+    std::map<std::string, MessageRef, std::less<>> newer;  // topic -> last value that came live meanwhile
   };
 
   // lifecycle
@@ -217,6 +222,7 @@ class Session final : public Reader {
   void forget(const Subscription& removed);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
+  std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
   void become_reader();

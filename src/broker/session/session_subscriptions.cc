@@ -227,10 +227,16 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
   it->second.outcomes[slot].status = status;
   if (--it->second.open != 0) return;
-  const PendingAnswer answer = std::move(it->second);
+  PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
   sink_->subscribed(cookie, answer.outcomes);
-  for (const auto& [name, messages] : answer.retained) send_retained(name, messages);
+  for (auto& [name, messages] : answer.retained) {
+    for (MessageRef& message : messages) {
+      const auto newer = answer.newer.find(message->topic);
+      if (newer != answer.newer.end()) message = newer->second;  // never a value older than one sent live
+    }
+    send_retained(name, messages);
+  }
 }
 
 void Session::send_retained(const std::string& name, const std::vector<MessageRef>& messages) {
@@ -239,7 +245,7 @@ void Session::send_retained(const std::string& name, const std::vector<MessageRe
     if (it == subscriptions_.end() || sink_ == nullptr) return;
     Subscription& subscription = *it->second;
     if (subscription.request.no_local && message->publisher == identity_) continue;
-    if (message->expired(shard_.loop().wall_ms())) continue;
+    if (message->payload.empty() || message->expired(shard_.loop().wall_ms())) continue;
     if (!may_read(subscription, message->topic)) {
       shard_.counters().drop(Drop::denied_delivery);
       continue;
@@ -330,28 +336,56 @@ void Session::return_group_waiting(uint64_t group_id) {
 
 // What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
 void Session::drop_unwanted() {
-  const auto unwanted = [this](const Item& item) {
+  drop_waiting_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
     for (const auto& [name, subscription] : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }
     return true;
+  });
+}
+
+void Session::drop_denied() {
+  const auto denied = [this](const Item& item) {
+    const access::Subject subject{principal_, client_id_};
+    return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   };
-  for (Item& item : waiting_transient_.take_all()) {
-    waiting_bytes_ -= item.bytes();
-    if (!unwanted(item)) push_transient(std::move(item));
+  std::size_t dropped = drop_waiting_if(denied);
+  std::vector<uint16_t> tags;  // given to what has not left yet
+  for (const Outstanding& entry : window_.entries()) {
+    if (!entry.ever_sent && denied(entry.item)) tags.push_back(entry.tag);
   }
-  std::deque<Item> kept;
-  for (Item& item : waiting_) {
-    if (!unwanted(item)) {
-      kept.push_back(std::move(item));
-      continue;
+  for (uint16_t tag : tags) settled(take_out(tag).item);
+  dropped += tags.size();
+  shard_.counters().drop(Drop::denied_delivery, dropped);
+  if (!tags.empty()) pump();
+}
+
+// Tells how many they were.
+std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
+  std::vector<Item> dropped;  // settling them may bring more
+  const auto sort = [&](std::deque<Item> queue) {
+    std::deque<Item> kept;
+    for (Item& item : queue) {
+      if (not_mine(item)) {
+        waiting_bytes_ -= item.bytes();
+        dropped.push_back(std::move(item));
+      } else {
+        kept.push_back(std::move(item));
+      }
     }
+    return kept;
+  };
+  waiting_ = sort(std::move(waiting_));
+  for (Item& item : sort(waiting_transient_.take_all())) {
     waiting_bytes_ -= item.bytes();
+    push_transient(std::move(item));
+  }
+  for (const Item& item : dropped) {
     settled(item);
     if (item.restored_tag != 0) release_tag(item.restored_tag);
   }
-  waiting_ = std::move(kept);
+  return dropped.size();
 }
 
 void Session::tell_groups() {
