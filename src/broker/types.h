@@ -34,6 +34,7 @@ struct Options {
   std::size_t retained_bytes_max = std::size_t{1} << 30;
   std::size_t inbox_bytes_max = std::size_t{1} << 30;        // all partitions together
   std::size_t cross_core_bytes_max = 16 << 20;               // posted to one core and not yet handled
+  std::size_t log_read_bytes = 256 << 10;                    // a reader that is behind gets about so much at once
   uint32_t session_expiry_max_s = 7 * 24 * 3600;             // kNever: no ceiling
   int64_t cursor_flush_ms = 1000;                            // settled work is written at the latest after this
   std::size_t cursor_flush_settled = 1000;                   // ... or after so many settlements

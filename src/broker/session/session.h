@@ -159,6 +159,7 @@ class Session final : public Reader {
     std::size_t open = 0;
     std::vector<SubscribeOutcome> outcomes;
     std::vector<std::pair<std::string, std::vector<MessageRef>>> retained;  // by subscription name
+    std::map<std::string, MessageRef, std::less<>> newer;  // topic -> last value that came live meanwhile
   };
 
   // lifecycle

@@ -22,6 +22,9 @@ bool Session::may_read(Subscription& subscription, std::string_view topic) {
 
 void Session::take(const Routed& routed, const Merged& merged) {
   if (ended_) return;
+  if (routed.message->retain) {
+    for (auto& [cookie, answer] : answers_) answer.newer.insert_or_assign(routed.message->topic, routed.message);
+  }
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
     if (waiting_bytes_ >= queued_bytes_max() || !last_values_.empty()) {
@@ -524,7 +527,7 @@ void Session::release_tag(uint16_t tag) {
 void Session::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   for (engine::Record& record : answer.records) {
-    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    if (waiting_bytes_ >= queued_bytes_max()) {
       answer.stop_at(record.offset);
       break;
     }

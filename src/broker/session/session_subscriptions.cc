@@ -231,7 +231,13 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
   sink_->subscribed(cookie, answer.outcomes);
-  for (auto& [name, messages] : answer.retained) add_last_values(name, std::move(messages));
+  for (auto& [name, messages] : answer.retained) {
+    for (MessageRef& message : messages) {
+      const auto newer = answer.newer.find(message->topic);
+      if (newer != answer.newer.end()) message = newer->second;  // never a value older than one sent live
+    }
+    add_last_values(name, std::move(messages));
+  }
   resume();
 }
 
