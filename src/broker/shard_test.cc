@@ -342,6 +342,24 @@ TEST_P(BrokerTest, TheSameIdentityTakesOver) {
   EXPECT_TRUE(first.received.empty());
 }
 
+// NATS CVE-2026-33215 and FlashMQ 1.18.0: a session was to be had by its client id alone.
+TEST_P(BrokerTest, AClientIdIsWorthNothingWithoutItsUser) {
+  Peer owner(world, "device");
+  owner.user = "ann";
+  ASSERT_TRUE(owner.connect(true, 100));
+  owner.subscribe("q", k1);
+  for (const char* user : {"", "bob", "ann/device", "device"}) {
+    Peer thief(world, "device");
+    thief.user = user;
+    ASSERT_TRUE(thief.connect(false, 100));
+    EXPECT_FALSE(thief.present) << user;
+    thief.publish("q", user, k1);
+    EXPECT_TRUE(thief.received.empty()) << user;
+  }
+  EXPECT_FALSE(owner.close_reason);
+  EXPECT_TRUE(owner.wait_for(4));
+}
+
 TEST_P(BrokerTest, AGroupSharesItsMessages) {
   Peer pub(world, "pub"), a(world, "a"), b(world, "b");
   ASSERT_TRUE(pub.connect() && a.connect() && b.connect());

@@ -37,6 +37,7 @@ broker::Options broker_options() {
   broker::Options options;
   options.partitions = 4;
   options.queued_bytes_per_session_max = 4'000;  // small, so that seams are lost and found again
+  options.log_read_bytes = 1'000;
   options.inflight_per_session_max = 8;
   options.cursor_flush_settled = 20;
   return options;

@@ -109,6 +109,8 @@ class Client final : public net::StreamHandler {
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
   std::string will_;
+  std::string delayed_will_;         // of the connection before
+  int64_t delayed_until_ms_ = 0;
   uint64_t wills_ = 0;
   uint64_t requests_ = 0;
   uint16_t last_id_ = 0;

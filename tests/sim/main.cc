@@ -21,7 +21,7 @@ using arena::sim::Tally;
 
 struct Arguments {
   uint64_t first = 1;
-  uint64_t seeds = 100;
+  uint64_t seeds = 0;  // as many as is usual
   bool verbose = false;
   bool shrink = false;
   bool planted = false;
@@ -72,19 +72,23 @@ int run_seeds(const Arguments& arguments) {
   Tally tally;
   uint64_t passed = 0;
   uint64_t hash = 0;
-  for (uint64_t seed = arguments.first; seed < arguments.first + arguments.seeds; ++seed) {
-    passed += run_one(seed, tally, arguments.verbose, hash) ? 1 : 0;
+  const uint64_t seeds = arguments.seeds != 0 ? arguments.seeds : 100;
+  for (uint64_t n = 1; n <= seeds; ++n) {
+    passed += run_one(arguments.first + n - 1, tally, arguments.verbose, hash) ? 1 : 0;
+    // Compared between compilers, which may run more or fewer seeds.
+    if (n % 1000 == 0 || n == seeds) {
+      std::printf("trace after %llu seeds: %016llx\n", static_cast<unsigned long long>(n), static_cast<unsigned long long>(hash));
+    }
   }
   for (const auto& [what, times] : tally) std::printf("  %-40s %llu\n", what.c_str(), static_cast<unsigned long long>(times));
-  uint64_t failed = arguments.seeds - passed;
-  if (arguments.seeds >= 500) {
+  uint64_t failed = seeds - passed;
+  if (seeds >= 500) {
     for (const char* what : kMustHappen) {
       if (tally[what] != 0) continue;
       std::printf("never happened: %s\n", what);
       ++failed;
     }
   }
-  std::printf("trace %016llx\n", static_cast<unsigned long long>(hash));
   return finish(passed, failed);
 }
 
@@ -170,7 +174,7 @@ int main(int argc, char** argv) {
                          "       arena_sim_planted --planted [--seeds N] | --plant NAME ...\n");
     return 2;
   }
-  if (arguments.planted) return find_planted(arguments.seeds);
+  if (arguments.planted) return find_planted(arguments.seeds != 0 ? arguments.seeds : 1000);
   if (!arguments.plant.empty() && !wake(arguments.plant)) {
     std::fprintf(stderr, "this program has no planted bug '%s'\n", arguments.plant.c_str());
     return 2;

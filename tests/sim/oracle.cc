@@ -63,20 +63,34 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
   fail(session.client + " received " + std::string(got.topic) + " without a subscription to it");
 }
 
+// What came the same way from the same publisher to the same topic.
+std::string Oracle::order_key(const Received& got, std::size_t index) const {
+  const Published& message = messages_[index];
+  return message.publisher + "\n" + message.topic + "\n" + std::to_string(static_cast<int>(message.guarantee)) +
+         (got.guarantee == Guarantee::at_most_once ? "t" : "s");
+}
+
+// A last value must not be older than what the session has seen live.
+void Oracle::check_last_value(SessionView& session, const Received& got, std::size_t index) {
+  if (!messages_[index].retain || got.dup) return;
+  std::size_t& live = session.last_live.try_emplace(order_key(got, index), index).first->second;
+  if (got.retained && index < live) {
+    fail(session.client + " received the last value " + text(index, messages_[index]) + " after m" + std::to_string(live));
+  }
+  if (!got.retained) live = std::max(live, index);
+}
+
 // First deliveries of one publisher, topic and guarantee come in the order they were sent. A group has no order.
 void Oracle::check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered) {
   if (session.lost) return;  // nobody knows which groups it has joined
   const Published& message = messages_[index];
-  if (session.lost) return;  // it may be in a group that we do not know of
   for (const Span& span : unanswered) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
   for (const Span& span : session.spans) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
-  const std::string key = message.publisher + "\n" + message.topic + "\n" + std::to_string(static_cast<int>(message.guarantee)) +
-                          (got.guarantee == Guarantee::at_most_once ? "t" : "s");
-  const auto [it, fresh] = session.last_first.try_emplace(key, index);
+  const auto [it, fresh] = session.last_first.try_emplace(order_key(got, index), index);
   if (!fresh && it->second > index) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }
@@ -87,7 +101,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   ++deliveries_;
   if (got.topic.starts_with("will/")) {
     if (!wills_.contains(std::string(got.payload))) fail("a will that nobody left: " + std::string(got.payload));
-    if (forbidden_wills_.contains(std::string(got.payload))) fail("a will after a clean goodbye: " + std::string(got.payload));
+    if (forbidden_wills_.contains(std::string(got.payload))) fail("a will that was taken back: " + std::string(got.payload));
     return;
   }
   const std::size_t index = index_of(got.payload);
@@ -99,9 +113,10 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (message.refused) fail(text(index, message) + " was refused, and delivered to " + session.client);
   check_permission(session, got, now_ms);
   check_matches(session, got, message, unanswered);
-  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
+  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + late_ms_ + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
   }
+  check_last_value(session, got, index);
   if (got.retained) return;
   // A shared subscription beside a plain one gives a copy of its own.
   const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };

@@ -45,9 +45,12 @@ class Planner {
     // Half of the devices keep their session for good, some briefly, some not at all.
     dial.expiry_s = client % 2 == 0 ? 3600 : (below(3) == 0 ? 5 : 0);
     dial.clean = dial.expiry_s == 0 || below(10) == 0;
-    if (version == Version::v3_1_1) dial.expiry_s = dial.clean ? 0 : 3600;
     dial.will = below(3) == 0;
     dial.will_delay_s = below(2) == 0 ? 0 : static_cast<uint32_t>(below(8));
+    if (version == Version::v3_1_1) {
+      dial.expiry_s = dial.clean ? 0 : 3600;
+      dial.will_delay_s = 0;
+    }
     dial.receive_max = static_cast<uint16_t>(1 + below(6));
     return dial;
   }
@@ -102,7 +105,7 @@ class Planner {
     Step step;
     step.act = kFaults[below(kFaults.size())];
     step.choice = random_.next();
-    step.amount_ms = static_cast<int64_t>(below(step.act == Act::jump_clock ? 1000 : 3000));
+    step.amount_ms = static_cast<int64_t>(below(step.act == Act::jump_clock ? 8000 : 3000));
     return step;
   }
 

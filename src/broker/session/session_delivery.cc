@@ -22,6 +22,9 @@ bool Session::may_read(Subscription& subscription, std::string_view topic) {
 
 void Session::take(const Routed& routed, const Merged& merged) {
   if (ended_) return;
+  if (routed.message->retain) {
+    for (auto& [cookie, answer] : answers_) answer.newer.insert_or_assign(routed.message->topic, routed.message);
+  }
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
     if (waiting_bytes_ >= queued_bytes_max() || !last_values_.empty()) {
@@ -48,6 +51,16 @@ void Session::take(const Routed& routed, const Merged& merged) {
   } else {
     enqueue(std::move(item));
   }
+}
+
+void Session::take(RoutedBurst& routed, const Merged& merged) {
+  const Burst& burst = *routed.burst;
+  if (transient_may_leave() && merged.ids.empty() && sink_->deliver_burst(routed.burst)) {
+    shard_.counters().delivered.add(burst.size());
+    shard_.counters().delivered_bytes.add(burst.payload_bytes());
+    return;
+  }
+  for (const Routed& single : routed.singles()) take(single, merged);
 }
 
 // Its own bound; a little while all sessions of this core together hold what is this core's part.
@@ -108,8 +121,13 @@ bool Session::may_send() const {
   return open_for_sending() && !recording_ && parked_ == 0 && has_room() && sink_->ready();
 }
 
+// Nothing is in front of what comes now at most once.
+bool Session::transient_may_leave() const {
+  return waiting_transient_.empty() && last_values_.empty() && open_for_sending() && sink_->ready();
+}
+
 void Session::enqueue_transient(Item item) {
-  if (waiting_transient_.empty() && last_values_.empty() && open_for_sending() && sink_->ready()) {
+  if (transient_may_leave()) {
     if (!drop_if_expired(item)) send_transient(item);
     return;
   }
@@ -395,7 +413,7 @@ void Session::drop_waiting() {
     shard_.counters().drop(Drop::session_ended, last_values_.size());
     last_values_.clear();
   }
-  std::deque<Item> kept;
+  Ring<Item> kept;
   for (Item& item : waiting_) {
     if (item.origin.number != 0) {
       waiting_bytes_ -= item.bytes();
@@ -509,7 +527,7 @@ void Session::release_tag(uint16_t tag) {
 void Session::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   for (engine::Record& record : answer.records) {
-    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    if (waiting_bytes_ >= queued_bytes_max()) {
       answer.stop_at(record.offset);
       break;
     }

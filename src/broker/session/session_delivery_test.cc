@@ -94,6 +94,25 @@ TEST(SessionDelivery, ReadsNoMoreThanItsQueueMayHold) {
   }
 }
 
+// A value set while a subscription is being stored comes live; the older one, gathered before, must not follow it.
+TEST(SessionDelivery, SendsNoLastValueOlderThanOneSentLive) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    World world(1 + static_cast<unsigned>(seed % 3), seed);
+    Peer pub(world, "pub"), a(world, "a");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    pub.publish("x", "1", k0, true);
+    SubscribeRequest request;
+    request.filter = "x";
+    request.granted = k0;
+    a.session()->subscribe({request}, 1000);
+    pub.send("x", "2", k0, true);
+    ASSERT_TRUE(a.wait_for(1));
+    world.run_ms(500);
+    EXPECT_EQ(a.received.back().payload, "2") << "seed " << seed;
+    EXPECT_TRUE(a.received.front().retained || a.received.back().retained) << "seed " << seed;
+  }
+}
+
 std::shared_ptr<const access::Policy> deny(const std::string& filter) {
   access::Rule rule;
   rule.allow = false;

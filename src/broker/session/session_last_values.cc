@@ -25,7 +25,11 @@ std::optional<Item> Session::last_value_item(const std::string& name, const Mess
   if (it == subscriptions_.end()) return std::nullopt;
   Subscription& subscription = *it->second;
   if (subscription.request.no_local && message->publisher == identity_) return std::nullopt;
-  if (message->expired(shard_.loop().wall_ms())) return std::nullopt;
+  if (message->payload.empty() || message->expired(shard_.loop().wall_ms())) return std::nullopt;
+  if (!publisher_may(*message)) {
+    shard_.counters().drop(Drop::denied_publish);
+    return std::nullopt;
+  }
   if (!may_read(subscription, message->topic)) {
     shard_.counters().drop(Drop::denied_delivery);
     return std::nullopt;

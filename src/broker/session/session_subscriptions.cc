@@ -231,8 +231,23 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
   sink_->subscribed(cookie, answer.outcomes);
-  for (auto& [name, messages] : answer.retained) add_last_values(name, std::move(messages));
+  for (auto& [name, messages] : answer.retained) {
+    for (MessageRef& message : messages) {
+      const auto newer = answer.newer.find(message->topic);
+      if (newer != answer.newer.end()) message = newer->second;  // never a value older than one sent live
+    }
+    add_last_values(name, std::move(messages));
+  }
   resume();
+}
+
+// What somebody may no longer say is no longer said for them.
+bool Session::publisher_may(const Message& message) const {
+  if (message.publisher == 0) return true;  // the broker itself
+  Principal publisher;
+  publisher.space = principal_.space;
+  publisher.name = message.principal;
+  return shard_.policy().may_still_publish(publisher, message.topic);
 }
 
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
@@ -290,7 +305,7 @@ void Session::remove_subscription(const std::string& name) {
 
 // What the group gave me and has not left yet is not mine any more.
 void Session::return_group_waiting(uint64_t group_id) {
-  std::deque<Item> kept;
+  Ring<Item> kept;
   std::vector<GroupDelivery> returned;
   for (Item& item : waiting_) {
     if (item.origin.group == group_id) {
@@ -339,7 +354,7 @@ void Session::drop_denied() {
 // Tells how many they were.
 std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
   std::vector<Item> dropped;  // settling them may bring more
-  std::deque<Item> kept;
+  Ring<Item> kept;
   for (Item& item : waiting_) {
     if (!not_mine(item)) {
       kept.push_back(std::move(item));

@@ -10,6 +10,7 @@ namespace am = arena::mqtt;
 
 namespace {
 constexpr int64_t kThrottleCheckMs = 2;
+constexpr std::size_t kRunBytesMax = 64 << 10;
 constexpr std::size_t kWaitingBytesMax = 64 << 10;  // read from a publisher that is slowed
 }  // namespace
 
@@ -48,11 +49,26 @@ void Connection::consume(std::string_view bytes) {
   consuming_ = true;
   bytes_wanted_ = 0;
   while ((stage_ == Stage::fresh || stage_ == Stage::open) && acks_.size() < options_->acks_pending_max) {
-    if (!step(bytes)) break;
+    if (!continue_run(bytes) && !step(bytes)) break;
   }
+  end_run();
   consuming_ = false;
   if (stage_ != Stage::closing) keep_rest(bytes);
   if (stage_ == Stage::open) throttle();
+}
+
+// The usual case of a busy publisher: another message like the one before.
+bool Connection::continue_run(std::string_view& bytes) {
+  PublishRun& run = door_.run();
+  if (run.payloads.empty() || run.bytes >= kRunBytesMax) return false;
+  const auto next = am::decode_plain_publish(bytes, run.topic, version_, options_->packet_bytes_max);
+  if (!next) return false;
+  run.payloads.push_back(next->payload);
+  run.bytes += next->consumed;
+  door_.counters().packets_received.add();
+  door_.counters().publishes_received.add();
+  bytes.remove_prefix(next->consumed);
+  return true;
 }
 
 void Connection::keep_rest(std::string_view rest) {
@@ -80,6 +96,8 @@ bool Connection::step(std::string_view& bytes) {
     bytes_wanted_ = more->bytes_min;
     return false;
   }
+  end_run();
+  if (stage_ == Stage::closing) return false;
   if (const auto* malformed = std::get_if<am::Malformed>(&result)) {
     on_malformed(*malformed, bytes);
     return false;
