@@ -56,10 +56,13 @@ class Shard {
   bool kick(std::string_view session_key);
   // The same for every session here whose principal is chosen; tells how many.
   std::size_t kick_all(const std::function<bool(const Principal&)>& chosen);
-  void set_policy(std::shared_ptr<const access::Policy> policy) { policy_ = std::move(policy); }
+  // Holds for what waits, too: nothing leaves from now on that the new one does not allow.
+  void set_policy(std::shared_ptr<const access::Policy> policy);
   const access::Policy& policy() const { return *policy_; }
   // More is posted to some core than it has handled: publishers should not be read for now.
   bool congested() const;
+  // Waiting in memory for one session or group, at most. Walks all of them.
+  std::size_t largest_queue_bytes() const;
   // Ends all connections with `reason` and writes what is dirty; done when that is stored.
   void drain(UniqueFunction<void()> done);
   void set_on_store_failed(UniqueFunction<void()> hook) { store_failed_hook_ = std::move(hook); }

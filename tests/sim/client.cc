@@ -220,14 +220,14 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   tally_[group.empty() ? "subscribe" : "subscribe shared"]++;
 }
 
-void Client::unsubscribe() {
-  if (!connected() || session_ == nullptr) return;
+std::string Client::unsubscribe(uint64_t choice) {
+  if (!connected() || session_ == nullptr) return "nothing";
   std::vector<Span*> live;
   for (Span& span : session_->spans) {
     if (!span.ended) live.push_back(&span);
   }
-  if (live.empty()) return;
-  const Span& chosen = *live[world_.random().below(live.size())];
+  if (live.empty()) return "nothing";
+  const Span& chosen = *live[choice % live.size()];
   const std::string name = chosen.group.empty() ? chosen.filter : "$share/" + chosen.group + "/" + chosen.filter;
   am::Unsubscribe packet;
   packet.packet_id = next_id();
@@ -243,6 +243,7 @@ void Client::unsubscribe() {
   }
   send(packet);
   tally_["unsubscribe"]++;
+  return name;
 }
 
 bool Client::leaving(const Span& span) const {

@@ -45,7 +45,7 @@ class Client final : public net::StreamHandler {
   void vanish();         // the socket closes without a word
   void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding);
   void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
-  void unsubscribe();    // one of those it has
+  std::string unsubscribe(uint64_t choice);  // one of those it has; tells which
   void hold_acks(bool hold);
   void cut();
   void ping();

@@ -15,6 +15,11 @@ std::string text(std::size_t index, const Published& message) {
          std::to_string(static_cast<int>(message.guarantee));
 }
 
+// What the rules take out, always or at times: never owed to anybody.
+bool is_ruled(std::string_view topic) {
+  return topic.starts_with("secret/") || topic.starts_with("guard/") || topic.starts_with("mute/");
+}
+
 }  // namespace
 
 // Payloads are "m<index>;" and padding.
@@ -36,9 +41,18 @@ SessionView& Oracle::new_session(const std::string& client, bool persistent) {
   return *sessions_.back();
 }
 
+void Oracle::check_permission(const SessionView& session, const Received& got, int64_t now_ms) {
+  if (got.topic.starts_with("mute/")) fail(session.client + " received what nobody may publish");
+  if (got.topic.starts_with("secret/")) fail(session.client + " received what it may not read: " + std::string(got.topic));
+  // What has once left may leave again.
+  const bool guarded = guarded_since_ms_ != 0 && now_ms > guarded_since_ms_ + (network_is_good ? 100 : kNetworkMs);
+  if (guarded && !got.dup && got.topic.starts_with("guard/")) {
+    fail(session.client + " received what it may not read any more: " + std::string(got.topic));
+  }
+}
+
 void Oracle::check_matches(const SessionView& session, const Received& got, const Published& message,
                            const std::vector<Span>& unanswered) {
-  if (got.topic.starts_with("secret/")) fail(session.client + " received what it may not read: " + std::string(got.topic));
   if (got.topic != message.topic) fail("a message changed its topic: " + message.topic + " to " + std::string(got.topic));
   if (session.lost) return;
   // What has once left may leave again after unsubscribing; exactly once it always completes.
@@ -51,6 +65,7 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
 
 // First deliveries of one publisher, topic and guarantee come in the order they were sent. A group has no order.
 void Oracle::check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered) {
+  if (session.lost) return;  // nobody knows which groups it has joined
   const Published& message = messages_[index];
   if (session.lost) return;  // it may be in a group that we do not know of
   for (const Span& span : unanswered) {
@@ -82,6 +97,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   }
   const Published& message = messages_[index];
   if (message.refused) fail(text(index, message) + " was refused, and delivered to " + session.client);
+  check_permission(session, got, now_ms);
   check_matches(session, got, message, unanswered);
   if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
@@ -118,7 +134,7 @@ void Oracle::check_end() {
       }
       for (std::size_t index = 0; index < messages_.size(); ++index) {
         const Published& message = messages_[index];
-        const bool owed = message.acked && !message.topic.starts_with("secret/") && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
+        const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
                           message.sent_ms > span.granted_ms && filter_matches(span.filter, message.topic);
         if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
       }
@@ -140,7 +156,7 @@ void Oracle::check_group(const std::string& name, const std::vector<const Span*>
     const Published& message = messages_[index];
     // Exactly once it may end with the session that held it [MQTT-4.8.2-5].
     if (!message.acked || message.guarantee != Guarantee::at_least_once || message.expires_ms != 0) continue;
-    if (message.topic.starts_with("secret/")) continue;  // nobody may read it
+    if (is_ruled(message.topic)) continue;
     if (message.sent_ms <= since || !filter_matches(spans.front()->filter, message.topic)) continue;
     const bool got = std::any_of(members.begin(), members.end(),
                                  [&](const SessionView* member) { return member->deliveries.contains(index); });

@@ -23,6 +23,12 @@ struct ReadAnswer {
   std::vector<engine::Record> records;
   uint64_t next = 0;
   bool attached = false;  // read up to the end; what is routed from now on follows without a gap
+
+  // The record at `offset` and what follows does not fit: read it again when there is room.
+  void stop_at(uint64_t offset) {
+    next = offset;
+    attached = false;
+  }
 };
 
 // Whoever reads the log; found by id on its core, so that answers can outlive it.

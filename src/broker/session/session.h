@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "broker/mail.h"
 #include "broker/session/feed.h"
 #include "broker/session/subscription.h"
+#include "broker/session/last_values.h"
 #include "broker/session/transient_queue.h"
 #include "broker/session/window.h"
 #include "broker/types.h"
@@ -91,6 +93,7 @@ class Session final : public Reader {
   const std::string& client_id() const { return client_id_; }
   const Principal& principal() const { return principal_; }
   uint32_t expiry_s() const { return expiry_s_; }
+  std::size_t queued_bytes() const { return waiting_bytes_; }
 
   // ---- for the broker ----
   const std::string& key() const { return key_; }
@@ -113,6 +116,8 @@ class Session final : public Reader {
   void take_from_group(Item item);
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
   bool may_read(Subscription& subscription, std::string_view topic);
+  // The policy has changed: what has not left yet and may not be read any more stays here.
+  void drop_denied();
   // Owners' answers: these logs concern me, and end here.
   void join_log(const Places& ends);
   void on_read(ReadAnswer answer) override;
@@ -177,6 +182,12 @@ class Session final : public Reader {
   void push_transient(Item item);
   void pump();
   void pump_transient();
+  bool may_send() const;
+  bool waiting_may_leave() const;
+  Item pop_waiting();
+  void send_waiting();
+  void send_last_values();
+  std::optional<Item> last_value_item(const std::string& name, const MessageRef& message);
   void send(Item item);
   void transmit(Outstanding& entry);
   void send_transient(const Item& item);
@@ -212,11 +223,12 @@ class Session final : public Reader {
                        std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
   void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status);
-  void send_retained(const std::string& name, const std::vector<MessageRef>& messages);
+  void add_last_values(const std::string& name, std::vector<MessageRef> messages);
   void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
   void forget(const Subscription& removed);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
+  std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
   void become_reader();
@@ -251,6 +263,8 @@ class Session final : public Reader {
   Window window_;
   std::size_t parked_ = 0;              // entries of window_ in that stage
   std::deque<Item> waiting_;            // at least once and above, in order
+  LastValues last_values_;              // leave before what came later
+  std::size_t waiting_ahead_ = 0;       // so many at the front of waiting_ came before last_values_
   TransientQueue waiting_transient_;    // at most once
   QueuedBytes waiting_bytes_;
   std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags_;

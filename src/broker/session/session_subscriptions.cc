@@ -228,32 +228,11 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
   it->second.outcomes[slot].status = status;
   if (--it->second.open != 0) return;
-  const PendingAnswer answer = std::move(it->second);
+  PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
   sink_->subscribed(cookie, answer.outcomes);
-  for (const auto& [name, messages] : answer.retained) send_retained(name, messages);
-}
-
-void Session::send_retained(const std::string& name, const std::vector<MessageRef>& messages) {
-  for (const MessageRef& message : messages) {
-    const auto it = subscriptions_.find(name);
-    if (it == subscriptions_.end() || sink_ == nullptr) return;
-    Subscription& subscription = *it->second;
-    if (subscription.request.no_local && message->publisher == identity_) continue;
-    if (message->expired(shard_.loop().wall_ms())) continue;
-    if (!may_read(subscription, message->topic)) {
-      shard_.counters().drop(Drop::denied_delivery);
-      continue;
-    }
-    Item item{message, std::min(message->guarantee, subscription.request.granted), true};
-    item.slow = subscription.request.slow.value_or(SlowPolicy::drop_oldest);
-    if (subscription.request.id != 0) item.ids.push_back(subscription.request.id);
-    if (item.guarantee == Guarantee::at_most_once) {
-      enqueue_transient(std::move(item));
-    } else {
-      enqueue(std::move(item));
-    }
-  }
+  for (auto& [name, messages] : answer.retained) add_last_values(name, std::move(messages));
+  resume();
 }
 
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
@@ -322,6 +301,7 @@ void Session::return_group_waiting(uint64_t group_id) {
     }
   }
   waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
   for (const GroupDelivery& origin : returned) {
     shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
       if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
@@ -331,28 +311,58 @@ void Session::return_group_waiting(uint64_t group_id) {
 
 // What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
 void Session::drop_unwanted() {
-  const auto unwanted = [this](const Item& item) {
+  drop_waiting_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
     for (const auto& [name, subscription] : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }
     return true;
+  });
+}
+
+void Session::drop_denied() {
+  const auto denied = [this](const Item& item) {
+    const access::Subject subject{principal_, client_id_};
+    return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   };
-  for (Item& item : waiting_transient_.take_all()) {
-    waiting_bytes_ -= item.bytes();
-    if (!unwanted(item)) push_transient(std::move(item));
+  std::size_t dropped = drop_waiting_if(denied);
+  std::vector<uint16_t> tags;  // given to what has not left yet
+  for (const Outstanding& entry : window_.entries()) {
+    if (!entry.ever_sent && denied(entry.item)) tags.push_back(entry.tag);
   }
+  for (uint16_t tag : tags) settled(take_out(tag).item);
+  dropped += tags.size();
+  shard_.counters().drop(Drop::denied_delivery, dropped);
+  if (!tags.empty()) pump();
+}
+
+// Tells how many they were.
+std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
+  std::vector<Item> dropped;  // settling them may bring more
   std::deque<Item> kept;
   for (Item& item : waiting_) {
-    if (!unwanted(item)) {
+    if (!not_mine(item)) {
       kept.push_back(std::move(item));
       continue;
     }
     waiting_bytes_ -= item.bytes();
+    dropped.push_back(std::move(item));
+  }
+  waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
+  for (Item& item : waiting_transient_.take_all()) {
+    waiting_bytes_ -= item.bytes();
+    if (not_mine(item)) {
+      dropped.push_back(std::move(item));
+    } else {
+      push_transient(std::move(item));
+    }
+  }
+  for (const Item& item : dropped) {
     settled(item);
     if (item.restored_tag != 0) release_tag(item.restored_tag);
   }
-  waiting_ = std::move(kept);
+  return dropped.size();
 }
 
 void Session::tell_groups() {
