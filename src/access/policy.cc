@@ -19,10 +19,6 @@ constexpr std::string_view kUser = "%u";
 constexpr std::string_view kClient = "%c";
 constexpr std::string_view kUnsafe = "+#/\0\r\n"sv;
 
-bool has_placeholder(std::string_view text) {
-  return text.find(kUser) != std::string_view::npos || text.find(kClient) != std::string_view::npos;
-}
-
 // One pass: a name that looks like a placeholder itself is put in as it is.
 template <typename Text>
 void substitute(std::string_view filter, std::string_view user, std::string_view client, Text& out) {
@@ -37,12 +33,14 @@ void substitute(std::string_view filter, std::string_view user, std::string_view
   }
 }
 
-std::string widen(std::string_view filter) {
+// With '+' for every level that contains one of the placeholders.
+std::string widen(std::string_view filter, std::string_view one, std::string_view other) {
   std::string out;
   Levels levels(filter);
   for (bool first = true; const auto level = levels.next(); first = false) {
     if (!first) out.push_back('/');
-    out.append(has_placeholder(*level) ? "+"sv : *level);
+    const bool has_one = level->find(one) != std::string_view::npos || level->find(other) != std::string_view::npos;
+    out.append(has_one ? "+"sv : *level);
   }
   return out;
 }
@@ -52,6 +50,13 @@ std::string widen(std::string_view filter) {
 bool is_safe(std::string_view value, bool at_front) {
   if (value.empty() || value.find_first_of(kUnsafe) != std::string_view::npos) return false;
   return !(at_front && value.front() == '$');
+}
+
+bool applies_to_some_client(std::string_view filter, std::string_view user, std::string_view topic) {
+  if (filter.find(kUser) != std::string_view::npos && !is_safe(user, filter.starts_with(kUser))) return false;
+  std::string literal;
+  substitute(widen(filter, kClient, kClient), user, {}, literal);
+  return filter_matches(literal, topic);
 }
 
 bool is_sys(std::string_view topic) { return topic == "$SYS"sv || topic.starts_with("$SYS/"sv); }
@@ -126,7 +131,7 @@ void Policy::add(Rule rule) {
   Compiled compiled;
   compiled.has_user = rule.filter.find(kUser) != std::string::npos;
   compiled.has_client = rule.filter.find(kClient) != std::string::npos;
-  if (compiled.has_user || compiled.has_client) compiled.widened = widen(rule.filter);
+  if (compiled.has_user || compiled.has_client) compiled.widened = widen(rule.filter, kUser, kClient);
   compiled.rule = std::move(rule);
   rules_.push_back(std::move(compiled));
 }
@@ -184,6 +189,19 @@ Decision Policy::decide(const Subject& subject, Action action, std::string_view 
   if (allow != nullptr) return {true, Decision::Cause::rule, allow};
   if (!options_.default_allow) return {false, Decision::Cause::no_rule, nullptr};
   return {default_allows(action, topic), Decision::Cause::no_user_yet, nullptr};
+}
+
+bool Policy::may_still_publish(const Principal& principal, std::string_view topic) const {
+  if (principal.internal) return true;
+  bool allowed = options_.default_allow && default_allows(Action::publish, topic), denied = false;
+  for_each_rule(principal, Action::publish, [&](const Compiled& compiled) {
+    const bool hit = compiled.has_client
+                         ? compiled.rule.allow && applies_to_some_client(compiled.rule.filter, principal.name, topic)
+                         : applies(compiled, {principal, {}}, [&](std::string_view filter) { return filter_matches(filter, topic); });
+    if (hit) (compiled.rule.allow ? allowed : denied) = true;
+    return !denied;
+  });
+  return allowed && !denied;
 }
 
 std::optional<SlowPolicy> Policy::slow_policy(const Subject& subject, std::string_view filter) const {

@@ -74,7 +74,7 @@ class Policy {
  public:
   struct Options {
     uint32_t epoch = 1;
-    // True only while no user exists. Grants everything but topics that begin with '$', of which only $SYS may be
+    // True only while no users file is set. Grants everything but topics that begin with '$', of which only $SYS may be
     // read. Deny rules still hold.
     bool default_allow = false;
   };
@@ -88,6 +88,9 @@ class Policy {
   uint32_t epoch() const { return options_.epoch; }
   // `topic` is valid (check_topic). Allocates nothing unless a rule with a placeholder needs a long text.
   Decision decide(const Subject& subject, Action action, std::string_view topic) const;
+  // For a message that was published before: might this user still publish it? Under which client id they did is not
+  // known any more, so an allow rule about %c holds as for anybody's, and a deny rule about it does not.
+  bool may_still_publish(const Principal& principal, std::string_view topic) const;
   // `filter` is valid and plain (a group's prefix taken off).
   Coverage covers(const Subject& subject, std::string_view filter) const;
   // Of the first rule that has one and allows all of `filter`; rules about users and anonymous come before those about

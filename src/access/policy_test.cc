@@ -159,6 +159,24 @@ TEST(Policy, NamesCannotEscapeDenyRules) {
   EXPECT_FALSE(may_read(policy, "ann", "$SYS/y", "$SYS"));
 }
 
+// For what was published before: %c stands for anybody's id in an allow rule, and for nobody's in a deny rule.
+TEST(Policy, KnowsWhoMayStillPublish) {
+  const auto may_still = [](std::vector<Rule> rules, std::string name, std::string_view topic) {
+    return policy_of(std::move(rules))->may_still_publish(named(std::move(name)), topic);
+  };
+  EXPECT_TRUE(may_still({allow("a/#")}, "ann", "a/x"));
+  EXPECT_FALSE(may_still({allow("a/#")}, "ann", "b"));
+  EXPECT_FALSE(may_still({allow("a/#"), deny("a/x")}, "ann", "a/x"));
+  EXPECT_FALSE(may_still({for_users(allow("a/#"), {"bob"})}, "ann", "a/x"));
+  EXPECT_TRUE(may_still({allow("d/%c/x%c")}, "ann", "d/c1/xc1"));
+  EXPECT_TRUE(may_still({allow("d/%u/%c")}, "ann", "d/ann/c1"));
+  EXPECT_FALSE(may_still({allow("d/%u/%c")}, "ann", "d/bob/c1"));
+  EXPECT_FALSE(may_still({allow("d/%u/%c")}, "", "d//c1")) << "anonymous has no name";
+  EXPECT_TRUE(may_still({allow("d/#"), deny("d/%c")}, "ann", "d/c1"));
+  EXPECT_FALSE(may_still({allow("#"), deny("%u/x")}, "", "b/x")) << "no name counts as every name";
+  EXPECT_TRUE(policy_of({}, true)->may_still_publish(named(""), "a"));
+}
+
 TEST(Policy, ExplainsItsDecisions) {
   const auto policy = policy_of({allow("a/#"), deny("a/b")});
   const Principal ann = named("ann");

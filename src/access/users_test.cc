@@ -3,6 +3,7 @@
 #include "access/users.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +103,21 @@ TEST(Users, OneBadLineRefusesTheFile) {
     EXPECT_TRUE(table.error().reason.starts_with("users:2: ")) << table.error().reason;
     EXPECT_EQ(table.error().reason.find("secret"), std::string::npos);
   }
+}
+
+// mosquitto CVE-2017-7652: reloading without a free file descriptor fell back to no security at all.
+TEST(Users, AFileThatCannotBeOpenedIsAnError) {
+  const Folder folder;
+  std::ofstream(folder.path + "/users") << "ann:" << cheap_hash("p") << '\n';
+  ASSERT_TRUE(UserTable::load(folder.path + "/users"));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto table = UserTable::load(folder.path + "/users");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(table);
+  EXPECT_NE(table.error().reason.find("cannot open the users file"), std::string::npos) << table.error().reason;
 }
 
 TEST(Users, AMissingFileIsAnError) {

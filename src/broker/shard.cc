@@ -199,8 +199,8 @@ std::size_t Shard::largest_queue_bytes() const {
 
 // ---- publishing ----
 
-MessageId Shard::next_message_id() {
-  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), message_serial_++};
+MessageId Shard::next_message_id(std::size_t count) {
+  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), std::exchange(message_serial_, message_serial_ + count)};
 }
 
 void Shard::publish_internal(std::unique_ptr<Message> message) {

@@ -56,8 +56,10 @@ void announce(const server::Server& server) {
 void warn_about_anonymous(const server::Settings& settings) {
   if (settings.live.auth->allow_anonymous.value_or(false)) {
     log::warn("server", "anonymous clients are let in from anywhere: auth.allow_anonymous is true");
+  } else if (settings.live.auth->users.empty() && settings.live.auth->allow_anonymous) {
+    log::warn("server", "nobody is let in: the users file has no user, and auth.allow_anonymous is not true");
   } else if (settings.live.auth->users.empty()) {
-    log::warn("server", "anonymous clients are let in from loopback: there is no user yet");
+    log::warn("server", "anonymous clients are let in from loopback: there is no users file");
   }
 }
 

@@ -74,7 +74,7 @@ struct Config {
   } limits;
 
   struct Auth {
-    std::optional<bool> allow_anonymous;  // unset: from loopback while no user exists
+    std::optional<bool> allow_anonymous;  // unset: from loopback without a users file
     std::string users_file;               // empty: no users
     std::vector<access::Rule> rules;      // [[auth.rules]], one per topic
   } auth;

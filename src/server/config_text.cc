@@ -17,7 +17,7 @@ constexpr std::string_view kHead =
 
 constexpr std::string_view kRules =
     "\n"
-    "# Permissions. Deny wins over allow, whatever the order. Once a user exists, what no rule allows is denied.\n"
+    "# Permissions. Deny wins over allow, whatever the order. With a users_file, what no rule allows is denied.\n"
     "# allow or deny: \"publish\", \"subscribe\", \"all\". users: their names; anonymous = true: those without one;\n"
     "# neither: everybody. In topics %u stands for the user's name, %c for the client id, which every client chooses for\n"
     "# itself. \"#\" does not match topics that begin with '$', as $SYS, which nobody may publish to. slow: what these\n"

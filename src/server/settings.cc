@@ -109,9 +109,9 @@ const std::vector<Setting>& table() {
 
       // ---- auth
       {"auth.allow_anonymous", SLOT(auth.allow_anonymous),
-       "Clients without credentials. Unset: from loopback, while no user exists. true: from anywhere.", Reload::at_once},
+       "Clients without credentials. Unset: from loopback, without a users_file. true: from anywhere.", Reload::at_once},
       {.key = "auth.users_file", .slot = SLOT(auth.users_file),
-       .doc = "Users and password hashes, made by `arena user add`; empty: no users.", .reload = Reload::at_once,
+       .doc = "Users and password hashes, made by `arena user add`; a file without any lets nobody in. \"\": no users.", .reload = Reload::at_once,
        .is_path = true},
   };
   return rows;

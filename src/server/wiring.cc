@@ -59,10 +59,12 @@ Result<LiveSettings> live_settings_of(const Config& config, uint32_t epoch) {
     auto users = access::UserTable::load(config.auth.users_file);
     if (!users) return fail_with("auth.users_file: " + users.error().reason);
     auth->users = std::move(users.value());
+    // Who names a file means to know who comes: one that has become empty must not open the broker.
+    if (auth->users.empty() && !auth->allow_anonymous) auth->allow_anonymous = false;
   }
   access::Policy::Options options;
   options.epoch = epoch;
-  options.default_allow = auth->users.empty();  // default deny once anybody can be known
+  options.default_allow = config.auth.users_file.empty();  // default deny once anybody can be known
   auto policy = access::Policy::make(config.auth.rules, options);
   if (!policy) return fail_with(policy.error().reason);
   LiveSettings live;

@@ -1,6 +1,6 @@
-// A configuration file; what follows a line "--- environment" is variables, NAME=VALUE, one a line. Promises: every
-// error says where and why; what is accepted, written as `arena config show` does, reads back as the same; its rules
-// make a policy and its addresses can be listened on.
+// A configuration file; what follows a line "--- environment" is variables, NAME=VALUE, one a line. Promises:
+// every error says where and why; what is accepted, written as `arena config show` does, reads back as the
+// same; its rules make a policy and its addresses can be listened on.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -68,7 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const std::size_t mark = text.find(kMark);
   const bool has_mark = mark != std::string_view::npos;
   const ConfigResult result =
-      parse_config(text.substr(0, mark), kPath, has_mark ? environment_of(text.substr(mark + kMark.size())) : Environment{});
+      parse_config(text.substr(0, mark), kPath,
+                   has_mark ? environment_of(text.substr(mark + kMark.size())) : Environment{});
   if (result.ok()) {
     check_accepted(*result);
   } else {

@@ -1,5 +1,5 @@
-// A history of adds, removes and matches, chosen by the input, on the filter index and on a plain set of filters.
-// Promise: after every step both say the same; when everything is removed nothing is left.
+// A history of adds, removes and matches, chosen by the input, on the filter index and on a plain set of
+// filters. Promise: after every step both say the same; when everything is removed nothing is left.
 #include <algorithm>
 #include <cstdint>
 #include <set>
@@ -20,7 +20,8 @@ namespace {
 
 using Values = std::vector<FilterIndex::Value>;
 constexpr std::string_view kTopicLevels[] = {"a", "b", "", "$s", "a-level-longer-than-fifteen-bytes"};
-constexpr std::string_view kFilterLevels[] = {"a", "+", "b", "#", "", "+", "$s", "a-level-longer-than-fifteen-bytes"};
+constexpr std::string_view kFilterLevels[] = {"a", "+", "b",  "#",
+                                              "",  "+", "$s", "a-level-longer-than-fifteen-bytes"};
 constexpr std::size_t kStepsMax = 300;
 
 class Pair {
@@ -68,16 +69,20 @@ void step(Pair& pair, fuzz::Input& input) {
   switch (choice % 8) {
     case 0:
     case 1:
-    case 2: return pair.add(input.levels(kFilterLevels), choice / 8u);
-    case 3: return pair.remove(input.levels(kFilterLevels), choice / 8u);
-    case 4: return pair.remove_nth(input.byte());
+    case 2:
+      return pair.add(input.levels(kFilterLevels), choice / 8u);
+    case 3:
+      return pair.remove(input.levels(kFilterLevels), choice / 8u);
+    case 4:
+      return pair.remove_nth(input.byte());
     case 5: {  // a crowd under one filter, past where its list changes shape
       const std::string filter = input.levels(kFilterLevels);
       const auto from = FilterIndex::Value{input.byte()};
       for (FilterIndex::Value value = from; value < from + choice / 4u; ++value) pair.add(filter, value);
       return;
     }
-    default: return pair.match(input.levels(kTopicLevels));
+    default:
+      return pair.match(input.levels(kTopicLevels));
   }
 }
 

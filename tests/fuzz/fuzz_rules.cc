@@ -1,6 +1,7 @@
-// Permission rules and the users file. The first byte chooses: a users file as it is, or rules made of the input and
-// asked about by one client. Promises: what is decided on a topic is what the rules say, read one by one; what is said
-// of a filter holds for every topic of a small world that it matches; a name or client id bends nothing.
+// Permission rules and the users file. The first byte chooses: a users file as it is, or rules made of the
+// input and asked about by one client. Promises: what is decided on a topic is what the rules say, read one
+// by one; what is said of a filter holds for every topic of a small world that it matches; a name or client
+// id bends nothing.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -23,9 +24,11 @@ using namespace std::string_view_literals;
 
 namespace {
 
-constexpr std::string_view kRuleLevels[] = {"a", "+", "#", "b", "%u", "%c", "$SYS", "", "x%c", "%u%c", "$%u", "%"};
+constexpr std::string_view kRuleLevels[] = {"a",    "+", "#",   "b",    "%u",  "%c",
+                                            "$SYS", "",  "x%c", "%u%c", "$%u", "%"};
 constexpr std::string_view kFilterLevels[] = {"a", "+", "#", "b", "$SYS", "", "ann", "z"};
-constexpr std::string_view kNames[] = {"", "ann", "a", "b", "$SYS", "+", "#", "a/b", "%c", "%u", "\0"sv, "a\n"};
+constexpr std::string_view kNames[] = {"",  "ann", "a",  "b",  "$SYS", "+",
+                                       "#", "a/b", "%c", "%u", "\0"sv, "a\n"};
 
 // Every topic of up to three levels; "z" and "ann" stand in few rules.
 const std::vector<std::string>& small_world() {
@@ -34,7 +37,8 @@ const std::vector<std::string>& small_world() {
     for (std::size_t depth = 0; depth < 3; ++depth) {
       std::vector<std::string> longer;
       for (const std::string& front : last) {
-        for (const char* level : {"a", "b", "$SYS", "", "ann", "z"}) longer.push_back(depth == 0 ? level : front + "/" + level);
+        for (const char* level : {"a", "b", "$SYS", "", "ann", "z"})
+          longer.push_back(depth == 0 ? level : front + "/" + level);
       }
       for (const std::string& topic : longer) {
         if (!topic.empty()) out.push_back(topic);
@@ -60,7 +64,9 @@ bool concerns(const Rule& rule, const Asker& asker, Action action) {
   return std::ranges::count(rule.users, asker.principal.name) > 0;
 }
 
-bool bends(std::string_view name) { return name.empty() || name.find_first_of("+#/\0\r\n"sv) != std::string_view::npos; }
+bool bends(std::string_view name) {
+  return name.empty() || name.find_first_of("+#/\0\r\n"sv) != std::string_view::npos;
+}
 
 // How the rule reads for this client: no reading, one, or for a deny rule with a name that bends, two.
 std::vector<std::string> readings(const Rule& rule, const Asker& asker) {
@@ -107,7 +113,8 @@ Said read_rules(const std::vector<Rule>& rules, const Asker& asker, Action actio
   return said;
 }
 
-bool allowed(const std::vector<Rule>& rules, bool default_allow, const Asker& asker, Action action, const std::string& topic) {
+bool allowed(const std::vector<Rule>& rules, bool default_allow, const Asker& asker, Action action,
+             const std::string& topic) {
   if (action == Action::publish && (topic == "$SYS" || topic.starts_with("$SYS/"))) return false;
   const Said said = read_rules(rules, asker, action, topic);
   if (said != Said::nothing || !default_allow) return said == Said::allowed;
@@ -132,7 +139,8 @@ Rule make_rule(fuzz::Input& input) {
   return rule;
 }
 
-void check_covers(const Policy& policy, const std::vector<Rule>& rules, const Asker& asker, const std::string& filter) {
+void check_covers(const Policy& policy, const std::vector<Rule>& rules, const Asker& asker,
+                  const std::string& filter) {
   const Coverage coverage = policy.covers({asker.principal, asker.client}, filter);
   const fuzz::Split levels = fuzz::split(filter);
   for (const std::string& topic : small_world()) {
@@ -141,8 +149,19 @@ void check_covers(const Policy& policy, const std::vector<Rule>& rules, const As
     if (coverage == Coverage::all) FUZZ_CHECK(may);
     if (coverage == Coverage::none) FUZZ_CHECK(!may);
     // Only deny rules make holes.
-    if (coverage == Coverage::holed) FUZZ_CHECK(may || read_rules(rules, asker, Action::subscribe, topic) == Said::denied);
+    if (coverage == Coverage::holed)
+      FUZZ_CHECK(may || read_rules(rules, asker, Action::subscribe, topic) == Said::denied);
   }
+}
+
+// Whoever may publish now may still; and where no rule speaks of client ids, nobody else.
+void check_still(const Policy& policy, const std::vector<Rule>& rules, const Asker& asker,
+                 const std::string& topic, bool may_now) {
+  const bool still = policy.may_still_publish(asker.principal, topic);
+  FUZZ_CHECK(!may_now || still);
+  const bool by_client = std::ranges::any_of(
+      rules, [](const Rule& rule) { return rule.filter.find("%c") != std::string::npos; });
+  if (!by_client && topic != "$SYS" && !topic.starts_with("$SYS/")) FUZZ_CHECK(still == may_now);
 }
 
 void check_rules(fuzz::Input& input) {
@@ -161,11 +180,13 @@ void check_rules(fuzz::Input& input) {
   asker.principal.name = input.one_of(kNames);
   asker.client = input.one_of(kNames);
   for (std::size_t n = 0; n < 8; ++n) {
-    const std::string topic = input.empty() ? small_world()[n * 29 % small_world().size()] : input.levels(kFilterLevels);
+    const std::string topic =
+        input.empty() ? small_world()[n * 29 % small_world().size()] : input.levels(kFilterLevels);
     if (check_topic(topic)) continue;
     for (const Action action : {Action::publish, Action::subscribe}) {
       const Decision decision = (*policy)->decide({asker.principal, asker.client}, action, topic);
       FUZZ_CHECK(decision.allowed() == allowed(rules, default_allow, asker, action, topic));
+      if (action == Action::publish) check_still(**policy, rules, asker, topic, decision.allowed());
       FUZZ_CHECK(decision.reason().starts_with(decision.allowed() ? "allowed" : "denied"));
     }
   }

@@ -1,7 +1,7 @@
-// Three clients, two of MQTT 5 and one of 3.1.1, and a whole broker on one or two cores; the input chooses what they do:
-// come, go, take over, subscribe, publish, hold their acknowledgements, let time pass. Promise: after every step each
-// has got what session_model.h says is owed to it and nothing else, with the right QoS, flags, identifiers and order;
-// and the broker's counters agree.
+// Three clients, two of MQTT 5 and one of 3.1.1, and a whole broker on one or two cores; the input chooses
+// what they do: come, go, take over, subscribe, publish, hold their acknowledgements, let time pass. Promise:
+// after every step each has got what session_model.h says is owed to it and nothing else, with the right QoS,
+// flags, identifiers and order; and the broker's counters agree.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -41,12 +41,12 @@ const bool kTrace = std::getenv("FUZZ_TRACE") != nullptr;
 // At once; not at all; PUBACK and PUBREC at once, but no PUBCOMP.
 enum class Acks { at_once, none, no_pubcomp };
 
-#define EXPECT_WHY(condition, why)                                                              \
-  do {                                                                                          \
-    if (!(condition)) {                                                                         \
+#define EXPECT_WHY(condition, why)                                                               \
+  do {                                                                                           \
+    if (!(condition)) {                                                                          \
       std::fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, std::string(why).c_str()); \
-      __builtin_trap();                                                                         \
-    }                                                                                           \
+      __builtin_trap();                                                                          \
+    }                                                                                            \
   } while (false)
 
 // The wire's half of one client: acknowledges as told, and hands every message to the model.
@@ -57,7 +57,7 @@ class Client {
 
   void dial(unsigned core) {
     if (wire_ != nullptr) old_.push_back(wire_);
-    wire_ = world_.accept(core);
+    wire_ = world_.accept(core, "127.0.0.1");
     answers_.clear();
     in_.clear();
     held_.clear();
@@ -142,7 +142,9 @@ class Client {
   }
   void on_publish(const am::Publish& packet) {
     std::string why;
-    if (kTrace) std::fprintf(stderr, "  %s < %.*s %s\n", kNames[index_], static_cast<int>(packet.payload.size()), packet.payload.data(), am::describe(packet).c_str());
+    if (kTrace)
+      std::fprintf(stderr, "  %s < %.*s %s\n", kNames[index_], static_cast<int>(packet.payload.size()),
+                   packet.payload.data(), am::describe(packet).c_str());
     EXPECT_WHY(model_.received(index_, packet, why), why);
     if (packet.qos == k0) return;
     EXPECT_WHY(unacked_.insert(packet.packet_id).second, "a packet id in use: " + am::describe(packet));
@@ -203,7 +205,8 @@ class Machine {
  public:
   explicit Machine(Input& input)
       : input_(input), world_(input.flag() ? 2 : 1, {}, core_options()), model_(kClients) {
-    for (std::size_t i = 0; i < kClients; ++i) clients_.push_back(std::make_unique<Client>(world_, model_, i));
+    for (std::size_t i = 0; i < kClients; ++i)
+      clients_.push_back(std::make_unique<Client>(world_, model_, i));
   }
   void run() {
     for (std::size_t i = 0; i < kStepsMax && !input_.empty(); ++i) {
@@ -243,17 +246,27 @@ class Machine {
     if (what == 2) return forbid();
     if (!session(who).connected) return connect(who);
     switch (what) {
-      case 3: return leave(who);
-      case 4: return vanish(who);
+      case 3:
+        return leave(who);
+      case 4:
+        return vanish(who);
       case 5:
-      case 6: return subscribe(who);
-      case 7: return unsubscribe(who);
-      case 8: return client(who).open ? finish_open(who) : publish_open(who);
-      case 9: return set_acks(who);
-      case 10: return share(who);
-      case 11: return publish(who, std::string(input_.one_of(kSharedTopics)), false);
-      case 12: return publish(who, std::string(input_.one_of(kTopics)), true);
-      default: return publish(who, std::string(input_.one_of(kTopics)), false);
+      case 6:
+        return subscribe(who);
+      case 7:
+        return unsubscribe(who);
+      case 8:
+        return client(who).open ? finish_open(who) : publish_open(who);
+      case 9:
+        return set_acks(who);
+      case 10:
+        return share(who);
+      case 11:
+        return publish(who, std::string(input_.one_of(kSharedTopics)), false);
+      case 12:
+        return publish(who, std::string(input_.one_of(kTopics)), true);
+      default:
+        return publish(who, std::string(input_.one_of(kTopics)), false);
     }
   }
 
@@ -310,8 +323,10 @@ class Machine {
       expiry_s = 0;
       packet.properties.session_expiry_interval_s = 0;
     }
-    model_.detach(who, packet.reason == Reason::success ? SessionModel::Leaving::politely : SessionModel::Leaving::with_will,
-                  expiry_s, now_ms());
+    model_.detach(
+        who,
+        packet.reason == Reason::success ? SessionModel::Leaving::politely : SessionModel::Leaving::with_will,
+        expiry_s, now_ms());
     client(who).say(packet);
     settle();
     FUZZ_CHECK(client(who).closed());
@@ -368,7 +383,8 @@ class Machine {
     settle();
     const am::Suback answer = client(who).answer<am::Suback>();
     FUZZ_CHECK(answer.packet_id == packet.packet_id && answer.reasons.size() == 1);
-    const Reason refused = client(who).version == Version::v5 ? Reason::not_authorized : Reason::unspecified_error;
+    const Reason refused =
+        client(who).version == Version::v5 ? Reason::not_authorized : Reason::unspecified_error;
     FUZZ_CHECK(answer.reasons[0] == (allowed ? static_cast<Reason>(one.qos) : refused));
   }
   void unsubscribe(std::size_t who) {
@@ -459,7 +475,8 @@ class Machine {
   }
   void publish_open(std::size_t who) {
     Client& one = client(who);
-    const ModelMessage message{who, std::string(input_.one_of(kTopics)), "m" + std::to_string(++serial_), k2, false};
+    const ModelMessage message{who, std::string(input_.one_of(kTopics)), "m" + std::to_string(++serial_), k2,
+                               false};
     one.open = Client::Open{one.next_id(), message, session(who).incarnation};
     model_.publish(message);
     one.say(packet_of(message, one.open->id));

@@ -1,6 +1,7 @@
-// Two texts from outside, apart by a line break: as topics, as filters, with and without a group. The first byte
-// chooses the limits. Promises: what is valid is what MQTT 4.7 says; matching, covering and intersecting agree with
-// the plainest way to say it; a group is taken apart so that it can be put together again.
+// Two texts, from outside and apart by a line break, or of a few levels, which meet more often: as topics, as
+// filters, with and without a group. The first byte chooses this and the limits. Promises: what is valid is
+// what MQTT 4.7 says; matching, covering and intersecting agree with the plainest way to say it; a group is
+// taken apart so that it can be put together again.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,20 +15,25 @@ using namespace arena;
 
 namespace {
 
+constexpr std::string_view kLevels[] = {"a", "+", "#", "b", "", "$s", "$share", "a#"};
+
 // RFC 3629 by its table, without U+0000.
 bool is_good_text(const std::string& text) {
   const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto tail = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) { return at(i) >= low && at(i) <= high; };
+  const auto tail = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
+    return at(i) >= low && at(i) <= high;
+  };
   for (std::size_t i = 0; i < text.size();) {
     const unsigned c = at(i);
     if (c >= 1 && c <= 0x7f) {
       i += 1;
     } else if (c >= 0xc2 && c <= 0xdf && tail(i + 1)) {
       i += 2;
-    } else if (c >= 0xe0 && c <= 0xef && tail(i + 1, c == 0xe0 ? 0xa0 : 0x80, c == 0xed ? 0x9f : 0xbf) && tail(i + 2)) {
+    } else if (c >= 0xe0 && c <= 0xef && tail(i + 1, c == 0xe0 ? 0xa0 : 0x80, c == 0xed ? 0x9f : 0xbf) &&
+               tail(i + 2)) {
       i += 3;
-    } else if (c >= 0xf0 && c <= 0xf4 && tail(i + 1, c == 0xf0 ? 0x90 : 0x80, c == 0xf4 ? 0x8f : 0xbf) && tail(i + 2) &&
-               tail(i + 3)) {
+    } else if (c >= 0xf0 && c <= 0xf4 && tail(i + 1, c == 0xf0 ? 0x90 : 0x80, c == 0xf4 ? 0x8f : 0xbf) &&
+               tail(i + 2) && tail(i + 3)) {
       i += 4;
     } else {
       return false;
@@ -59,7 +65,8 @@ void check_one(const std::string& text, const TopicLimits& limits) {
   FUZZ_CHECK(check_filter(text, limits).has_value() != is_filter(text, limits));
   std::string joined;
   Levels levels(text);
-  for (bool first = true; const auto level = levels.next(); first = false) joined += (first ? "" : "/") + std::string(*level);
+  for (bool first = true; const auto level = levels.next(); first = false)
+    joined += (first ? "" : "/") + std::string(*level);
   FUZZ_CHECK(joined == text);
   FUZZ_CHECK(slot_of(text) < kSlots);
 
@@ -92,8 +99,11 @@ void check_two(const std::string& a, const std::string& b, const TopicLimits& li
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
-  const TopicLimits limits = input.flag() ? TopicLimits{.length_max = 20, .depth_max = 4} : TopicLimits{};
-  const std::string all = input.rest();
+  const uint8_t choice = input.byte();
+  const TopicLimits limits = choice % 2 != 0 ? TopicLimits{.length_max = 20, .depth_max = 4} : TopicLimits{};
+  const bool of_levels = choice / 2 % 2 != 0;
+  std::string all = of_levels ? input.levels(kLevels) + "\n" : input.rest();
+  if (of_levels) all += input.levels(kLevels);
   const std::size_t end = all.find('\n');
   const std::string a = all.substr(0, end);
   const std::string b = end == std::string::npos ? "" : all.substr(end + 1);

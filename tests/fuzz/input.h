@@ -1,4 +1,5 @@
-// The fuzzer's bytes as choices. When they run out every choice is the first, so that a cut input still means something.
+// The fuzzer's bytes as choices. When they run out every choice is the first, so that a cut input still means
+// something.
 #pragma once
 
 #include <cstddef>

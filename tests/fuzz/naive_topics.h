@@ -1,5 +1,5 @@
-// What MQTT 4.7 says about topics and filters, in the plainest way: split into levels, then compare. Shares no code
-// with message/topic.cc, which is held against it.
+// What MQTT 4.7 says about topics and filters, in the plainest way: split into levels, then compare. Shares
+// no code with message/topic.cc, which is held against it.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,9 @@ inline std::string join(const Split& levels) {
   return out;
 }
 
-inline bool is_reserved(const std::string& level) { return level.starts_with('$'); }
+inline bool is_reserved(const std::string& level) {
+  return level.starts_with('$');
+}
 
 inline bool matches(const Split& filter, const Split& topic) {
   if ((filter[0] == "+" || filter[0] == "#") && is_reserved(topic[0])) return false;
@@ -41,9 +43,12 @@ inline bool matches(const Split& filter, const Split& topic) {
   }
   return topic.size() == i;
 }
-inline bool matches(std::string_view filter, std::string_view topic) { return matches(split(filter), split(topic)); }
+inline bool matches(std::string_view filter, std::string_view topic) {
+  return matches(split(filter), split(topic));
+}
 
-// The filter with its '#', if it has one, spelt as no level and as one, two ... levels of '+', up to `depth` in all.
+// The filter with its '#', if it has one, spelt as no level and as one, two ... levels of '+', up to `depth`
+// in all.
 inline std::vector<Split> spelt_out(const Split& filter, std::size_t depth) {
   if (filter.back() != "#") return {filter};
   std::vector<Split> out;
@@ -55,7 +60,8 @@ inline std::vector<Split> spelt_out(const Split& filter, std::size_t depth) {
   return out;
 }
 
-// A filter is covered when the topics that take it at its word are: a name that stands nowhere else for each '+'.
+// A filter is covered when the topics that take it at its word are: a name that stands nowhere else for each
+// '+'.
 inline bool covers(const Split& outer, const Split& inner) {
   for (Split topic : spelt_out(inner, std::max(outer.size(), inner.size()) + 1)) {
     std::replace(topic.begin(), topic.end(), std::string("+"), std::string("\x01"));

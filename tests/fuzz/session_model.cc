@@ -13,7 +13,9 @@ namespace {
 // Near enough to a deadline that the broker's clock and this one may differ.
 constexpr int64_t kDoubtMs = 3000;
 
-bool is_shared_topic(std::string_view topic) { return topic.starts_with("s/"); }
+bool is_shared_topic(std::string_view topic) {
+  return topic.starts_with("s/");
+}
 
 std::vector<uint32_t> sorted(std::vector<uint32_t> ids) {
   std::sort(ids.begin(), ids.end());
@@ -47,7 +49,8 @@ void SessionModel::detach(std::size_t client, Leaving how, std::optional<uint32_
   if (expiry_s) session.expiry_s = *expiry_s;
   if (how == Leaving::politely) session.will.reset();
   if (session.member) loosen_group();
-  std::erase_if(session.dues, [](const Due& due) { return due.qos == k0 && due.stage == Due::Stage::unseen; });
+  std::erase_if(session.dues,
+                [](const Due& due) { return due.qos == k0 && due.stage == Due::Stage::unseen; });
   for (Due& due : session.dues) due.loose = due.loose || due.stage == Due::Stage::unseen;
   if (session.expiry_s == 0) return end(client);
   session.expires_ms = session.expiry_s == kForGood ? INT64_MAX : now_ms + int64_t{session.expiry_s} * 1000;
@@ -74,7 +77,8 @@ bool SessionModel::advance(int64_t now_ms) {
     for (std::size_t i = 0; i < sessions.size(); ++i) {
       const ModelSession& session = sessions[i];
       if (!session.exists || session.connected) continue;
-      const int64_t own = session.will ? std::min(session.will_due_ms, session.expires_ms) : session.expires_ms;
+      const int64_t own =
+          session.will ? std::min(session.will_due_ms, session.expires_ms) : session.expires_ms;
       if (own < due_ms) {
         due_ms = own;
         first = i;
@@ -102,7 +106,8 @@ void SessionModel::publish(const ModelMessage& message) {
     }
   }
   if (is_shared_topic(message.topic)) {
-    const bool owed = std::ranges::any_of(sessions, [](const ModelSession& session) { return session.member; });
+    const bool owed =
+        std::ranges::any_of(sessions, [](const ModelSession& session) { return session.member; });
     shared_.push_back({message.payload, owed, 0});
     return;
   }
@@ -113,11 +118,13 @@ void SessionModel::owe(std::size_t client, const ModelMessage& message) {
   ModelSession& session = sessions[client];
   Due due;
   due.message = message;
-  bool matched = false, durable = false;
+  bool matched = false, durable = false, recorded = false;
   for (const auto& [filter, subscription] : session.subscriptions) {
-    if (!matches(filter, message.topic) || (subscription.no_local && message.publisher == client)) continue;
-    matched = true;
+    if (!matches(filter, message.topic)) continue;
     const Guarantee qos = std::min(message.qos, subscription.granted);
+    recorded = recorded || (subscription.durable && qos != k0);
+    if (subscription.no_local && message.publisher == client) continue;
+    matched = true;
     durable = durable || (subscription.durable && qos != k0);
     due.qos = std::max(due.qos, qos);
     due.retain = due.retain || (subscription.keep_flag && message.retain);
@@ -125,14 +132,16 @@ void SessionModel::owe(std::size_t client, const ModelMessage& message) {
   }
   // A will to its own session falls between two connections.
   const bool own_will = message.payload.starts_with("will") && message.publisher == client;
-  if (!matched || (!session.connected && !durable && !own_will)) return;
-  if (!may_read(message.topic)) {
-    // What the log holds for somebody away is decided when they are back.
-    if (session.connected) return;
-    due.optional = true;
+  const bool owed = matched && may_read(message.topic) && (session.connected || durable);
+  if (!owed) {
+    // What was withheld from a session is in its part of the log all the same, and may come when it is back
+    // and nothing forbids it any more.
+    if (!recorded && !own_will) return;
+    due.optional = due.loose = true;
+    due.qos = message.qos;
   }
   due.ids = sorted(std::move(due.ids));
-  due.loose = !session.connected;
+  due.loose = due.loose || !session.connected;
   if (own_will) due.optional = due.loose = true;
   session.dues.push_back(std::move(due));
 }
@@ -162,7 +171,8 @@ bool SessionModel::subscribe(std::size_t client, const std::string& filter, Mode
 // A subscription that concerns them has come, changed or gone: what waits may come otherwise, or not.
 void SessionModel::doubt(ModelSession& session, const std::string& filter) {
   for (Due& due : session.dues) {
-    if (due.stage == Due::Stage::unseen && matches(filter, due.message.topic)) due.loose = due.optional = true;
+    if (due.stage == Due::Stage::unseen && matches(filter, due.message.topic))
+      due.loose = due.optional = true;
   }
 }
 
@@ -171,7 +181,9 @@ bool SessionModel::unsubscribe(std::size_t client, const std::string& filter) {
   return sessions[client].subscriptions.erase(filter) > 0;
 }
 
-void SessionModel::join_group(std::size_t client) { sessions[client].member = true; }
+void SessionModel::join_group(std::size_t client) {
+  sessions[client].member = true;
+}
 
 bool SessionModel::leave_group(std::size_t client) {
   loosen_group();
@@ -185,22 +197,28 @@ void SessionModel::forbid(bool forbidden) {
 
 // ---- what arrives
 
-// Of several that look alike the one that fits best: sent before under this id, else the first that is not seen.
+// Of several that look alike (those that erase a retained message have no payload to tell them apart) the one
+// that fits best: sent before under this id, else the first unseen one that must come as it did, else one
+// that may.
 Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   const auto same = [&](const Due& due) {
-    return due.message.topic == packet.topic && due.message.payload == packet.payload && due.stage != Due::Stage::done;
+    return due.message.topic == packet.topic && due.message.payload == packet.payload &&
+           due.stage != Due::Stage::done;
   };
   for (Due& due : session.dues) {
-    if (same(due) && due.stage != Due::Stage::unseen && due.packet_id == packet.packet_id && packet.qos != k0) return &due;
+    if (same(due) && due.stage != Due::Stage::unseen && due.packet_id == packet.packet_id && packet.qos != k0)
+      return &due;
   }
   const std::vector<uint32_t> ids = sorted(packet.properties.subscription_identifiers);
-  Due* second_best = nullptr;
+  Due *may_come = nullptr, *may_come_so = nullptr;
   for (Due& due : session.dues) {
     if (!same(due) || due.stage != Due::Stage::unseen) continue;
-    if (due.qos == packet.qos && due.retain == packet.retain && due.ids == ids) return &due;
-    if (due.loose && second_best == nullptr) second_best = &due;
+    const bool exact = due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
+    if (exact && !due.optional) return &due;
+    if (exact && may_come == nullptr) may_come = &due;
+    if (due.loose && may_come_so == nullptr) may_come_so = &due;
   }
-  return second_best;
+  return may_come != nullptr ? may_come : may_come_so;
 }
 
 bool SessionModel::received(std::size_t client, const am::Publish& packet, std::string& why) {
@@ -221,8 +239,8 @@ bool SessionModel::received(std::size_t client, const am::Publish& packet, std::
   if (!again && packet.qos != k0 && !due->snapshot) {
     for (const Due& earlier : session.dues) {
       if (&earlier == due) break;
-      if (earlier.stage == Due::Stage::unseen && !earlier.optional && !earlier.snapshot && earlier.qos != k0 &&
-          earlier.message.topic == due->message.topic) {
+      if (earlier.stage == Due::Stage::unseen && !earlier.optional && !earlier.snapshot &&
+          earlier.qos != k0 && earlier.message.topic == due->message.topic) {
         return wrong("before an earlier one of its topic");
       }
     }
@@ -256,13 +274,15 @@ std::string SessionModel::missing(std::size_t client, bool room) const {
 
 std::string SessionModel::missing_of_group() const {
   for (const Shared& one : shared_) {
-    if (!group_is_loose_ && one.owed && one.came != 1) return fmt::format("{} came {} times to the group", one.payload, one.came);
+    if (!group_is_loose_ && one.owed && one.came != 1)
+      return fmt::format("{} came {} times to the group", one.payload, one.came);
   }
   return {};
 }
 
 std::size_t SessionModel::existing() const {
-  return static_cast<std::size_t>(std::ranges::count_if(sessions, [](const ModelSession& session) { return session.exists; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(sessions, [](const ModelSession& session) { return session.exists; }));
 }
 
 std::size_t SessionModel::subscriptions() const {

@@ -1,5 +1,6 @@
 // What a broker owes its clients, in the plainest way: lists, no cores, no log. Held against the real one by
-// fuzz_sessions. Where MQTT leaves a choice, a delivery is owed as `optional`: it may come once or not at all.
+// fuzz_sessions. Where MQTT leaves a choice, a delivery is owed as `optional`: it may come once or not at
+// all.
 #pragma once
 
 #include <algorithm>
@@ -45,27 +46,27 @@ struct Due {
 
   ModelMessage message;
   Guarantee qos = k0;
-  bool retain = false;             // what the flag shall say
+  bool retain = false;  // what the flag shall say
   std::vector<uint32_t> ids;
-  bool snapshot = false;           // a retained message that comes with a subscription
+  bool snapshot = false;  // a retained message that comes with a subscription
   bool optional = false;
-  bool loose = false;              // subscriptions have changed since: QoS and identifiers may have, too
+  bool loose = false;  // subscriptions have changed since: QoS and identifiers may have, too
   Stage stage = Stage::unseen;
   uint16_t packet_id = 0;
-  uint32_t connection = 0;         // by which it was seen last
+  uint32_t connection = 0;  // by which it was seen last
 };
 
 struct ModelSession {
   bool exists = false;
   bool connected = false;
   uint32_t expiry_s = 0;
-  uint32_t connection = 0;         // counts them
+  uint32_t connection = 0;  // counts them
   uint64_t incarnation = 0;
   std::optional<ModelWill> will;
-  int64_t will_due_ms = 0;         // of a session without connection
+  int64_t will_due_ms = 0;  // of a session without connection
   int64_t expires_ms = 0;
   std::map<std::string, ModelSubscription> subscriptions;
-  bool member = false;             // of the one shared group
+  bool member = false;  // of the one shared group
   std::vector<Due> dues;
 };
 
@@ -85,13 +86,15 @@ class SessionModel {
   void detach(std::size_t client, Leaving how, std::optional<uint32_t> expiry_s, int64_t now_ms);
   void publish(const ModelMessage& message);
   // False: refused by the policy.
-  bool subscribe(std::size_t client, const std::string& filter, ModelSubscription subscription, int retain_handling);
+  bool subscribe(std::size_t client, const std::string& filter, ModelSubscription subscription,
+                 int retain_handling);
   bool unsubscribe(std::size_t client, const std::string& filter);
   void join_group(std::size_t client);
   bool leave_group(std::size_t client);
   // Nobody may read what is below b/ from now on, or everybody again.
   void forbid(bool forbidden);
-  // Time has come to now_ms. False: something is due so near to it that nobody can say whether it has happened.
+  // Time has come to now_ms. False: something is due so near to it that nobody can say whether it has
+  // happened.
   bool advance(int64_t now_ms);
   // From now on the group's messages may come later, to another, or twice.
   void loosen_group() { group_is_loose_ = true; }
@@ -114,7 +117,9 @@ class SessionModel {
     std::size_t came = 0;
   };
 
-  bool may_read(const std::string& topic) const { return !forbidden_ || !(topic == "b" || topic.starts_with("b/")); }
+  bool may_read(const std::string& topic) const {
+    return !forbidden_ || !(topic == "b" || topic.starts_with("b/"));
+  }
   void owe(std::size_t client, const ModelMessage& message);
   void end(std::size_t client);
   void doubt(ModelSession& session, const std::string& filter);

@@ -46,6 +46,7 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
     if (!request.slow) request.slow = shard_.policy().slow_policy(subject, request.filter).value_or(shard_.options().slow_policy);
     const std::string name = subscription_name(request.group, request.filter);
     if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
+      shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (request.group.empty()) {
       subscribe_plain(request, slot, cookie);
@@ -235,30 +236,18 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
       const auto newer = answer.newer.find(message->topic);
       if (newer != answer.newer.end()) message = newer->second;  // never a value older than one sent live
     }
-    send_retained(name, messages);
+    add_last_values(name, std::move(messages));
   }
+  resume();
 }
 
-void Session::send_retained(const std::string& name, const std::vector<MessageRef>& messages) {
-  for (const MessageRef& message : messages) {
-    const auto it = subscriptions_.find(name);
-    if (it == subscriptions_.end() || sink_ == nullptr) return;
-    Subscription& subscription = *it->second;
-    if (subscription.request.no_local && message->publisher == identity_) continue;
-    if (message->payload.empty() || message->expired(shard_.loop().wall_ms())) continue;
-    if (!may_read(subscription, message->topic)) {
-      shard_.counters().drop(Drop::denied_delivery);
-      continue;
-    }
-    Item item{message, std::min(message->guarantee, subscription.request.granted), true};
-    item.slow = subscription.request.slow.value_or(SlowPolicy::drop_oldest);
-    if (subscription.request.id != 0) item.ids.push_back(subscription.request.id);
-    if (item.guarantee == Guarantee::at_most_once) {
-      enqueue_transient(std::move(item));
-    } else {
-      enqueue(std::move(item));
-    }
-  }
+// What somebody may no longer say is no longer said for them.
+bool Session::publisher_may(const Message& message) const {
+  if (message.publisher == 0) return true;  // the broker itself
+  Principal publisher;
+  publisher.space = principal_.space;
+  publisher.name = message.principal;
+  return shard_.policy().may_still_publish(publisher, message.topic);
 }
 
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
@@ -316,7 +305,7 @@ void Session::remove_subscription(const std::string& name) {
 
 // What the group gave me and has not left yet is not mine any more.
 void Session::return_group_waiting(uint64_t group_id) {
-  std::deque<Item> kept;
+  Ring<Item> kept;
   std::vector<GroupDelivery> returned;
   for (Item& item : waiting_) {
     if (item.origin.group == group_id) {
@@ -327,6 +316,7 @@ void Session::return_group_waiting(uint64_t group_id) {
     }
   }
   waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
   for (const GroupDelivery& origin : returned) {
     shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
       if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
@@ -364,22 +354,24 @@ void Session::drop_denied() {
 // Tells how many they were.
 std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
   std::vector<Item> dropped;  // settling them may bring more
-  const auto sort = [&](std::deque<Item> queue) {
-    std::deque<Item> kept;
-    for (Item& item : queue) {
-      if (not_mine(item)) {
-        waiting_bytes_ -= item.bytes();
-        dropped.push_back(std::move(item));
-      } else {
-        kept.push_back(std::move(item));
-      }
+  Ring<Item> kept;
+  for (Item& item : waiting_) {
+    if (!not_mine(item)) {
+      kept.push_back(std::move(item));
+      continue;
     }
-    return kept;
-  };
-  waiting_ = sort(std::move(waiting_));
-  for (Item& item : sort(waiting_transient_.take_all())) {
     waiting_bytes_ -= item.bytes();
-    push_transient(std::move(item));
+    dropped.push_back(std::move(item));
+  }
+  waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
+  for (Item& item : waiting_transient_.take_all()) {
+    waiting_bytes_ -= item.bytes();
+    if (not_mine(item)) {
+      dropped.push_back(std::move(item));
+    } else {
+      push_transient(std::move(item));
+    }
   }
   for (const Item& item : dropped) {
     settled(item);
