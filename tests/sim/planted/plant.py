@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants the bugs of bugs.toml into copies of the sources they name: docs/decisions/0006.
+"""Plants the bugs of bugs.toml into copies of the sources they name: docs/decisions/0008.
 
     plant.py SOURCE-FOLDER OUTPUT-FOLDER    writes the changed copies and planted_bugs.cc
     plant.py --files                        lists the sources that are changed, for the build
