@@ -194,7 +194,7 @@ TEST(MqttRules, TakeEveryAliasThatIsOffered) {
   for (const bool first : {true, false}) {
     for (uint16_t alias = 1; alias <= most; ++alias) {
       const std::string topic = "topic " + std::to_string(alias);
-      am::Publish packet = client.message(first ? topic : "", "");
+      am::Publish packet = client.message(first ? std::string_view(topic) : std::string_view(), "");
       packet.properties.topic_alias = alias;
       client.say(packet);
       EXPECT_EQ(sub.next<am::Publish>().topic, topic);
