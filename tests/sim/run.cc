@@ -9,8 +9,7 @@
 namespace arena::sim {
 namespace {
 
-constexpr std::size_t kMessageBytes = 1'500;   // more than any message of a run is accounted with
-constexpr std::size_t kSnapshotBytes = 5'000;  // more than all last values; a snapshot is not held to the bound
+constexpr std::size_t kMessageBytes = 1'500;  // more than any message of a run is accounted with
 
 class Run {
  public:
@@ -139,10 +138,10 @@ class Run {
     }
   }
 
-  // A queue may pass its bound by the message that reaches it, and by last values.
+  // A queue may pass its bound by the message that reaches it, and by one that a group had already handed over.
   void check_bounds() {
     const std::size_t most = broker_.largest_queue_bytes();
-    if (most > broker_.options().queued_bytes_per_session_max + kMessageBytes + kSnapshotBytes) {
+    if (most > broker_.options().queued_bytes_per_session_max + 2 * kMessageBytes) {
       oracle_.fail("a queue holds " + std::to_string(most) + " bytes");
     }
   }
