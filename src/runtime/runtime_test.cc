@@ -336,6 +336,9 @@ TEST(Watchdog, NamesTheCoreAndThePhaseThatBlocks) {
     runtime.loop(1).post_from_outside([&] { runtime.loop(1).defer([&] { told.wait(); }); });
     ASSERT_TRUE(told.wait());
   }
+  Event next;  // runs in a later turn, so the blocked one has been counted by then
+  runtime.loop(1).post_from_outside([&] { next.set(); });
+  ASSERT_TRUE(next.wait());
   EXPECT_EQ(blocked.core, 1u);
   EXPECT_EQ(blocked.phase, Phase::deferred);
   EXPECT_GT(blocked.lasted_ms, 20);
