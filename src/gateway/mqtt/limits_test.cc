@@ -105,7 +105,8 @@ TEST(MqttLimits, AcknowledgementsAndPingsGoPastPublishesThatWait) {
   DoorWorld world(2, options);
   Talker both(world, Version::v5), other(world);
   other.connect("other");
-  am::Connect packet = both.connect_packet(id_on(world, 0));
+  const std::string id = id_on(world, 0);  // the packet refers to it
+  am::Connect packet = both.connect_packet(id);
   packet.properties.receive_maximum = 1;
   both.connect(packet);
   both.subscribe("in", k1);
