@@ -55,6 +55,7 @@ struct Counters {
   Counter queued_bytes;          // waiting in memory for the sessions here
   Counter slow_disconnected;     // sessions whose queue was full of what may not be dropped
   Counter subscriptions;
+  Counter subscriptions_refused; // more than a session may have
   Counter shared_subscriptions;
   Counter retained;              // last values held here
   Counter retained_bytes;

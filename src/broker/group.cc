@@ -309,6 +309,10 @@ void Group::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   Cursor* cursor = feed_.find(answer.partition);
   for (engine::Record& record : answer.records) {
+    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+      answer.stop_at(record.offset);
+      break;
+    }
     if (record.offset < cursor->next() || !subscription_.is_born(answer.partition, record.offset)) continue;
     if (!cursor->take(record.offset)) continue;
     const Guarantee guarantee = record.message->guarantee;

@@ -39,6 +39,7 @@ class Group final : public Reader {
 
   uint64_t id() const { return id_; }
   const std::string& key() const { return key_; }
+  std::size_t queued_bytes() const { return waiting_bytes_; }
 
   // Adds or updates; done when the group's interest is known everywhere and, if it is durable, stored. False: the
   // store refused.

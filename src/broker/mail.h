@@ -33,6 +33,17 @@ struct Routed {
   uint64_t offset = 0;
 };
 
+// A burst as it is routed on one core.
+struct RoutedBurst {
+  explicit RoutedBurst(BurstRef its_burst) : burst(std::move(its_burst)) {}
+  const BurstRef burst;
+  // Its messages one by one; made when first asked for, for all who ask.
+  const std::vector<Routed>& singles();
+
+ private:
+  std::vector<Routed> singles_;
+};
+
 struct PublishMail {
   MessageRef message;
   Origin origin;
@@ -47,7 +58,7 @@ struct ReceiptMail {
 // Everything that is not on the message path.
 using CallMail = UniqueFunction<void(Shard&)>;
 
-using Mail = std::variant<Routed, PublishMail, ReceiptMail, CallMail>;
+using Mail = std::variant<Routed, BurstRef, PublishMail, ReceiptMail, CallMail>;
 
 using Places = std::vector<std::pair<PartitionId, uint64_t>>;
 

@@ -181,10 +181,26 @@ void Shard::remove_group(Group& group) {
   bury();
 }
 
+void Shard::set_policy(std::shared_ptr<const access::Policy> policy) {
+  policy_ = std::move(policy);
+  std::vector<SessionId> ids;  // sessions may end while they are told
+  for (const auto& [id, session] : sessions_by_id_) ids.push_back(id);
+  for (SessionId id : ids) {
+    if (Session* session = find_session(id)) session->drop_denied();
+  }
+}
+
+std::size_t Shard::largest_queue_bytes() const {
+  std::size_t most = 0;
+  for (const auto& [key, session] : sessions_) most = std::max(most, session->queued_bytes());
+  for (const auto& [key, group] : groups_) most = std::max(most, group->queued_bytes());
+  return most;
+}
+
 // ---- publishing ----
 
-MessageId Shard::next_message_id() {
-  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), message_serial_++};
+MessageId Shard::next_message_id(std::size_t count) {
+  return MessageId{(static_cast<uint64_t>(loop_.wall_ms()) << 16) | core(), std::exchange(message_serial_, message_serial_ + count)};
 }
 
 void Shard::publish_internal(std::unique_ptr<Message> message) {

@@ -56,10 +56,13 @@ class Shard {
   bool kick(std::string_view session_key);
   // The same for every session here whose principal is chosen; tells how many.
   std::size_t kick_all(const std::function<bool(const Principal&)>& chosen);
-  void set_policy(std::shared_ptr<const access::Policy> policy) { policy_ = std::move(policy); }
+  // Holds for what waits, too: nothing leaves from now on that the new one does not allow.
+  void set_policy(std::shared_ptr<const access::Policy> policy);
   const access::Policy& policy() const { return *policy_; }
   // More is posted to some core than it has handled: publishers should not be read for now.
   bool congested() const;
+  // Waiting in memory for one session or group, at most. Walks all of them.
+  std::size_t largest_queue_bytes() const;
   // Ends all connections with `reason` and writes what is dirty; done when that is stored.
   void drain(UniqueFunction<void()> done);
   void set_on_store_failed(UniqueFunction<void()> hook) { store_failed_hook_ = std::move(hook); }
@@ -71,12 +74,14 @@ class Shard {
   Level options_level() const { return Level::memory; }
   Counters& counters() { return counters_; }
   const Placement& placement() const { return *placement_; }
-  MessageId next_message_id();
+  // The first of `count` ids that follow each other.
+  MessageId next_message_id(std::size_t count = 1);
 
   // Publishes by way of the owner where the promises ask for it.
   void publish(MessageRef message, Origin origin, bool through_owner);
   // Delivers here and posts to every core with interest. False: the server knows that nobody matched.
   bool route(const Routed& routed);
+  void route(const BurstRef& burst);
   void answer(const Origin& origin, PartitionId partition, const Receipt& receipt);
   // Is there a durable subscription for the topic? Asked of the topic's owner.
   bool wanted_durably(std::string_view topic) const { return durable_.any(topic); }
@@ -144,9 +149,12 @@ class Shard {
   void flush_outbox();
   void handle_batch(unsigned from, std::vector<Mail>& batch);
   bool deliver_here(const Routed& routed, unsigned from);
-  bool match_here(const Routed& routed, unsigned from);
-  void add_candidate(Subscription& subscription, const Routed& routed);
-  bool post_to_interested(const Routed& routed);
+  void deliver_here(const BurstRef& burst, unsigned from);
+  void deliver_postponed();
+  bool match_here(const Message& message, std::size_t count, unsigned from);
+  void add_candidate(Subscription& subscription, const Message& message, std::size_t count);
+  template <typename What>
+  bool post_to_interested(std::string_view topic, const What& what);
   std::vector<unsigned> owners_of(std::string_view filter) const;
   InterestAnswer serve_interest(const InterestRequest& request);
   void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);

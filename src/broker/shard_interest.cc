@@ -158,6 +158,7 @@ void Shard::serve_read(const ReadOrder& order) {
   engine::ReadRequest request;
   request.partition = order.partition;
   request.from = order.from;
+  request.bytes_max = options_.log_read_bytes;
   if (order.filters->size() == 1 && !has_wildcard(order.filters->front())) {
     request.topic = order.filters->front();
   } else {

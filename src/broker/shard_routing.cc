@@ -6,20 +6,34 @@
 
 namespace arena::broker {
 
-bool Shard::route(const Routed& routed) {
-  const bool here = deliver_here(routed, core());
-  return post_to_interested(routed) || here;
+const std::vector<Routed>& RoutedBurst::singles() {
+  if (singles_.empty()) {
+    singles_.reserve(burst->size());
+    for (std::size_t i = 0; i < burst->size(); ++i) singles_.push_back(Routed{burst->message(i)});
+  }
+  return singles_;
 }
 
-bool Shard::post_to_interested(const Routed& routed) {
+bool Shard::route(const Routed& routed) {
+  const bool here = deliver_here(routed, core());
+  return post_to_interested(routed.message->topic, routed) || here;
+}
+
+void Shard::route(const BurstRef& burst) {
+  deliver_here(burst, core());
+  post_to_interested(burst->head().topic, burst);
+}
+
+template <typename What>
+bool Shard::post_to_interested(std::string_view topic, const What& what) {
   if (shards_.size() == 1) return false;
   remote_matches_.clear();
-  remote_.match(routed.message->topic, remote_matches_);
+  remote_.match(topic, remote_matches_);
   uint64_t seen = 0;
   for (FilterIndex::Value to : remote_matches_) {
     if ((seen & (uint64_t{1} << to)) != 0) continue;
     seen |= uint64_t{1} << to;
-    post(static_cast<unsigned>(to), routed);
+    post(static_cast<unsigned>(to), what);
   }
   return seen != 0;
 }
@@ -31,24 +45,44 @@ bool Shard::deliver_here(const Routed& routed, unsigned from) {
     return true;
   }
   routing_ = true;
-  const bool matched = match_here(routed, from);
+  const bool matched = match_here(*routed.message, 1, from);
   for (std::size_t i = 0; i < candidates_used_; ++i) candidates_[i].session->take(routed, candidates_[i].merged);
   for (std::size_t i = 0; i < groups_hit_.size(); ++i) groups_hit_[i]->offer(routed);
   routing_ = false;
+  deliver_postponed();
+  return matched;
+}
+
+void Shard::deliver_here(const BurstRef& burst, unsigned from) {
+  RoutedBurst routed(burst);
+  if (routing_) {
+    for (const Routed& single : routed.singles()) postponed_.emplace_back(single, from);
+    return;
+  }
+  routing_ = true;
+  match_here(burst->head(), burst->size(), from);
+  for (std::size_t i = 0; i < candidates_used_; ++i) candidates_[i].session->take(routed, candidates_[i].merged);
+  for (std::size_t i = 0; i < groups_hit_.size(); ++i) {
+    for (const Routed& single : routed.singles()) groups_hit_[i]->offer(single);
+  }
+  routing_ = false;
+  deliver_postponed();
+}
+
+void Shard::deliver_postponed() {
   while (!postponed_.empty() && !routing_) {
     std::vector<std::pair<Routed, unsigned>> postponed = std::move(postponed_);
     postponed_.clear();
     for (const auto& [later, sender] : postponed) deliver_here(later, sender);
   }
-  return matched;
 }
 
-// Fills candidates_ and groups_hit_; nothing is delivered in here, so the index stands still.
-bool Shard::match_here(const Routed& routed, unsigned from) {
+// Fills candidates_ and groups_hit_ for `count` messages like this one; nothing is delivered in here, so the index stands still.
+bool Shard::match_here(const Message& message, std::size_t count, unsigned from) {
   candidates_used_ = 0;
   groups_hit_.clear();
   matches_.clear();
-  index_.match(routed.message->topic, matches_);
+  index_.match(message.topic, matches_);
   ++route_mark_;
   const uint64_t from_bit = uint64_t{1} << from;
   for (FilterIndex::Value value : matches_) {
@@ -57,20 +91,19 @@ bool Shard::match_here(const Routed& routed, unsigned from) {
     if (subscription.group != nullptr) {
       groups_hit_.push_back(subscription.group);
     } else {
-      add_candidate(subscription, routed);
+      add_candidate(subscription, message, count);
     }
   }
   return !matches_.empty();
 }
 
 // Overlapping subscriptions of one session come to one delivery, at the highest guarantee [MQTT-3.3.4-2].
-void Shard::add_candidate(Subscription& subscription, const Routed& routed) {
-  const Message& message = *routed.message;
+void Shard::add_candidate(Subscription& subscription, const Message& message, std::size_t count) {
   Session& session = *subscription.session;
   const SubscribeRequest& request = subscription.request;
   if (request.no_local && message.publisher == session.identity()) return;
   if (!session.may_read(subscription, message.topic)) {
-    counters_.drop(Drop::denied_delivery);
+    counters_.drop(Drop::denied_delivery, count);
     return;
   }
   if (session.route_mark != route_mark_) {
@@ -99,6 +132,7 @@ void Shard::add_candidate(Subscription& subscription, const Routed& routed) {
 namespace {
 std::size_t mail_bytes(const Mail& mail) {
   if (const auto* routed = std::get_if<Routed>(&mail)) return routed->message->accounted_bytes();
+  if (const auto* burst = std::get_if<BurstRef>(&mail)) return (*burst)->accounted_bytes();
   if (const auto* publish = std::get_if<PublishMail>(&mail)) return publish->message->accounted_bytes();
   return 0;  // receipts and calls are bounded by what asked for them, and must always pass
 }
@@ -139,6 +173,8 @@ void Shard::handle_batch(unsigned from, std::vector<Mail>& batch) {
   for (Mail& mail : batch) {
     if (auto* routed = std::get_if<Routed>(&mail)) {
       deliver_here(*routed, from);
+    } else if (auto* burst = std::get_if<BurstRef>(&mail)) {
+      deliver_here(*burst, from);
     } else if (auto* publish = std::get_if<PublishMail>(&mail)) {
       const PartitionId id = placement_->partition_of(publish->message->topic);
       partition(id).publish(std::move(publish->message), publish->origin);

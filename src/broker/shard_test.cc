@@ -212,6 +212,36 @@ TEST_P(BrokerTest, RetainedValuesComeWithTheSubscription) {
   EXPECT_TRUE(a.received.empty());
 }
 
+// They are many times what may wait for one session, and the subscriber is slow: none is lost, and what came later
+// comes later.
+TEST(BrokerLastValues, LeaveAsFastAsTheSubscriberTakesThem) {
+  Options options;
+  options.queued_bytes_per_session_max = 32 << 10;
+  for (const Guarantee guarantee : {k0, k1, k2}) {
+    for (const bool persistent : {false, true}) {
+      World world(2, 1, options);
+      Peer pub(world, "pub"), a(world, "a");
+      ASSERT_TRUE(pub.connect());
+      for (int i = 0; i < 1000; ++i) pub.publish("r/" + std::to_string(i), std::string(100, 'x'), guarantee, true);
+      a.window = 10;
+      a.takes_max = 0;
+      ASSERT_TRUE(a.connect(!persistent, persistent ? 100 : 0));
+      a.subscribe("r/#", guarantee);
+      pub.publish("r/5", "later", guarantee);
+      a.take(20);
+      while (a.received.size() < 1001) {
+        const std::size_t before = a.received.size();
+        a.take(100);
+        world.run_ms(20);
+        ASSERT_GT(a.received.size(), before) << "guarantee " << static_cast<int>(guarantee);
+      }
+      EXPECT_EQ(a.received.size(), 1001u);
+      EXPECT_EQ(a.received.back().payload, "later");
+      EXPECT_EQ(world.dropped(Drop::queue_full), 0u);
+    }
+  }
+}
+
 TEST_P(BrokerTest, RetainedOnlyIfNewOrNever) {
   Peer pub(world, "pub"), a(world, "a");
   ASSERT_TRUE(pub.connect() && a.connect());

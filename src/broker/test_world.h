@@ -177,6 +177,12 @@ class Peer final : public SessionSink {
   }
   bool wait_for(std::size_t n) { return world_.settle([&] { return received.size() >= n; }); }
 
+  // Ready for so many more.
+  void take(std::size_t n) {
+    takes_max = received.size() + n;
+    session_->resume();
+  }
+
   void opened(Session&, bool is_present) override {
     open_ = true;
     present = is_present;
@@ -199,7 +205,7 @@ class Peer final : public SessionSink {
     });
     return DeliverResult::sent;
   }
-  bool ready() const override { return is_ready; }
+  bool ready() const override { return is_ready && received.size() < takes_max; }
   void release(uint16_t tag, bool) override {
     releases.push_back(tag);
     if (auto_settle) later([this, tag] { session_->settle(tag); });
@@ -223,6 +229,7 @@ class Peer final : public SessionSink {
   bool present = false;
   bool auto_settle = true;
   bool is_ready = true;
+  std::size_t takes_max = SIZE_MAX;  // not ready for more than these
   std::size_t window = 10;
   std::string user;  // empty: anonymous
 

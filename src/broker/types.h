@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/store.h"
+#include "message/burst.h"
 #include "message/message.h"
 #include "message/principal.h"
 #include "message/slow_policy.h"
@@ -33,7 +34,7 @@ struct Options {
   std::size_t retained_bytes_max = std::size_t{1} << 30;
   std::size_t inbox_bytes_max = std::size_t{1} << 30;        // all partitions together
   std::size_t cross_core_bytes_max = 16 << 20;               // posted to one core and not yet handled
-  std::size_t exactly_once_inbound_max = 65535;              // open handshakes per session
+  std::size_t log_read_bytes = 256 << 10;                    // a reader that is behind gets about so much at once
   uint32_t session_expiry_max_s = 7 * 24 * 3600;             // kNever: no ceiling
   int64_t cursor_flush_ms = 1000;                            // settled work is written at the latest after this
   std::size_t cursor_flush_settled = 1000;                   // ... or after so many settlements
@@ -113,6 +114,8 @@ class SessionSink {
   virtual void opened(Session& session, bool present) = 0;
   virtual void open_refused(Outcome reason) = 0;  // denied: the will; the sink is forgotten
   virtual DeliverResult deliver(const Delivery& delivery) = 0;
+  // All messages of the burst, at most once. False: none was taken; they come one by one then.
+  virtual bool deliver_burst(const BurstRef&) { return false; }
   // False: the way out is full; the session waits until its owner calls Session::resume().
   virtual bool ready() const = 0;
   // The receiver has the message (stage received): tell it to let go. Answered by Session::settle().

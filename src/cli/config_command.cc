@@ -12,6 +12,7 @@
 #include "access/users.h"
 #include "cli/commands.h"
 #include "server/config.h"
+#include "server/limits.h"
 
 namespace arena::cli {
 
@@ -20,6 +21,7 @@ namespace {
 struct Arguments {
   std::optional<std::string> path;
   bool effective = false;
+  bool limits = false;
 };
 
 std::optional<server::LoadedConfig> load(const Arguments& arguments) {
@@ -83,8 +85,10 @@ void add_config_command(CLI::App& app, int& exit_code) {
     print(server::default_config_text());
     exit_code = kOk;
   });
-  group->add_subcommand("doc", "Print the reference of all settings (Markdown)")->callback([&exit_code] {
-    print(server::config_reference_text());
+  CLI::App* doc_command = group->add_subcommand("doc", "Print the reference of all settings (Markdown)");
+  doc_command->add_flag("--limits", arguments->limits, "The limits among them: what happens, where it is counted");
+  doc_command->callback([&exit_code, arguments] {
+    print(arguments->limits ? server::limits_text() : server::config_reference_text());
     exit_code = kOk;
   });
 }

@@ -14,8 +14,7 @@ constexpr uint64_t kOwnFiles = 64;  // logs, loops, listeners, mailboxes
 constexpr uint64_t kFilesMin = 256;
 constexpr uint64_t kBacklogMin = 1024;
 constexpr uint64_t kMemoryMinBytes = 256 << 20;
-constexpr uint64_t kKernelBytesPerConnection = 8
-                                               << 10;  // a page for each direction of a socket that is in use
+constexpr uint64_t kKernelBytesPerConnection = 8192;  // a page for each direction of a socket that is in use
 constexpr int64_t kYear2025Ms = 1'735'689'600'000;
 constexpr int64_t kClockStepMs = 20;
 

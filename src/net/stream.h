@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/ref.h"
 #include "runtime/loop.h"
 
 namespace arena::net {
@@ -64,32 +65,45 @@ struct StreamOptions {
   OutputBudget* budget = nullptr;   // shared; outlives the stream
 };
 
+// Bytes that several streams send; never changed once shared.
+struct SharedBytes : RefCounted<SharedBytes> {
+  std::string text;
+};
+using SharedBytesRef = Ref<const SharedBytes>;
+
 // Belongs to one core. Destroying it closes the socket at once.
 class Stream {
  public:
   virtual ~Stream() {
     output_.clear();
+    ahead_bytes_ = 0;
     account_output();
   }
 
   void set_handler(StreamHandler* handler) { handler_ = handler; }
   // Appends to the output buffer. Everything written in one turn of the loop leaves in one system call at its end.
   void write(std::string_view bytes) {
-    output_.append(bytes);
+    output().append(bytes);
     mark_dirty();
   }
+  // The same as write(bytes->text), but a stream may keep the reference instead of a copy until the bytes are out.
+  virtual void write_shared(const SharedBytesRef& bytes) { write(bytes->text); }
   // The buffer itself, for encoders that append in place; call mark_dirty() after.
-  std::string& output() { return output_; }
+  std::string& output() {
+    if (output_.empty()) on_first_output();
+    return output_;
+  }
   void mark_dirty() {
     if (!dirty_) {
       dirty_ = true;
       on_dirty();
     }
   }
-  std::size_t output_bytes() const { return output_.size(); }  // not yet accepted by the system
+  std::size_t output_bytes() const { return ahead_bytes_ + output_.size(); }  // not yet accepted by the system
   bool writable() const {
-    return output_.size() <= certain_room() || (output_.size() <= options_.output_high_bytes && !options_.budget->full());
+    return output_bytes() <= certain_room() || (output_bytes() <= options_.output_high_bytes && !options_.budget->full());
   }
+  std::size_t output_room() const { return output_.capacity(); }
   const PeerAddress& peer() const { return peer_; }
 
   // Stops reading so that the peer is slowed; what was read already is still handed over.
@@ -105,24 +119,26 @@ class Stream {
  protected:
   Stream(PeerAddress peer, const StreamOptions& options) : peer_(std::move(peer)), options_(options) {}
   virtual void on_dirty() = 0;
+  virtual void on_first_output() {}  // output_ is empty and about to be written: room may be put there
   // For streams: up to here writable() is true whatever others hold. Output above it makes on_writable owed.
   std::size_t certain_room() const {
     if (options_.budget == nullptr) return options_.output_high_bytes;
     return std::min(options_.output_high_bytes, OutputBudget::kLittleBytes);
   }
-  bool drained() const { return output_.size() <= options_.output_low_bytes && writable(); }
+  bool drained() const { return output_bytes() <= options_.output_low_bytes && writable(); }
   // For streams, after each attempt to send.
   void account_output() {
-    if (options_.budget == nullptr || accounted_ == output_.size()) return;
-    const std::size_t before = options_.budget->used.fetch_add(output_.size() - accounted_);
-    const std::size_t after = before + (output_.size() - accounted_);
+    if (options_.budget == nullptr || accounted_ == output_bytes()) return;
+    const std::size_t before = options_.budget->used.fetch_add(output_bytes() - accounted_);
+    const std::size_t after = before + (output_bytes() - accounted_);
     if (before < options_.budget->bytes_max && after >= options_.budget->bytes_max) ++options_.budget->times_full;
-    accounted_ = output_.size();
+    accounted_ = output_bytes();
   }
 
   StreamHandler* handler_ = nullptr;
   std::string output_;
-  std::size_t accounted_ = 0;  // of output_ in the budget
+  std::size_t ahead_bytes_ = 0;  // of output that an implementation keeps elsewhere, in front of output_
+  std::size_t accounted_ = 0;  // of the output in the budget
   bool dirty_ = false;
   PeerAddress peer_;
   StreamOptions options_;

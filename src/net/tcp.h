@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_function.h"
@@ -24,10 +25,14 @@ namespace arena::net {
 // When the peer has ended its side, what was written up to then is still sent before on_closed(peer_closed).
 class TcpStream final : public Stream, private runtime::IoHandler, private runtime::TurnEnd {
  public:
+  // Below, copying into the output is cheaper than a piece of its own.
+  static constexpr std::size_t kShareBytesMin = 2048;
+
   // Takes the connected, nonblocking descriptor. If the loop cannot watch it, on_closed(reset) comes soon.
   TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options);
   ~TcpStream() override;
 
+  void write_shared(const SharedBytesRef& bytes) override;
   void pause_reading() override;
   void resume_reading() override;
   void close() override;
@@ -43,17 +48,34 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
     dead,
   };
 
+  // Output in front of output_: what was written before something shared, and that.
+  struct Piece {
+    std::string own;
+    SharedBytesRef shared;
+    std::string_view bytes() const { return shared ? std::string_view(shared->text) : std::string_view(own); }
+  };
+  struct Ahead {
+    std::vector<Piece> pieces;
+    std::size_t first = 0;  // of pieces: those in front are out
+    std::size_t sent = 0;   // of the first piece
+  };
+
   void on_dirty() override;
+  void on_first_output() override;
   void on_io(uint32_t events) override;
   void on_turn_end() override;
   static void on_close_timeout(void* self);
+  void arm_close_timer(int64_t delay_ms);
 
   void read_available(uint32_t events);
   void discard_available();
   void on_peer_end();
   void begin_closing(CloseReason reason);
   void flush();
-  std::size_t send_some();
+  bool send_output();
+  std::size_t send_some(std::size_t& offered);
+  void take_off(std::size_t sent);
+  void drop_output();
   void after_flush();
   void watch_what_is_needed();
   void leave_loop();
@@ -70,7 +92,8 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   bool output_failed_ = false;   // nothing can be sent; what can still be read comes first
   bool writable_owed_ = false;
   AliveMark alive_;
-  runtime::Timer close_timer_;
+  std::unique_ptr<Ahead> ahead_;  // null: output_ is all
+  std::unique_ptr<runtime::Timer> close_timer_;  // made when it first closes
 };
 
 class TcpStreamFactory final : public StreamFactory {

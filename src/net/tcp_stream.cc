@@ -1,8 +1,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cassert>
 #include <cerrno>
 
@@ -15,6 +18,7 @@ constexpr std::size_t kReadBytesPerTurn = 256 << 10;
 constexpr uint32_t kGone = EPOLLHUP | EPOLLERR;
 constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 constexpr int64_t kFailedOutputTimeoutMs = 1000;
+constexpr std::size_t kPartsPerSend = 64;
 
 class TcpDetached final : public DetachedStream {
  public:
@@ -36,20 +40,20 @@ class TcpDetached final : public DetachedStream {
 }  // namespace
 
 TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options)
-    : Stream(std::move(peer), options), loop_(loop), fd_(fd), close_timer_(&TcpStream::on_close_timeout, this) {
+    : Stream(std::move(peer), options), loop_(loop), fd_(fd) {
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // a turn's output is one write already
   watched_ = kReading;
   if (loop_.add(fd_, watched_, *this)) return;
   ::close(std::exchange(fd_, -1));
   reason_ = CloseReason::reset;
-  loop_.arm(close_timer_, 0);
+  arm_close_timer(0);
 }
 
 TcpStream::~TcpStream() { leave_loop(); }
 
 void TcpStream::leave_loop() {
-  close_timer_.disarm();
+  close_timer_.reset();
   TurnEnd::unlink();
   state_ = State::dead;
   if (fd_ < 0) return;
@@ -60,7 +64,7 @@ void TcpStream::leave_loop() {
 // The last thing done in any event: the handler may destroy this.
 void TcpStream::finish(CloseReason reason) {
   leave_loop();
-  std::string().swap(output_);
+  drop_output();
   if (StreamHandler* handler = std::exchange(handler_, nullptr)) handler->on_closed(reason);
 }
 
@@ -88,17 +92,17 @@ void TcpStream::begin_closing(CloseReason reason) {
   reason_ = reason;
   watch_what_is_needed();
   loop_.at_turn_end(*this);
-  loop_.arm(close_timer_, options_.close_timeout_ms);
+  arm_close_timer(options_.close_timeout_ms);
 }
 
 void TcpStream::abort() {
   handler_ = nullptr;
   leave_loop();
-  std::string().swap(output_);
+  drop_output();
 }
 
 std::unique_ptr<DetachedStream> TcpStream::detach() {
-  if (state_ != State::open || fd_ < 0 || !output_.empty()) return nullptr;
+  if (state_ != State::open || fd_ < 0 || output_bytes() != 0) return nullptr;
   handler_ = nullptr;
   loop_.remove(fd_, *this);
   auto detached = std::make_unique<TcpDetached>(std::exchange(fd_, -1), std::move(peer_), options_);
@@ -107,6 +111,27 @@ std::unique_ptr<DetachedStream> TcpStream::detach() {
 }
 
 void TcpStream::on_dirty() { loop_.at_turn_end(*this); }
+
+void TcpStream::on_first_output() {
+  if (output_.capacity() < runtime::EpollLoop::kSpareBytesMin) output_ = loop_.take_spare();
+}
+
+void TcpStream::write_shared(const SharedBytesRef& bytes) {
+  if (bytes->text.size() < kShareBytesMin) {
+    write(bytes->text);
+    return;
+  }
+  if (!ahead_) ahead_ = std::make_unique<Ahead>();
+  ahead_bytes_ += output_.size() + bytes->text.size();
+  if (!output_.empty()) ahead_->pieces.push_back({std::exchange(output_, {}), {}});
+  ahead_->pieces.push_back({{}, bytes});
+  mark_dirty();
+}
+
+void TcpStream::arm_close_timer(int64_t delay_ms) {
+  if (!close_timer_) close_timer_ = std::make_unique<runtime::Timer>(&TcpStream::on_close_timeout, this);
+  loop_.arm(*close_timer_, delay_ms);
+}
 
 void TcpStream::on_close_timeout(void* context) {
   auto* self = static_cast<TcpStream*>(context);
@@ -179,7 +204,7 @@ void TcpStream::discard_available() {
 void TcpStream::on_turn_end() {
   dirty_ = false;
   if (fd_ < 0) {
-    output_.clear();
+    drop_output();
     return;
   }
   flush();
@@ -187,23 +212,47 @@ void TcpStream::on_turn_end() {
 }
 
 void TcpStream::flush() {
-  if (output_failed_) output_.clear();
-  if (output_.size() > certain_room()) writable_owed_ = true;
-  if (output_blocked_ || output_.empty()) return account_output();
-  const std::size_t sent = send_some();
-  if (sent < output_.size() && !output_failed_) {
-    output_.erase(0, sent);
-    output_blocked_ = true;
-  } else {
-    std::string().swap(output_);
-  }
+  if (output_failed_) drop_output();
+  if (output_bytes() > certain_room()) writable_owed_ = true;
+  if (output_blocked_ || output_bytes() == 0) return account_output();
+  output_blocked_ = !send_output();
+  if (!output_blocked_) drop_output();
   account_output();
   watch_what_is_needed();
 }
 
-std::size_t TcpStream::send_some() {
+// False: the system takes no more for now. True: all is out, or can never be.
+bool TcpStream::send_output() {
+  while (output_bytes() != 0) {
+    std::size_t offered = 0;
+    const std::size_t sent = send_some(offered);
+    if (output_failed_) return true;
+    take_off(sent);
+    if (sent < offered) return false;
+  }
+  return true;
+}
+
+std::size_t TcpStream::send_some(std::size_t& offered) {
+  std::array<iovec, kPartsPerSend> parts;
+  std::size_t count = 0;
+  const auto add = [&](std::string_view bytes) {
+    parts[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
+    offered += bytes.size();
+  };
+  if (ahead_) {
+    std::size_t skip = ahead_->sent;
+    for (std::size_t i = ahead_->first; i < ahead_->pieces.size() && count < parts.size(); ++i) {
+      add(ahead_->pieces[i].bytes().substr(std::exchange(skip, 0)));
+    }
+  }
+  if (count < parts.size() && !output_.empty()) add(output_);
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = count;
   while (true) {
-    const ssize_t n = ::send(fd_, output_.data(), output_.size(), MSG_NOSIGNAL);
+    const ssize_t n = count == 1 ? ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                                 : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
     if (n >= 0) return static_cast<std::size_t>(n);
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return 0;
@@ -211,15 +260,38 @@ std::size_t TcpStream::send_some() {
     // comes to it. The timer is for the case that it does not.
     output_failed_ = true;
     reason_ = CloseReason::reset;
-    loop_.arm(close_timer_, kFailedOutputTimeoutMs);
+    arm_close_timer(kFailedOutputTimeoutMs);
     return 0;
   }
+}
+
+void TcpStream::take_off(std::size_t sent) {
+  while (ahead_ && sent != 0) {
+    Piece& piece = ahead_->pieces[ahead_->first];
+    const std::size_t left = piece.bytes().size() - ahead_->sent;
+    const std::size_t taken = std::min(sent, left);
+    sent -= taken;
+    ahead_bytes_ -= taken;
+    ahead_->sent += taken;
+    if (taken < left) return;
+    piece = {};
+    ahead_->sent = 0;
+    if (++ahead_->first == ahead_->pieces.size()) ahead_.reset();
+  }
+  output_.erase(0, sent);
+}
+
+// Its room goes to the next stream that writes.
+void TcpStream::drop_output() {
+  ahead_.reset();
+  ahead_bytes_ = 0;
+  loop_.give_spare(std::exchange(output_, {}));
 }
 
 void TcpStream::after_flush() {
   if (state_ == State::closing) {
     if (output_failed_) return finish(peer_ended_ ? CloseReason::peer_closed : reason_);
-    if (!output_.empty()) return;
+    if (output_bytes() != 0) return;
     if (peer_ended_) return finish(reason_);
     ::shutdown(fd_, SHUT_WR);
     state_ = State::lingering;

@@ -162,7 +162,50 @@ TEST_F(TcpTest, BytesGoBothWays) {
   stream_->write("ld");
   EXPECT_EQ(stream_->output_bytes(), 5u) << "nothing leaves before the end of the turn";
   EXPECT_TRUE(client_gets("world"));
-  EXPECT_EQ(stream_->output().capacity(), std::string().capacity()) << "an idle stream holds no buffer";
+  EXPECT_EQ(stream_->output_room(), std::string().capacity()) << "an idle stream holds no buffer";
+}
+
+SharedBytesRef shared(std::string text) {
+  auto bytes = std::make_unique<SharedBytes>();
+  bytes->text = std::move(text);
+  return SharedBytesRef(bytes.release());
+}
+
+TEST_F(TcpTest, SharedBytesKeepTheirPlaceAmongWrites) {
+  listen();
+  connect();
+  const std::string large(TcpStream::kShareBytesMin, 'L');
+  stream_->write("a");
+  stream_->write_shared(shared("small"));
+  stream_->write_shared(shared(large));
+  stream_->write_shared(shared(large));
+  stream_->write("z");
+  EXPECT_EQ(stream_->output_bytes(), 7 + 2 * large.size());
+  EXPECT_TRUE(client_gets("asmall" + large + large + "z"));
+  EXPECT_EQ(stream_->output_bytes(), 0u);
+}
+
+// More pieces than one system call takes, and more bytes than the system takes at once.
+TEST_F(TcpTest, MuchSharedOutputWaitsForTheClientAndComesWhole) {
+  ListenOptions options;
+  options.stream.output_high_bytes = 100'000;
+  options.stream.output_low_bytes = 10'000;
+  listen(options);
+  connect();
+  const std::string block = pattern(70'001);
+  std::string much;
+  const SharedBytesRef bytes = shared(block);
+  for (int i = 0; i < 200; ++i) {
+    stream_->write_shared(bytes);
+    stream_->write("own");
+    much += block + "own";
+  }
+  EXPECT_FALSE(stream_->writable());
+  ASSERT_TRUE(run_until([&] { return stream_->output_bytes() < much.size(); }));
+  EXPECT_GT(stream_->output_bytes(), 0u);
+  EXPECT_EQ(server_.writable, 0);
+  stream_->close();
+  EXPECT_EQ(read_to_end(), much);
 }
 
 TEST_F(TcpTest, WritesOfDeferredTasksLeaveInTheSameTurn) {

@@ -16,6 +16,7 @@ BlockingPool::BlockingPool(const BlockingPoolOptions& options) {
   set(Lane::password, "arena-password", options.password_queue_max, 1);
   set(Lane::commit, "arena-commit", options.commit_queue_max, 1);
   lanes_[static_cast<std::size_t>(Lane::commit)].drain_on_stop = true;
+  lanes_[static_cast<std::size_t>(Lane::password)].behind_others = true;
 }
 
 BlockingPool::~BlockingPool() { stop(); }
@@ -37,6 +38,7 @@ bool BlockingPool::submit(Lane which, Mailbox& reply, Task work, Task done) {
 
 void BlockingPool::work_on(LaneState& lane) {
   name_this_thread(lane.name);
+  if (lane.behind_others) put_this_thread_behind_others();
   std::unique_lock lock(lane.mutex);
   while (true) {
     lane.wake.wait(lock, [&lane] { return lane.stopping || !lane.jobs.empty(); });

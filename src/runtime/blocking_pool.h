@@ -47,6 +47,7 @@ class BlockingPool {
     std::size_t queue_max = 0;
     unsigned threads_max = 1;
     bool drain_on_stop = false;
+    bool behind_others = false;  // a flood of passwords keeps it busy for ever; nobody is to feel that
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Job> jobs;

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kOutboxMax = 256;      // tasks; then they go without waiting for the end of the phase
 constexpr std::size_t kKeptCapacity = 4096;  // tasks
+constexpr std::size_t kSpareBytesMax = 64 << 10;
+constexpr std::size_t kSparesMax = 64;
 constexpr int64_t kForeverMs = std::numeric_limits<int>::max();
 
 void forget(std::vector<Task>& tasks) {
@@ -104,12 +106,35 @@ void EpollLoop::remove(int fd, IoHandler& handler) {
   }
 }
 
+std::string EpollLoop::take_spare() {
+  std::string buffer;
+  if (spares_.empty()) {
+    buffer.reserve(kSpareBytesMin);
+  } else {
+    buffer = std::move(spares_.back());
+    spares_.pop_back();
+  }
+  return buffer;
+}
+
+void EpollLoop::give_spare(std::string buffer) {
+  if (buffer.capacity() < kSpareBytesMin || buffer.capacity() > kSpareBytesMax || spares_.size() >= kSparesMax) return;
+  buffer.clear();
+  spares_.push_back(std::move(buffer));
+}
+
 void EpollLoop::run() {
   while (!stop_.load(std::memory_order_acquire)) turn(kForeverMs);
 }
 
-void EpollLoop::turn(int64_t sleep_max_ms) {
-  const bool slept = wait(sleep_max_ms);
+void EpollLoop::turn(int64_t sleep_max_ms) { run_phases(wait(sleep_max_ms)); }
+
+void EpollLoop::turn_awake() {
+  fetch_events(0);
+  run_phases(true);  // since its last turn others had theirs, or all slept
+}
+
+void EpollLoop::run_phases(bool slept) {
   const int64_t began_ns = monotonic_ns();
   progress_.turn_began(began_ns, slept);
   refresh_clocks(began_ns);
@@ -148,12 +173,25 @@ bool EpollLoop::wait(int64_t sleep_max_ms) {
   int64_t timeout_ms = sleep_ms(sleep_max_ms);
   const bool sleeping = timeout_ms > 0 && mailbox().prepare_sleep();
   if (!sleeping) timeout_ms = 0;
-  const int count = epoll_wait(epoll_fd_, events_.data(), kEventsMax, static_cast<int>(timeout_ms));
+  fetch_events(timeout_ms);
   if (sleeping) mailbox().awake();
-  events_count_ = std::max(count, 0);  // EINTR: an empty batch
-  events_next_ = 0;
   return sleeping;
 }
+
+void EpollLoop::fetch_events(int64_t timeout_ms) {
+  const int count = epoll_wait(epoll_fd_, events_.data(), kEventsMax, static_cast<int>(timeout_ms));
+  events_count_ = std::max(count, 0);  // EINTR: an empty batch
+  events_next_ = 0;
+}
+
+int64_t EpollLoop::prepare_sleep() {
+  const int64_t timeout_ms = sleep_ms(kForeverMs);
+  return timeout_ms > 0 && mailbox().prepare_sleep() ? timeout_ms : 0;
+}
+
+void EpollLoop::end_sleep() { mailbox().awake(); }
+
+bool EpollLoop::wants_turn() { return sleep_ms(kForeverMs) == 0 || mailbox().has_mail(); }
 
 void EpollLoop::dispatch_io() {
   while (events_next_ < events_count_) {
@@ -205,8 +243,10 @@ void EpollLoop::close() {
 
 void EpollLoop::stop() {
   stop_.store(true, std::memory_order_release);
-  mailbox().wake();
+  wake();
 }
+
+void EpollLoop::wake() { mailbox().wake(); }
 
 void EpollLoop::post_from_outside(Task task) { mailbox().push(std::move(task)); }
 

@@ -84,6 +84,11 @@ void Mailbox::awake() {
   wake_asked_ = false;
 }
 
+bool Mailbox::has_mail() {
+  const std::lock_guard lock(mutex_);
+  return !mail_.empty();
+}
+
 void Mailbox::close() {
   std::vector<Task> dropped;
   const std::lock_guard lock(mutex_);  // released before `dropped` dies: a dying task may push

@@ -33,6 +33,7 @@ class Mailbox {
   // until awake() is called.
   bool prepare_sleep();
   void awake();
+  bool has_mail();
   int wake_fd() const { return wake_fd_; }  // to be watched edge-triggered, so that it need never be read
   // Destroys what is left; nothing is kept from now on.
   void close();

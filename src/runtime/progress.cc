@@ -22,7 +22,10 @@ std::string_view to_string(Phase phase) {
 
 void Progress::turn_began(int64_t now_ns, bool slept) {
   turn_start_ns_ = now_ns;
-  if (!slept && turn_end_ns_ != 0) busy_ns_ += now_ns - turn_end_ns_;
+  if (!slept && turn_end_ns_ != 0) {
+    busy_ns_ += now_ns - turn_end_ns_;
+    busy_total_ns_ += now_ns - turn_end_ns_;
+  }
   turn_.fetch_add(1, std::memory_order_release);
   close_window(now_ns);
 }
@@ -31,6 +34,7 @@ void Progress::turn_ended(int64_t now_ns) {
   turn_end_ns_ = now_ns;
   const int64_t took_ns = now_ns - turn_start_ns_;
   busy_ns_ += took_ns;
+  busy_total_ns_ += took_ns;
   const int64_t took_us = took_ns / 1000;
   if (took_us > longest_turn_us_.load(std::memory_order_relaxed)) {
     longest_turn_us_.store(took_us, std::memory_order_relaxed);

@@ -18,6 +18,7 @@ class Progress {
   void turn_began(int64_t now_ns, bool slept);
   void enter(Phase phase) { phase_.store(phase, std::memory_order_relaxed); }
   void turn_ended(int64_t now_ns);
+  int64_t busy_total_ns() const { return busy_total_ns_; }
 
   // Any thread.
   uint64_t turn() const { return turn_.load(std::memory_order_acquire); }
@@ -38,6 +39,7 @@ class Progress {
   int64_t turn_start_ns_ = 0;
   int64_t turn_end_ns_ = 0;
   int64_t busy_ns_ = 0;
+  int64_t busy_total_ns_ = 0;
 };
 
 }  // namespace arena::runtime

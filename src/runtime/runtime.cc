@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "runtime/crew.h"
 #include "runtime/mailbox.h"
 #include "runtime/threads.h"
 #include "runtime/watchdog.h"
@@ -52,6 +53,9 @@ Runtime::Runtime(unsigned cores, uint64_t seed, const RuntimeOptions& options)
   for (unsigned core = 0; core < cores; ++core) {
     loops_.push_back(std::make_unique<EpollLoop>(core, mailboxes, pool_, seed));
   }
+  std::vector<EpollLoop*> all;
+  for (const auto& one : loops_) all.push_back(one.get());
+  crew_ = std::make_unique<Crew>(std::move(all), options.gather);
 }
 
 Runtime::~Runtime() {
@@ -82,7 +86,7 @@ void Runtime::run_core(unsigned core, const CoreCallback& init, const CoreCallba
     if (init) init(own);
   });
   initialised_->wait_all();
-  own.run();
+  crew_->work(core);
   // Nobody tears down while another core or the pool may still touch what is shared.
   const bool last = core + 1 == cores();
   stood_still_->pass(core, [&] {
@@ -97,7 +101,7 @@ void Runtime::run_core(unsigned core, const CoreCallback& init, const CoreCallba
 }
 
 void Runtime::stop() {
-  for (const auto& one : loops_) one->stop();
+  crew_->stop();
 }
 
 void Runtime::join() {

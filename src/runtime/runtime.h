@@ -13,14 +13,17 @@
 namespace arena::runtime {
 
 class CoreOrder;
+class Crew;
 class Watchdog;
 
 struct RuntimeOptions {
   BlockingPoolOptions blocking{};
   int64_t lag_threshold_ms = 200;  // a longer turn is written to the log; 0: nobody watches
+  bool gather = true;  // loops share a thread while one has the time for them; false: each has its own always
 };
 
-// Owns the loops from construction to destruction. Two ways of use: start() gives every loop a thread; without
+// Owns the loops from construction to destruction. Two ways of use: start() makes a thread for every loop, of which few
+// work at low load (crew.h); without
 // start(), the making thread may drive loop(0) itself with run() or turn().
 // Threads block asynchronous signals; SIGTERM, SIGINT, SIGHUP are the main thread's to wait for.
 class Runtime {
@@ -35,8 +38,9 @@ class Runtime {
 
   unsigned cores() const { return static_cast<unsigned>(loops_.size()); }
   EpollLoop& loop(unsigned core) { return *loops_[core]; }
+  Crew& crew() { return *crew_; }
 
-  // Calls `init` for core 0, then 1, ..., each on its own thread, and returns when all have run; only then do the
+  // Calls `init` for core 0, then 1, ..., each on a thread of its own, and returns when all have run; only then do the
   // loops turn. At the end, when every loop stands still and blocking work has ended, `teardown` is called the same
   // way: there each core destroys what it owns.
   void start(CoreCallback init, CoreCallback teardown = {});
@@ -54,6 +58,7 @@ class Runtime {
   std::unique_ptr<CoreOrder> initialised_;
   std::unique_ptr<CoreOrder> stood_still_;
   std::unique_ptr<CoreOrder> torn_down_;
+  std::unique_ptr<Crew> crew_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Watchdog> watchdog_;
   int64_t lag_threshold_ms_;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/clock.h"
+#include "runtime/crew.h"
 #include "runtime/watchdog.h"
 
 namespace arena::runtime {
@@ -39,10 +40,16 @@ class Event {
   bool set_ = false;
 };
 
+RuntimeOptions threads_of_their_own() {
+  RuntimeOptions options;
+  options.gather = false;
+  return options;
+}
+
 TEST(Runtime, PostsKeepTheirOrderPerPairAndNoneIsLost) {
   constexpr unsigned kCores = 4;
   constexpr uint32_t kPosts = 20000;
-  Runtime runtime(kCores, 1);
+  Runtime runtime(kCores, 1, threads_of_their_own());
   // seen[to][from]: touched by core `to` only.
   std::vector<std::vector<uint32_t>> seen(kCores, std::vector<uint32_t>(kCores, 0));
   std::atomic<uint32_t> full{0};
@@ -67,7 +74,7 @@ TEST(Runtime, PostsKeepTheirOrderPerPairAndNoneIsLost) {
 
 TEST(Runtime, APingBetweenSleepingCoresNeverStalls) {
   // Each hop finds the other core asleep or about to sleep: a lost wake-up would hang here.
-  Runtime runtime(2, 1);
+  Runtime runtime(2, 1, threads_of_their_own());
   Event done;
   std::function<void(int)> hop = [&](int left) {
     if (left == 0) return done.set();
@@ -209,7 +216,7 @@ TEST(Runtime, PostingWhileEverythingStopsIsSafe) {
   for (int round = 0; round < 50; ++round) {
     auto alive = std::make_shared<int>(0);
     {
-      Runtime runtime(3, 1);
+      Runtime runtime(3, 1, round % 2 == 0 ? threads_of_their_own() : RuntimeOptions{});
       std::function<void(unsigned)> storm = [&](unsigned core) {
         for (unsigned to = 0; to < 3; ++to) runtime.loop(core).post(to, [alive] {});
         runtime.loop(core).post(core, [&storm, core, alive] { storm(core); });
@@ -223,7 +230,7 @@ TEST(Runtime, PostingWhileEverythingStopsIsSafe) {
 }
 
 TEST(Runtime, BusyShareTellsIdleFromBusy) {
-  Runtime runtime(2, 1);
+  Runtime runtime(2, 1, threads_of_their_own());
   std::atomic<bool> spin{true};
   runtime.start({});
   std::function<void()> burn = [&] {
@@ -239,6 +246,78 @@ TEST(Runtime, BusyShareTellsIdleFromBusy) {
   spin = false;
   runtime.stop();
   runtime.join();  // before `burn` goes
+}
+
+TEST(Crew, OneThreadTurnsAllLoopsWhileItHasTheTime) {
+  Runtime runtime(3, 1);
+  runtime.start({});
+  std::vector<std::thread::id> threads(3);
+  for (unsigned core = 0; core < 3; ++core) {
+    Event ran;
+    runtime.loop(core).post_from_outside([&] {
+      threads[core] = std::this_thread::get_id();
+      ran.set();
+    });
+    ASSERT_TRUE(ran.wait());
+  }
+  EXPECT_EQ(threads, std::vector(3, threads[0]));
+  EXPECT_EQ(runtime.crew().working(), 1u);
+}
+
+TEST(Crew, TimersFireAndMailPassesBetweenLoopsOnOneThread) {
+  Runtime runtime(2, 1);
+  Event done;
+  runtime.start({});
+  struct Chain {
+    Runtime& runtime;
+    Event& done;
+    int left = 100;
+    Timer timer{&Chain::on_timer, this};
+    static void on_timer(void* self) {
+      Chain& chain = *static_cast<Chain*>(self);
+      chain.runtime.loop(1).post(0, [&chain] {
+        if (--chain.left == 0) return chain.done.set();
+        chain.runtime.loop(0).post(1, [&chain] { chain.runtime.loop(1).arm(chain.timer, chain.left % 3); });
+      });
+    }
+  } chain{runtime, done};
+  runtime.loop(1).post_from_outside([&] { runtime.loop(1).arm(chain.timer, 1); });
+  EXPECT_TRUE(done.wait());
+}
+
+// Loops change their threads again and again while they write to each other.
+TEST(Crew, LoopsMoveBetweenThreadsWithoutLosingAnything) {
+  constexpr unsigned kCores = 4;
+  Runtime runtime(kCores, 1);
+  std::vector<std::vector<uint32_t>> seen(kCores, std::vector<uint32_t>(kCores, 0));
+  std::atomic<bool> ordered{true}, over{false};
+  std::atomic<unsigned> ended{0};
+  Event done;
+  std::function<void(unsigned, uint32_t)> send = [&](unsigned from, uint32_t n) {
+    for (unsigned to = 0; to < kCores; ++to) {
+      runtime.loop(from).post(to, [&, from, to, n] {
+        if (seen[to][from]++ != n) ordered = false;
+      });
+    }
+    if (!over) {
+      runtime.loop(from).post(from, [&, from, n] { send(from, n + 1); });
+    } else if (++ended == kCores) {
+      done.set();
+    }
+  };
+  runtime.start([&](EpollLoop& loop) { loop.post(loop.core(), [&, core = loop.core()] { send(core, 0); }); });
+  for (int round = 0; round < 20; ++round) {
+    const bool spread = round % 2 == 0;
+    runtime.crew().force(spread);
+    const int64_t end_ns = monotonic_ns() + 20'000'000'000;
+    while (runtime.crew().working() != (spread ? kCores : 1) && monotonic_ns() < end_ns) std::this_thread::yield();
+    ASSERT_EQ(runtime.crew().working(), spread ? kCores : 1);
+  }
+  over = true;
+  EXPECT_TRUE(done.wait());
+  EXPECT_TRUE(ordered);
+  runtime.stop();
+  runtime.join();  // before `send` goes
 }
 
 TEST(Watchdog, NamesTheCoreAndThePhaseThatBlocks) {
@@ -257,6 +336,9 @@ TEST(Watchdog, NamesTheCoreAndThePhaseThatBlocks) {
     runtime.loop(1).post_from_outside([&] { runtime.loop(1).defer([&] { told.wait(); }); });
     ASSERT_TRUE(told.wait());
   }
+  Event next;  // runs in a later turn, so the blocked one has been counted by then
+  runtime.loop(1).post_from_outside([&] { next.set(); });
+  ASSERT_TRUE(next.wait());
   EXPECT_EQ(blocked.core, 1u);
   EXPECT_EQ(blocked.phase, Phase::deferred);
   EXPECT_GT(blocked.lasted_ms, 20);

@@ -1,6 +1,8 @@
 #include "runtime/threads.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -16,5 +18,10 @@ SignalsBlocked::SignalsBlocked() {
 SignalsBlocked::~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 void name_this_thread(const char* name) { pthread_setname_np(pthread_self(), std::string(name, 0, 15).c_str()); }
+
+void put_this_thread_behind_others() {
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+}
 
 }  // namespace arena::runtime

@@ -20,5 +20,7 @@ class SignalsBlocked {
 
 // Names the calling thread for `top` and debuggers; at most 15 bytes are kept.
 void name_this_thread(const char* name);
+// The calling thread gives way to all others of the machine.
+void put_this_thread_behind_others();
 
 }  // namespace arena::runtime

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes docs/conformance/mqtt.md: each normative statement of MQTT 5 and 3.1.1 with the tests that prove it.
 
-    make_page.py [--check] [--allow-open] [--self-test] [--root DIR]
+    make_page.py [--check] [--self-test] [--root DIR]
 
 A test names the statements it proves, at most five, in the comment lines directly above it: [5 MQTT-3.1.0-1] or
 [3.1.1 MQTT-3.1.0-1]. What a server cannot see stands in docs/conformance/unseen.tsv with one line why. --check
-writes nothing and fails when the page is not current or has an open line; --allow-open lets open lines pass.
+writes nothing and fails when the page is not current or has an open line.
 Ends with 'N passed, N failed' when it checks.
 """
 import argparse
@@ -139,16 +139,14 @@ def chapter_of(statement):
     return ".".join(section[:2]) if section[0] == "3" else section[0]
 
 
-def findings(root, allow_open):
+def findings(root):
     """What --check finds wrong."""
     conformance = Conformance(root)
     found = list(conformance.faults)
     page = root / FOLDER / "mqtt.md"
     if not page.exists() or page.read_text(encoding="utf-8") != conformance.page():
         found.append(f"{FOLDER}/mqtt.md is not current: run script/conformance")
-    if not allow_open:
-        found += [f"open: {' '.join(key)}" for key in conformance.open()]
-    return found
+    return found + [f"open: {' '.join(key)}" for key in conformance.open()]
 
 
 # What must be refused: (a test file's text, the unseen table's rows, a word of the complaint).
@@ -177,9 +175,9 @@ def self_test():
             for path, content in files.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_text(content, encoding="utf-8")
-            stale = findings(root, False)
+            stale = findings(root)
             (root / FOLDER / "mqtt.md").write_text(Conformance(root).page(), encoding="utf-8")
-            found = findings(root, False)
+            found = findings(root)
             good = any(wanted in f for f in found) if wanted else not found
             good = good and any("not current" in f for f in stale)
             results.append((f"refuses {name}", None if good else f"found {found}"))
@@ -190,11 +188,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is not as it should be")
-    parser.add_argument("--allow-open", action="store_true", help="open lines do not fail")
     parser.add_argument("--self-test", action="store_true", help="plant every fault and want it refused")
     options = parser.parse_args()
     if options.check:
-        results = [("the page", "\n    ".join(findings(options.root, options.allow_open)) or None)]
+        results = [("the page", "\n    ".join(findings(options.root)) or None)]
         results += self_test() if options.self_test else []
         for name, complaint in results:
             print(f"not ok {name}: {complaint}" if complaint else f"ok {name}")

@@ -337,6 +337,21 @@ def check_no_foreign_places(house):
             yield f"{path}:{line_of(text, match.start())}: a path of one machine: {match.group(0)}"
 
 
+def check_limits_have_their_tests(house):
+    """Each row of docs/limits.md names a test that exists. Whether the page is current is a unit test's business."""
+    page = "docs/limits.md"
+    if page not in house.files:
+        return
+    tests = set()
+    for path, text in house.files.items():
+        if path.endswith("_test.cc"):
+            tests |= {f"{suite}.{name}" for suite, name in re.findall(r"\bTEST(?:_F|_P)?\((\w+), (\w+)\)", text)}
+    for number, line in enumerate(house.files[page].splitlines(), 1):
+        named = re.search(r"\| `([\w.]*)` \|$", line)
+        if line.startswith("| `") and (not named or named.group(1) not in tests):
+            yield f"{page}:{number}: names no test that exists"
+
+
 CHECKS = {
     "rooms are declared on their floor": check_rooms_declared,
     "includes point down, to rooms named": check_includes_point_down,
@@ -348,6 +363,7 @@ CHECKS = {
     "each room has a README": check_rooms_have_readmes,
     "each header guards itself": check_headers_guard_themselves,
     "no registry hosts, no machine paths": check_no_foreign_places,
+    "each limit has its test": check_limits_have_their_tests,
 }
 
 # What --self-test plants: check, file to write (or to append to, with '+'), content. Each must be refused.
@@ -392,6 +408,7 @@ PLANTS = [
     ("no locks on the message path", "src/net/x.cc", "thread_local int x;\n"),
     ("each room has a README", "-src/message/README.md", "", "src/message/x.h", H),
     ("each header guards itself", "src/message/x.h", "int f();\n"),
+    ("each limit has its test", "+docs/limits.md", "| `limits.x` | 1 |  | nothing | `x` | `No.Such` |\n"),
     ("no registry hosts, no machine paths", "docs/x.md", "from " + FOREIGN_HOSTS[0] + "\n"),
     ("no registry hosts, no machine paths", "package-lock.json", '"resolved": "https://registry.' +
      FOREIGN_HOSTS[2] + '/x"\n'),

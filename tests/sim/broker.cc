@@ -1,5 +1,6 @@
 #include "sim/broker.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -7,15 +8,23 @@
 namespace arena::sim {
 namespace {
 
-std::shared_ptr<const access::Policy> policy() {
-  access::Rule secret;
-  secret.allow = false;
-  secret.subscribe = true;
-  secret.filter = "secret/#";
-  secret.source = "sim:1";
+access::Rule denied(bool publish, const char* filter) {
+  access::Rule rule;
+  rule.allow = false;
+  rule.publish = publish;
+  rule.subscribe = !publish;
+  rule.filter = filter;
+  rule.source = std::string("sim: ") + filter;
+  return rule;
+}
+
+std::shared_ptr<const access::Policy> rules(bool guarded, uint32_t epoch) {
+  std::vector<access::Rule> all{denied(false, "secret/#"), denied(true, "mute/#")};
+  if (guarded) all.push_back(denied(false, "guard/#"));
   access::Policy::Options options;
+  options.epoch = epoch;
   options.default_allow = true;
-  return access::Policy::make({secret}, options).value();
+  return access::Policy::make(std::move(all), options).value();
 }
 
 std::shared_ptr<const gateway::mqtt::Options> mqtt_options() {
@@ -28,6 +37,7 @@ broker::Options broker_options() {
   broker::Options options;
   options.partitions = 4;
   options.queued_bytes_per_session_max = 4'000;  // small, so that seams are lost and found again
+  options.log_read_bytes = 1'000;
   options.inflight_per_session_max = 8;
   options.cursor_flush_settled = 20;
   return options;
@@ -43,7 +53,7 @@ void must(bool good, const char* what) {
 
 Broker::Core::Core(Broker& broker, unsigned core)
     : store(broker.world_.loop(core), broker.disk_),
-      shard(broker.world_.loop(core), store, broker.placement_, broker.options_, policy(), broker_counters),
+      shard(broker.world_.loop(core), store, broker.placement_, broker.options_, broker.policy_, broker_counters),
       authenticator(broker.world_.loop(core), std::make_shared<const access::AuthSettings>(access::AuthSettings{{}, true}),
                     broker.passwords_),
       streams(broker.world_.loop(core)),
@@ -53,6 +63,7 @@ Broker::Broker(runtime::SimWorld& world, net::SimNetwork& network)
     : world_(world),
       network_(network),
       options_(broker_options()),
+      policy_(rules(false, 1)),
       placement_(std::make_shared<const broker::Placement>(options_.partitions, world.cores())),
       disk_(options_.partitions) {
   boot();
@@ -106,6 +117,17 @@ void Broker::halt() {
 void Broker::crash() {
   halt();
   boot();
+}
+
+void Broker::set_guarded(bool guarded) {
+  policy_ = rules(guarded, policy_->epoch() + 1);
+  for (auto& core : cores_) core->shard.set_policy(policy_);
+}
+
+std::size_t Broker::largest_queue_bytes() const {
+  std::size_t most = 0;
+  for (const auto& core : cores_) most = std::max(most, core->shard.largest_queue_bytes());
+  return most;
 }
 
 uint64_t Broker::sum(broker::Counter broker::Counters::*counter) const {

@@ -19,6 +19,10 @@ class Broker {
 
   // What is in memory is gone, with every connection; what was committed comes back.
   void crash();
+  // May guard/# be read? On all cores at once, for subscriptions that stand, too.
+  void set_guarded(bool guarded);
+  const broker::Options& options() const { return options_; }
+  std::size_t largest_queue_bytes() const;
   engine::MemoryDisk& disk() { return disk_; }
   uint64_t sum(broker::Counter broker::Counters::*counter) const;
   uint64_t dropped(broker::Drop reason) const;
@@ -42,6 +46,7 @@ class Broker {
   runtime::SimWorld& world_;
   net::SimNetwork& network_;
   broker::Options options_;
+  std::shared_ptr<const access::Policy> policy_;
   std::shared_ptr<const broker::Placement> placement_;
   engine::MemoryDisk disk_;
   gateway::mqtt::Admission admission_;

@@ -9,6 +9,11 @@
 namespace arena::sim {
 namespace am = arena::mqtt;
 
+namespace {
+constexpr uint16_t kIds = 35;  // packet ids come round, so that what is left of an old handshake is met again
+constexpr std::size_t kAskedMax = 10;  // so that there is always a free one
+}  // namespace
+
 Client::Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally)
     : name_(std::move(name)), world_(world), network_(network), oracle_(oracle), tally_(tally) {}
 
@@ -31,7 +36,7 @@ uint16_t Client::next_id() {
     return asked_.contains(id) || std::any_of(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == id; });
   };
   do {
-    last_id_ = last_id_ == 200 ? uint16_t{1} : static_cast<uint16_t>(last_id_ + 1);
+    last_id_ = last_id_ == kIds ? uint16_t{1} : static_cast<uint16_t>(last_id_ + 1);
   } while (used(last_id_));
   return last_id_;
 }
@@ -47,6 +52,8 @@ void Client::dial(const Dial& dial) {
   }
   remember_unanswered();
   if (expiry_s_ == 0) forget_session();  // it ends with its connection
+  delayed_will_ = will_;
+  delayed_until_ms_ = left_ms_ + int64_t{dial_.will_delay_s} * 1000;
   dial_ = dial;
   dialled_ms_ = now_ms();
   connected_ = false;
@@ -111,6 +118,9 @@ void Client::begin_session(bool present) {
   if (!dial_.clean && !present && alive && !unsure_) oracle_.fail(name_ + " lost its session");
   if (present && session_ != nullptr && !session_->lost && !unsure_reset_) {
     tally_["session resumed"]++;
+    // Back before the delay was over: that will has nothing to say any more [MQTT-3.1.3-9].
+    const bool in_time = !unsure_ && !delayed_will_.empty() && now_ms() < delayed_until_ms_ - 100;
+    if (in_time && oracle_.network_is_good) oracle_.forbid_will(delayed_will_);
     if (!keeps) session_->persistent = false;
   } else {
     forget_session();
@@ -200,7 +210,7 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
 }
 
 void Client::subscribe(const std::string& filter, const std::string& group, Guarantee guarantee) {
-  if (!connected() || session_ == nullptr) return;
+  if (!connected() || session_ == nullptr || asked_.size() >= kAskedMax) return;
   if (dial_.version != am::Version::v5 && !group.empty()) return;
   const uint16_t id = next_id();
   const std::string name = group.empty() ? filter : "$share/" + group + "/" + filter;
@@ -220,14 +230,14 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   tally_[group.empty() ? "subscribe" : "subscribe shared"]++;
 }
 
-void Client::unsubscribe() {
-  if (!connected() || session_ == nullptr) return;
+std::string Client::unsubscribe(uint64_t choice) {
+  if (!connected() || session_ == nullptr || asked_.size() >= kAskedMax) return "nothing";
   std::vector<Span*> live;
   for (Span& span : session_->spans) {
     if (!span.ended) live.push_back(&span);
   }
-  if (live.empty()) return;
-  const Span& chosen = *live[world_.random().below(live.size())];
+  if (live.empty()) return "nothing";
+  const Span& chosen = *live[choice % live.size()];
   const std::string name = chosen.group.empty() ? chosen.filter : "$share/" + chosen.group + "/" + chosen.filter;
   am::Unsubscribe packet;
   packet.packet_id = next_id();
@@ -243,6 +253,7 @@ void Client::unsubscribe() {
   }
   send(packet);
   tally_["unsubscribe"]++;
+  return name;
 }
 
 bool Client::leaving(const Span& span) const {

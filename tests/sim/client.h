@@ -45,7 +45,7 @@ class Client final : public net::StreamHandler {
   void vanish();         // the socket closes without a word
   void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding);
   void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
-  void unsubscribe();    // one of those it has
+  std::string unsubscribe(uint64_t choice);  // one of those it has; tells which
   void hold_acks(bool hold);
   void cut();
   void ping();
@@ -109,6 +109,8 @@ class Client final : public net::StreamHandler {
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
   std::string will_;
+  std::string delayed_will_;         // of the connection before
+  int64_t delayed_until_ms_ = 0;
   uint64_t wills_ = 0;
   uint64_t requests_ = 0;
   uint16_t last_id_ = 0;

@@ -15,6 +15,11 @@ std::string text(std::size_t index, const Published& message) {
          std::to_string(static_cast<int>(message.guarantee));
 }
 
+// What the rules take out, always or at times: never owed to anybody.
+bool is_ruled(std::string_view topic) {
+  return topic.starts_with("secret/") || topic.starts_with("guard/") || topic.starts_with("mute/");
+}
+
 }  // namespace
 
 // Payloads are "m<index>;" and padding.
@@ -36,9 +41,18 @@ SessionView& Oracle::new_session(const std::string& client, bool persistent) {
   return *sessions_.back();
 }
 
+void Oracle::check_permission(const SessionView& session, const Received& got, int64_t now_ms) {
+  if (got.topic.starts_with("mute/")) fail(session.client + " received what nobody may publish");
+  if (got.topic.starts_with("secret/")) fail(session.client + " received what it may not read: " + std::string(got.topic));
+  // What has once left may leave again.
+  const bool guarded = guarded_since_ms_ != 0 && now_ms > guarded_since_ms_ + (network_is_good ? 100 : kNetworkMs);
+  if (guarded && !got.dup && got.topic.starts_with("guard/")) {
+    fail(session.client + " received what it may not read any more: " + std::string(got.topic));
+  }
+}
+
 void Oracle::check_matches(const SessionView& session, const Received& got, const Published& message,
                            const std::vector<Span>& unanswered) {
-  if (got.topic.starts_with("secret/")) fail(session.client + " received what it may not read: " + std::string(got.topic));
   if (got.topic != message.topic) fail("a message changed its topic: " + message.topic + " to " + std::string(got.topic));
   if (session.lost) return;
   // What has once left may leave again after unsubscribing; exactly once it always completes.
@@ -49,20 +63,40 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
   fail(session.client + " received " + std::string(got.topic) + " without a subscription to it");
 }
 
+// What came the same way from the same publisher to the same topic.
+std::string Oracle::order_key(const Received& got, std::size_t index) const {
+  const Published& message = messages_[index];
+  return message.publisher + "\n" + message.topic + "\n" + std::to_string(static_cast<int>(message.guarantee)) +
+         (got.guarantee == Guarantee::at_most_once ? "t" : "s");
+}
+
+// A last value must not be older than what the session has seen live.
+void Oracle::check_last_value(SessionView& session, const Received& got, std::size_t index) {
+  if (!messages_[index].retain || got.dup) return;
+  std::size_t& live = session.last_live.try_emplace(order_key(got, index), index).first->second;
+  if (got.retained && index < live) {
+    fail(session.client + " received the last value " + text(index, messages_[index]) + " after m" + std::to_string(live));
+  }
+  if (!got.retained) live = std::max(live, index);
+}
+
 // First deliveries of one publisher, topic and guarantee come in the order they were sent. A group has no order.
 void Oracle::check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered) {
+  if (session.lost) return;  // nobody knows which groups it has joined
   const Published& message = messages_[index];
-  if (session.lost) return;  // it may be in a group that we do not know of
   for (const Span& span : unanswered) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
   for (const Span& span : session.spans) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
-  const std::string key = message.publisher + "\n" + message.topic + "\n" + std::to_string(static_cast<int>(message.guarantee)) +
-                          (got.guarantee == Guarantee::at_most_once ? "t" : "s");
-  const auto [it, fresh] = session.last_first.try_emplace(key, index);
-  if (!fresh && it->second > index) {
+  const auto [it, fresh] = session.last_first.try_emplace(order_key(got, index), index);
+  // Sent again after a reconnect: whoever subscribed in between did not get the first copy, and this one comes late.
+  const auto before_it = [&](const Span& span) {
+    return span.granted_ms != 0 && span.granted_ms < message.sent_ms && filter_matches(span.filter, got.topic);
+  };
+  const bool late_copy = message.resent && std::none_of(session.spans.begin(), session.spans.end(), before_it);
+  if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }
   it->second = std::max(it->second, index);
@@ -72,7 +106,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   ++deliveries_;
   if (got.topic.starts_with("will/")) {
     if (!wills_.contains(std::string(got.payload))) fail("a will that nobody left: " + std::string(got.payload));
-    if (forbidden_wills_.contains(std::string(got.payload))) fail("a will after a clean goodbye: " + std::string(got.payload));
+    if (forbidden_wills_.contains(std::string(got.payload))) fail("a will that was taken back: " + std::string(got.payload));
     return;
   }
   const std::size_t index = index_of(got.payload);
@@ -82,10 +116,12 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   }
   const Published& message = messages_[index];
   if (message.refused) fail(text(index, message) + " was refused, and delivered to " + session.client);
+  check_permission(session, got, now_ms);
   check_matches(session, got, message, unanswered);
-  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
+  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + late_ms_ + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
   }
+  check_last_value(session, got, index);
   if (got.retained) return;
   // A shared subscription beside a plain one gives a copy of its own.
   const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };
@@ -118,7 +154,7 @@ void Oracle::check_end() {
       }
       for (std::size_t index = 0; index < messages_.size(); ++index) {
         const Published& message = messages_[index];
-        const bool owed = message.acked && !message.topic.starts_with("secret/") && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
+        const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
                           message.sent_ms > span.granted_ms && filter_matches(span.filter, message.topic);
         if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
       }
@@ -140,7 +176,7 @@ void Oracle::check_group(const std::string& name, const std::vector<const Span*>
     const Published& message = messages_[index];
     // Exactly once it may end with the session that held it [MQTT-4.8.2-5].
     if (!message.acked || message.guarantee != Guarantee::at_least_once || message.expires_ms != 0) continue;
-    if (message.topic.starts_with("secret/")) continue;  // nobody may read it
+    if (is_ruled(message.topic)) continue;
     if (message.sent_ms <= since || !filter_matches(spans.front()->filter, message.topic)) continue;
     const bool got = std::any_of(members.begin(), members.end(),
                                  [&](const SessionView* member) { return member->deliveries.contains(index); });

@@ -45,6 +45,7 @@ struct SessionView {
   std::vector<Span> spans;
   std::map<std::size_t, int> deliveries;        // message -> first-time deliveries, retained snapshots apart
   std::map<std::size_t, int> exactly_once;      // message -> completed as new at exactly once
+  std::map<std::string, std::size_t> last_live;   // order key -> highest message seen live
   std::map<std::string, std::size_t> last_first;  // order key -> highest message seen first
 };
 
@@ -66,6 +67,10 @@ class Oracle {
   // A message has arrived and is new to the client (an exactly-once repeat under an open tag is not).
   void received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered);
   void will(const std::string& payload) { wills_.insert(payload); }
+  // From `now_ms` on guard/# may, or may not, be read; what is under way still arrives.
+  void rules_changed(bool guarded, int64_t now_ms) { guarded_since_ms_ = guarded ? now_ms : 0; }
+  // Whatever expires by that clock lives so much longer.
+  void clock_jumped_back(int64_t ms) { late_ms_ += ms; }
   void forbid_will(const std::string& payload) { forbidden_wills_.insert(payload); }
 
   // After everything has healed and drained: what was promised must have happened.
@@ -78,15 +83,21 @@ class Oracle {
     failures_.push_back(what);
   }
   bool verbose = false;
+  bool network_is_good = false;  // so that times can be held to
   const std::vector<std::string>& failures() const { return failures_; }
 
  private:
+  void check_permission(const SessionView& session, const Received& got, int64_t now_ms);
   void check_matches(const SessionView& session, const Received& got, const Published& message,
                      const std::vector<Span>& unanswered);
   void check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered);
+  void check_last_value(SessionView& session, const Received& got, std::size_t index);
+  std::string order_key(const Received& got, std::size_t index) const;
   void check_group(const std::string& name, const std::vector<const Span*>& spans, const std::vector<const SessionView*>& members);
 
   uint64_t deliveries_ = 0;
+  int64_t late_ms_ = 0;
+  int64_t guarded_since_ms_ = 0;  // 0: guard/# may be read
   std::vector<Published> messages_;
   std::vector<std::unique_ptr<SessionView>> sessions_;
   std::set<std::string> wills_;

@@ -1,7 +1,7 @@
 #include "sim/run.h"
 
-#include <array>
 #include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "sim/broker.h"
@@ -9,154 +9,141 @@
 namespace arena::sim {
 namespace {
 
-using arena::mqtt::Version;
+constexpr std::size_t kMessageBytes = 1'500;  // more than any message of a run is accounted with
 
 class Run {
  public:
-  Run(uint64_t seed, Tally& tally, bool verbose)
-      : verbose_(verbose), tally_(tally), world_(seed, options_of(seed)), network_(world_), broker_(world_, network_) {
+  Run(const Plan& plan, Tally& tally, bool verbose)
+      : plan_(plan), verbose_(verbose), tally_(tally), world_(plan.seed, options_of(plan)), network_(world_), broker_(world_, network_) {
     oracle_.verbose = verbose;
-    for (int i = 0; i < kClients; ++i) {
+    oracle_.network_is_good = !plan.faulty_network;
+    dials_ = plan.first_dials;
+    for (std::size_t i = 0; i < dials_.size(); ++i) {
       clients_.push_back(std::make_unique<Client>("c" + std::to_string(i), world_, network_, oracle_, tally_));
       clients_.back()->verbose = verbose;
-      dials_.push_back(random_dial(i));
     }
   }
 
   RunResult go() {
-    if (below(5) != 0) network_.set_faults(net::SimFaults::harsh());
-    for (int i = 0; i < kOperations; ++i) {
-      operate(i);
-      if (i % 40 == 39) fault();
-      world_.run_for(static_cast<int64_t>(below(500)));
+    if (plan_.faulty_network) network_.set_faults(net::SimFaults::harsh());
+    for (const Step& step : plan_.steps) {
+      take(step);
+      world_.run_for(step.wait_ms);
+      check_bounds();
     }
     heal();
     oracle_.check_end();
     check_retained();
     say_goodbye();
     count();
-    return {world_.trace_hash(), oracle_.failures()};
+    return {world_.trace_hash(), oracle_.failures(), std::move(story_)};
   }
 
  private:
-  static runtime::SimOptions options_of(uint64_t seed) {
+  static runtime::SimOptions options_of(const Plan& plan) {
     runtime::SimOptions options;
-    options.cores = 1 + static_cast<unsigned>(seed % 3);
+    options.cores = plan.cores;
     return options;
   }
-  uint64_t below(uint64_t n) { return world_.random().below(n); }
-  Client& any() { return *clients_[below(clients_.size())]; }
   void say(const std::string& what) {
     world_.trace(what);
-    if (verbose_) std::fprintf(stderr, "%8lld %s\n", static_cast<long long>(world_.now_ms()), what.c_str());
+    char line[32];
+    std::snprintf(line, sizeof line, "%8lld ", static_cast<long long>(world_.now_ms()));
+    story_.push_back(line + what);
+    if (verbose_) std::fprintf(stderr, "%s\n", story_.back().c_str());
   }
 
-  Dial random_dial(int i) {
-    Dial dial;
-    dial.version = below(4) == 0 ? Version::v3_1_1 : Version::v5;
-    // Half of the devices keep their session for good, some briefly, some not at all.
-    dial.expiry_s = i % 2 == 0 ? 3600 : (below(3) == 0 ? 5 : 0);
-    dial.clean = dial.expiry_s == 0 || below(10) == 0;
-    if (dial.version == Version::v3_1_1) dial.expiry_s = dial.clean ? 0 : 3600;
-    dial.will = below(3) == 0;
-    dial.will_delay_s = below(2) == 0 ? 0 : static_cast<uint32_t>(below(8));
-    dial.receive_max = static_cast<uint16_t>(1 + below(6));
-    return dial;
-  }
-
-  void connect(std::size_t i) {
-    Dial dial = random_dial(static_cast<int>(i));
-    dial.version = dials_[i].version;
-    if (dial.version == Version::v3_1_1) dial.expiry_s = dial.clean ? 0 : 3600;
+  void connect(std::size_t i, const Dial& dial) {
     dials_[i] = dial;
-    say(clients_[i]->name() + (dial.clean ? " connects clean" : " connects") + " expiry " + std::to_string(dial.expiry_s));
+    std::string how = dial.clean ? " connects clean" : " connects";
+    how += ", expiry " + std::to_string(dial.expiry_s) + " s, at most " + std::to_string(dial.receive_max) + " in flight";
+    if (dial.will) how += ", will after " + std::to_string(dial.will_delay_s) + " s";
+    say(clients_[i]->name() + how);
     clients_[i]->dial(dial);
   }
 
-  std::string topic() {
-    static constexpr std::array kTopics{"a/b", "a/c", "x/1/y", "x/2/y", "x/2/z", "deep/1/2/3/4"};
-    return kTopics[below(kTopics.size())];
-  }
-  std::string filter() {
-    static constexpr std::array kFilters{"a/b", "a/+", "x/#", "+/+", "x/+/y", "x/2/z", "deep/#", "+/1/#", "#", "secret/s", "r/+"};
-    return kFilters[below(kFilters.size())];
-  }
-  Guarantee guarantee() { return static_cast<Guarantee>(below(3)); }
-
-  void operate(int step) {
-    const std::size_t i = below(clients_.size());
-    Client& client = *clients_[i];
-    const uint64_t dice = step < 12 ? 99 : below(100);
-    if (!client.connected()) {
-      if (!client.dialling() || below(4) == 0) connect(i);
-    } else if (dice < 45) {
-      const std::string to = topic();
-      say(client.name() + " publishes to " + to);
-      const Guarantee how = guarantee();
-      const uint32_t expiry_s = below(12) == 0 ? 2 : 0;
-      client.publish(to, how, false, expiry_s, below(4) == 0 ? 700 : 0);
-    } else if (dice < 50) {
-      client.publish("r/" + client.name(), guarantee(), true, 0, 0);
-    } else if (dice < 52) {
-      const Guarantee how = guarantee();
-      client.publish("secret/s", how, below(2) == 0, 0, 0);
-    } else if (dice < 68) {
-      const std::string what = filter();
-      say(client.name() + " subscribes to " + what);
-      const std::string group = below(5) == 0 ? "g" : "";
-      client.subscribe(what, group, guarantee());
-    } else if (dice < 74) {
-      client.unsubscribe();
-    } else if (dice < 80) {
-      client.hold_acks(below(2) == 0);
-    } else if (dice < 84) {
-      say(client.name() + " hangs up");
-      client.hang_up();
-    } else if (dice < 89) {
-      say(client.name() + " vanishes");
-      client.vanish();
-    } else if (dice < 92) {
-      connect(i);  // takes over from itself
+  void take(const Step& step) {
+    if (step.act >= Act::crash) return fault(step);
+    Client& client = *clients_[step.client];
+    if (step.act == Act::connect) {  // or takes over from itself
+      connect(step.client, step.dial);
+    } else if (!client.connected()) {
+      if (!client.dialling() || !step.patient) connect(step.client, step.dial);
     } else {
-      client.subscribe(filter(), "", Guarantee::exactly_once);
+      act(client, step);
     }
   }
 
-  void fault() {
-    switch (below(6)) {
-      case 0:
-      case 1:
+  void act(Client& client, const Step& step) {
+    const std::string who = client.name();
+    const std::string at = " at " + std::to_string(static_cast<int>(step.guarantee));
+    switch (step.act) {
+      case Act::publish:
+        say(who + " publishes m" + std::to_string(oracle_.messages()) + " to " + step.name + at + (step.retain ? ", retained" : "") +
+            (step.expiry_s != 0 ? ", expires" : ""));
+        return client.publish(step.name, step.guarantee, step.retain, step.expiry_s, step.padding);
+      case Act::subscribe:
+        say(who + " subscribes to " + step.name + at + (step.group.empty() ? "" : " in group " + step.group));
+        return client.subscribe(step.name, step.group, step.guarantee);
+      case Act::unsubscribe:
+        say(who + " unsubscribes from " + client.unsubscribe(step.choice));
+        return;
+      case Act::hold_acks:
+      case Act::release_acks:
+        say(who + (step.act == Act::hold_acks ? " holds its acknowledgements" : " acknowledges again"));
+        return client.hold_acks(step.act == Act::hold_acks);
+      case Act::hang_up:
+        say(who + " hangs up");
+        return client.hang_up();
+      default:
+        say(who + " vanishes");
+        return client.vanish();
+    }
+  }
+
+  void fault(const Step& step) {
+    switch (step.act) {
+      case Act::crash:
         say("the broker crashes");
         tally_["fault: broker crash"]++;
-        broker_.crash();
-        break;
-      case 2:
-        say("a core stands still");
+        return broker_.crash();
+      case Act::pause_core: {
+        const auto core = static_cast<unsigned>(step.choice % world_.cores());
+        say("core " + std::to_string(core) + " stands still for " + std::to_string(step.amount_ms) + " ms");
         tally_["fault: core pause"]++;
-        pause_some_core();
-        break;
-      case 3:
-        say("the store is full for a while");
+        return world_.pause_core(core, step.amount_ms);
+      }
+      case Act::fill_store:
+        say("the store is full for 2 s");
         tally_["fault: store full"]++;
         broker_.disk().set_bytes_max(1);
-        world_.at(2'000'000, [this] { broker_.disk().set_bytes_max(0); });
-        break;
-      case 4:
+        return world_.at(2'000'000, [this] { broker_.disk().set_bytes_max(0); });
+      case Act::cut:
         say("connections are cut");
         tally_["fault: cut"]++;
-        for (int n = 0; n < 3; ++n) any().cut();
-        break;
-      default:
-        say("the wall clock jumps");
+        for (unsigned n = 0; n < 3; ++n) clients_[(step.choice >> (8 * n)) % clients_.size()]->cut();
+        return;
+      case Act::jump_clock:
+        say("the wall clock jumps back by " + std::to_string(step.amount_ms) + " ms");
         tally_["fault: clock jump"]++;
-        // Forwards only as far as no expiry is reached early; backwards makes everything live longer.
-        world_.jump_wall(-static_cast<int64_t>(below(1000)));
+        // Forwards would let things expire early; backwards makes everything live longer.
+        oracle_.clock_jumped_back(step.amount_ms);
+        return world_.jump_wall(-step.amount_ms);
+      default:
+        guarded_ = !guarded_;
+        say(guarded_ ? "guard/# may not be read any more" : "guard/# may be read");
+        tally_["fault: rules changed"]++;
+        broker_.set_guarded(guarded_);
+        oracle_.rules_changed(guarded_, world_.now_ms());
     }
   }
 
-  void pause_some_core() {
-    const auto core = static_cast<unsigned>(below(world_.cores()));
-    world_.pause_core(core, static_cast<int64_t>(below(3000)));
+  // A queue may pass its bound by the message that reaches it, and by what a group had already handed over.
+  void check_bounds() {
+    const std::size_t most = broker_.largest_queue_bytes();
+    if (most > broker_.options().queued_bytes_per_session_max + 3 * kMessageBytes) {
+      oracle_.fail("a queue holds " + std::to_string(most) + " bytes");
+    }
   }
 
   // The network is good again, everybody comes back and takes what is theirs.
@@ -212,7 +199,7 @@ class Run {
     world_.run_for(2'000);
     for (const auto& client : clients_) {
       for (const auto& [topic, index] : client->last_retained) {
-        if (topic.starts_with("secret/")) continue;
+        if (!topic.starts_with("r/")) continue;
         const auto seen = probe.retained_seen.find(topic);
         if (seen == probe.retained_seen.end()) {
           oracle_.fail("the last value of " + topic + " is gone");
@@ -275,7 +262,10 @@ class Run {
     tally_["messages delivered"] += oracle_.deliveries();
   }
 
+  const Plan& plan_;
   const bool verbose_;
+  bool guarded_ = false;
+  std::vector<std::string> story_;
   Tally& tally_;
   runtime::SimWorld world_;
   net::SimNetwork network_;
@@ -287,6 +277,6 @@ class Run {
 
 }  // namespace
 
-RunResult run_seed(uint64_t seed, Tally& tally, bool verbose) { return Run(seed, tally, verbose).go(); }
+RunResult run_plan(const Plan& plan, Tally& tally, bool verbose) { return Run(plan, tally, verbose).go(); }
 
 }  // namespace arena::sim

@@ -1,22 +1,20 @@
-// One seed: a broker, its clients, faults, and the judgement.
+// One run: a broker, its clients, the steps of a plan, and the judgement.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "sim/client.h"
+#include "sim/plan.h"
 
 namespace arena::sim {
 
 struct RunResult {
   uint64_t trace_hash = 0;
   std::vector<std::string> failures;
+  std::vector<std::string> story;  // what was done, a line each, with its time
 };
 
-inline constexpr int kClients = 6;
-inline constexpr int kOperations = 240;
-
-RunResult run_seed(uint64_t seed, Tally& tally, bool verbose);
+RunResult run_plan(const Plan& plan, Tally& tally, bool verbose = false);
 
 }  // namespace arena::sim

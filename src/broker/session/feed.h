@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lazy.h"
 #include "broker/session/cursor.h"
 #include "broker/session/record.h"
 #include "broker/types.h"
@@ -23,6 +24,12 @@ struct ReadAnswer {
   std::vector<engine::Record> records;
   uint64_t next = 0;
   bool attached = false;  // read up to the end; what is routed from now on follows without a gap
+
+  // The record at `offset` and what follows does not fit: read it again when there is room.
+  void stop_at(uint64_t offset) {
+    next = offset;
+    attached = false;
+  }
 };
 
 // Whoever reads the log; found by id on its core, so that answers can outlive it.
@@ -51,8 +58,6 @@ class Feed {
  public:
   Feed(Shard& shard, uint64_t reader) : shard_(shard), reader_(reader) {}
 
-  std::map<PartitionId, Cursor>& cursors() { return cursors_; }
-  const std::map<PartitionId, Cursor>& cursors() const { return cursors_; }
   Cursor* find(PartitionId partition);
 
   // A partition's owner registered this reader with its log ending at `end`. A new cursor starts there; `live`:
@@ -81,8 +86,8 @@ class Feed {
  private:
   Shard& shard_;
   uint64_t reader_;
-  std::map<PartitionId, Cursor> cursors_;
-  std::map<PartitionId, uint64_t> reported_;
+  Lazy<std::map<PartitionId, Cursor>> cursors_;
+  Lazy<std::map<PartitionId, uint64_t>> reported_;
 };
 
 }  // namespace arena::broker

@@ -38,7 +38,7 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   ++attachment_;
   ++epoch_;
   expiry_s_ = std::min(request.expiry_s, shard_.options().session_expiry_max_s);
-  will_ = request.will;
+  will_ = request.will ? std::make_unique<Will>(*request.will) : nullptr;
   inflight_max_ = std::min(request.inflight_max, shard_.options().inflight_per_session_max);
   set_due(0);
   expires_at_ms_ = 0;
@@ -184,8 +184,8 @@ bool Session::may_publish(std::string_view topic) const {
   return shard_.policy().decide(subject, access::Action::publish, topic).allowed();
 }
 
-void Session::stamp(Message& message) const {
-  message.id = shard_.next_message_id();
+void Session::stamp(Message& message, std::size_t count) const {
+  message.id = shard_.next_message_id(count);
   message.principal = principal_.name;
   message.publisher = identity_;
   message.published_ms = shard_.loop().wall_ms();
@@ -242,6 +242,28 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
     }
   }
   shard_.publish(MessageRef(message.release()), std::move(origin), through_owner);
+}
+
+void Session::publish(std::unique_ptr<Burst> burst) {
+  const std::string& topic = burst->head().topic;
+  if (!may_publish(topic)) {
+    shard_.counters().drop(Drop::denied_publish, burst->size());
+    return;
+  }
+  stamp(burst->head(), burst->size());
+  shard_.counters().published.add(burst->size());
+  shard_.counters().published_bytes.add(burst->payload_bytes());
+  const BurstRef shared(burst.release());
+  const PartitionId partition = owner_bound_.empty() ? PartitionId{0} : shard_.placement().partition_of(shared->head().topic);
+  if (!owner_bound_.contains(partition)) {
+    shard_.route(shared);
+    return;
+  }
+  // An earlier one waits with the owner: these follow it there.
+  for (std::size_t i = 0; i < shared->size(); ++i) {
+    ++owner_bound_[partition];
+    shard_.publish(shared->message(i), Origin{id_, attachment_, 0, true, 0, incarnation_, {}}, true);
+  }
 }
 
 void Session::on_receipt(const Origin& origin, PartitionId partition, const Receipt& receipt) {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,10 +14,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/lazy.h"
+#include "base/ring.h"
 #include "broker/counters.h"
 #include "broker/mail.h"
 #include "broker/session/feed.h"
 #include "broker/session/subscription.h"
+#include "broker/session/last_values.h"
 #include "broker/session/transient_queue.h"
 #include "broker/session/window.h"
 #include "broker/types.h"
@@ -67,6 +70,8 @@ class Session final : public Reader {
   // `message` has topic, payload, extras, expires_ms, guarantee, retain set; the rest is stamped here. tag: the
   // exactly-once handshake, 0 for other guarantees. cookie 0: no receipt wanted. The receipt may come from inside.
   void publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie);
+  // The same for several at most once. The burst's head is stamped here.
+  void publish(std::unique_ptr<Burst> burst);
   // Ends the inbound exactly-once handshake; answered by SessionSink::released.
   void release(uint16_t tag, uint64_t cookie);
   // Filters are treated one after the other; one answer for all.
@@ -91,6 +96,7 @@ class Session final : public Reader {
   const std::string& client_id() const { return client_id_; }
   const Principal& principal() const { return principal_; }
   uint32_t expiry_s() const { return expiry_s_; }
+  std::size_t queued_bytes() const { return waiting_bytes_; }
 
   // ---- for the broker ----
   const std::string& key() const { return key_; }
@@ -109,10 +115,13 @@ class Session final : public Reader {
   void on_receipt(const Origin& origin, PartitionId partition, const Receipt& receipt);
   // A routed message and what my subscriptions say about it.
   void take(const Routed& routed, const Merged& merged);
+  void take(RoutedBurst& routed, const Merged& merged);
   // From a shared group.
   void take_from_group(Item item);
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
   bool may_read(Subscription& subscription, std::string_view topic);
+  // The policy has changed: what has not left yet and may not be read any more stays here.
+  void drop_denied();
   // Owners' answers: these logs concern me, and end here.
   void join_log(const Places& ends);
   void on_read(ReadAnswer answer) override;
@@ -150,6 +159,7 @@ class Session final : public Reader {
     std::size_t open = 0;
     std::vector<SubscribeOutcome> outcomes;
     std::vector<std::pair<std::string, std::vector<MessageRef>>> retained;  // by subscription name
+    std::map<std::string, MessageRef, std::less<>> newer;  // topic -> last value that came live meanwhile
   };
 
   // lifecycle
@@ -160,7 +170,7 @@ class Session final : public Reader {
   void write(UniqueFunction<void(engine::CommitStatus)> done);
   void mark_dirty() { dirty_ = true; }
   void write_later();
-  void stamp(Message& message) const;
+  void stamp(Message& message, std::size_t count = 1) const;
   bool may_publish(std::string_view topic) const;
   bool publisher_may(const Message& message) const;
   void tell_groups();
@@ -173,11 +183,18 @@ class Session final : public Reader {
   bool must_record_tag(const Item& item) const;
   std::size_t queued_bytes_max() const;
   void enqueue(Item item);
+  bool transient_may_leave() const;
   void enqueue_transient(Item item);
   void wait_transient(Item item);
   void push_transient(Item item);
   void pump();
   void pump_transient();
+  bool may_send() const;
+  bool waiting_may_leave() const;
+  Item pop_waiting();
+  void send_waiting();
+  void send_last_values();
+  std::optional<Item> last_value_item(const std::string& name, const MessageRef& message);
   void send(Item item);
   void transmit(Outstanding& entry);
   void send_transient(const Item& item);
@@ -213,11 +230,12 @@ class Session final : public Reader {
                        std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
   void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status);
-  void send_retained(const std::string& name, const std::vector<MessageRef>& messages);
+  void add_last_values(const std::string& name, std::vector<MessageRef> messages);
   void join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done);
   void forget(const Subscription& removed);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
+  std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
   void become_reader();
@@ -231,7 +249,7 @@ class Session final : public Reader {
   Principal principal_;
   std::string client_id_;
   uint32_t expiry_s_ = 0;
-  std::optional<Will> will_;
+  std::unique_ptr<Will> will_;
   SessionSink* sink_ = nullptr;
   uint32_t attachment_ = 0;      // counts connections, so that late answers of an old one are ignored
   bool started_ = false;
@@ -251,21 +269,23 @@ class Session final : public Reader {
   Feed feed_;
   Window window_;
   std::size_t parked_ = 0;              // entries of window_ in that stage
-  std::deque<Item> waiting_;            // at least once and above, in order
+  Ring<Item> waiting_;                  // at least once and above, in order
+  LastValues last_values_;              // leave before what came later
+  std::size_t waiting_ahead_ = 0;       // so many at the front of waiting_ came before last_values_
   TransientQueue waiting_transient_;    // at most once
   QueuedBytes waiting_bytes_;
-  std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags_;
+  Lazy<std::map<std::pair<PartitionId, uint64_t>, uint16_t>> restored_tags_;
 
-  std::unordered_map<uint16_t, Inbound> inbound_;
-  std::map<PartitionId, std::size_t> owner_bound_;  // unanswered at-most-once publishes with an owner
-  std::map<uint64_t, PendingAnswer> answers_;       // by cookie
+  Lazy<std::unordered_map<uint16_t, Inbound>> inbound_;
+  Lazy<std::map<PartitionId, std::size_t>> owner_bound_;  // unanswered at-most-once publishes with an owner
+  Lazy<std::map<uint64_t, PendingAnswer>> answers_;       // by cookie
 
   std::size_t dirty_settled_ = 0;
   bool dirty_ = false;
   int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
   int64_t expires_at_ms_ = 0;           // monotonic; 0: never
   std::string due_key_;                 // in the store
-  std::set<std::string> stale_due_keys_;  // still in the store until a write succeeds
+  Lazy<std::set<std::string>> stale_due_keys_;  // still in the store until a write succeeds
 };
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).

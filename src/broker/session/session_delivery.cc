@@ -22,9 +22,12 @@ bool Session::may_read(Subscription& subscription, std::string_view topic) {
 
 void Session::take(const Routed& routed, const Merged& merged) {
   if (ended_) return;
+  if (routed.message->retain) {
+    for (auto& [cookie, answer] : answers_) answer.newer.insert_or_assign(routed.message->topic, routed.message);
+  }
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
-    if (waiting_bytes_ >= queued_bytes_max()) {
+    if (waiting_bytes_ >= queued_bytes_max() || !last_values_.empty()) {
       feed_.fall_behind(routed.partition);
       return;
     }
@@ -48,6 +51,16 @@ void Session::take(const Routed& routed, const Merged& merged) {
   } else {
     enqueue(std::move(item));
   }
+}
+
+void Session::take(RoutedBurst& routed, const Merged& merged) {
+  const Burst& burst = *routed.burst;
+  if (transient_may_leave() && merged.ids.empty() && sink_->deliver_burst(routed.burst)) {
+    shard_.counters().delivered.add(burst.size());
+    shard_.counters().delivered_bytes.add(burst.payload_bytes());
+    return;
+  }
+  for (const Routed& single : routed.singles()) take(single, merged);
 }
 
 // Its own bound; a little while all sessions of this core together hold what is this core's part.
@@ -94,10 +107,8 @@ bool Session::must_record_tag(const Item& item) const {
 }
 
 void Session::enqueue(Item item) {
-  const bool must_record = must_record_tag(item);
-  if (waiting_.empty() && open_for_sending() && !recording_ && parked_ == 0 && has_room() && !must_record && sink_->ready() &&
-      !drop_if_expired(item)) {
-    send(std::move(item));
+  if (waiting_.empty() && last_values_.empty() && may_send() && !must_record_tag(item)) {
+    if (!drop_if_expired(item)) send(std::move(item));
     return;
   }
   waiting_bytes_ += item.bytes();
@@ -105,8 +116,18 @@ void Session::enqueue(Item item) {
   pump();
 }
 
+// Is there room for one more at at least once or above?
+bool Session::may_send() const {
+  return open_for_sending() && !recording_ && parked_ == 0 && has_room() && sink_->ready();
+}
+
+// Nothing is in front of what comes now at most once.
+bool Session::transient_may_leave() const {
+  return waiting_transient_.empty() && last_values_.empty() && open_for_sending() && sink_->ready();
+}
+
 void Session::enqueue_transient(Item item) {
-  if (waiting_transient_.empty() && open_for_sending() && sink_->ready()) {
+  if (transient_may_leave()) {
     if (!drop_if_expired(item)) send_transient(item);
     return;
   }
@@ -149,12 +170,12 @@ bool Session::drop_if_expired(const Item& item) {
 }
 
 void Session::resume() {
-  pump_transient();
   pump();
+  pump_transient();
 }
 
 void Session::pump_transient() {
-  while (open_for_sending() && !waiting_transient_.empty() && sink_->ready()) {
+  while (open_for_sending() && last_values_.empty() && !waiting_transient_.empty() && sink_->ready()) {
     Item item = waiting_transient_.pop();
     waiting_bytes_ -= item.bytes();
     if (!drop_if_expired(item)) send_transient(item);
@@ -165,19 +186,36 @@ void Session::pump() {
   if (pumping_) return;
   pumping_ = true;
   if (parked_ != 0 && open_for_sending()) resend_parked();
-  while (parked_ == 0 && open_for_sending() && !waiting_.empty() && !recording_ && has_room() && sink_->ready()) {
-    const Item& front = waiting_.front();
-    if (must_record_tag(front)) {
-      record_then_send();
-      break;
-    }
-    Item item = std::move(waiting_.front());
-    waiting_.pop_front();
-    waiting_bytes_ -= item.bytes();
-    if (!drop_if_expired(item)) send(std::move(item));
+  send_waiting();
+  if (!last_values_.empty() && waiting_ahead_ == 0) {
+    send_last_values();
+    pump_transient();
+    send_waiting();
   }
   pumping_ = false;
   read_if_room();
+}
+
+// What came behind last values waits for them.
+bool Session::waiting_may_leave() const { return !waiting_.empty() && (last_values_.empty() || waiting_ahead_ > 0); }
+
+Item Session::pop_waiting() {
+  Item item = std::move(waiting_.front());
+  waiting_.pop_front();
+  waiting_bytes_ -= item.bytes();
+  if (waiting_ahead_ > 0) --waiting_ahead_;
+  return item;
+}
+
+void Session::send_waiting() {
+  while (waiting_may_leave() && may_send()) {
+    if (must_record_tag(waiting_.front())) {
+      record_then_send();
+      return;
+    }
+    Item item = pop_waiting();
+    if (!drop_if_expired(item)) send(std::move(item));
+  }
 }
 
 void Session::send_transient(const Item& item) {
@@ -222,10 +260,8 @@ void Session::transmit(Outstanding& entry) {
 // Exactly once: {tag -> offset} is committed before the message leaves, one commit for all that fit the window.
 void Session::record_then_send() {
   recording_ = true;
-  while (!waiting_.empty() && has_room()) {
-    Item item = std::move(waiting_.front());
-    waiting_.pop_front();
-    waiting_bytes_ -= item.bytes();
+  while (waiting_may_leave() && has_room()) {
+    Item item = pop_waiting();
     if (drop_if_expired(item)) continue;
     const uint16_t restored = item.restored_tag;
     window_.add(std::move(item), Stage::recording, restored).ever_sent = restored != 0;
@@ -373,7 +409,11 @@ void Session::drop_waiting() {
     waiting_bytes_ -= item.bytes();
     shard_.counters().drop(Drop::offline);
   }
-  std::deque<Item> kept;
+  if (!persistent() || ended_) {
+    shard_.counters().drop(Drop::session_ended, last_values_.size());
+    last_values_.clear();
+  }
+  Ring<Item> kept;
   for (Item& item : waiting_) {
     if (item.origin.number != 0) {
       waiting_bytes_ -= item.bytes();
@@ -393,6 +433,7 @@ void Session::drop_waiting() {
     }
   }
   waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
 }
 
 // A leaver gives back its unsettled at-least-once messages; exactly-once ones stay with it [MQTT-4.8.2-4/5].
@@ -413,7 +454,7 @@ void Session::return_group_window() {
 
 void Session::read_if_room() {
   if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
-  if (!waiting_.empty() && !has_room()) return;
+  if (!last_values_.empty() || (!waiting_.empty() && !has_room())) return;
   if (feed_.behind()) feed_.read_more(durable_filters());
 }
 
@@ -485,7 +526,13 @@ void Session::release_tag(uint16_t tag) {
 
 void Session::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
-  for (engine::Record& record : answer.records) take_record(answer.partition, record);
+  for (engine::Record& record : answer.records) {
+    if (waiting_bytes_ >= queued_bytes_max()) {
+      answer.stop_at(record.offset);
+      break;
+    }
+    take_record(answer.partition, record);
+  }
   feed_.finish(answer);
   release_unread(answer.partition, answer.next);
   pump();

@@ -34,5 +34,132 @@ TEST(SessionDelivery, ReadsAtMostOnceWithoutTagWhileASubscriptionIsLowered) {
   }
 }
 
+// A filter given up and another asked for in one breath: the log keeps what the new one wants.
+TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
+  World world(2);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("x", k1);
+  a.session()->unsubscribe({{"", "x"}}, 0);
+  a.subscribe("y", k1);
+  world.run_ms(100);
+  a.drop();
+  EXPECT_EQ(pub.publish("y", "1", k1).outcome, Outcome::ok);
+  world.run_ms(3000);  // the log is trimmed to what readers want
+  ASSERT_TRUE(a.connect(false, 100));
+  EXPECT_TRUE(a.wait_for(1));
+}
+
+// The same filter given up and asked for again: the end of the first must not be the end of the second.
+TEST(SessionDelivery, KeepsAFilterAskedForAgainWhileItIsGivenUp) {
+  for (const char* group : {"", "g"}) {
+    for (const unsigned cores : {1U, 3U}) {
+      World world(cores);
+      Peer pub(world, "pub"), a(world, "a");
+      ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+      a.subscribe("x", k1, group);
+      a.session()->unsubscribe({{group, "x"}}, 0);
+      a.subscribe("x", k1, group);
+      world.run_ms(100);
+      a.drop();
+      EXPECT_EQ(pub.publish("x", "1", k1).outcome, Outcome::ok);
+      world.run_ms(3000);
+      ASSERT_TRUE(a.connect(false, 100));
+      EXPECT_TRUE(a.wait_for(1)) << "group '" << group << "' on " << cores << " cores";
+    }
+  }
+}
+
+// What the log gives at once may be more than a queue may hold.
+TEST(SessionDelivery, ReadsNoMoreThanItsQueueMayHold) {
+  for (const char* group : {"", "g"}) {
+    Options options;
+    options.queued_bytes_per_session_max = 4'000;
+    World world(1, 1, options);
+    Peer pub(world, "pub"), a(world, "a");
+    a.window = 1;
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("x", k1, group);
+    a.drop();
+    for (int i = 0; i < 50; ++i) pub.publish("x", std::to_string(i) + std::string(500, 'x'), k1);
+    a.auto_settle = false;
+    ASSERT_TRUE(a.connect(false, 100));
+    ASSERT_TRUE(a.wait_for(1));
+    world.run_ms(1000);
+    EXPECT_LE(world.shard(0).largest_queue_bytes(), 5'000U) << "group '" << group << "'";
+    a.auto_settle = true;
+    a.session()->settle(a.received[0].tag);
+    ASSERT_TRUE(a.wait_for(50));
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(a.received[static_cast<std::size_t>(i)].payload.starts_with(std::to_string(i) + "x"));
+  }
+}
+
+// A value set while a subscription is being stored comes live; the older one, gathered before, must not follow it.
+TEST(SessionDelivery, SendsNoLastValueOlderThanOneSentLive) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    World world(1 + static_cast<unsigned>(seed % 3), seed);
+    Peer pub(world, "pub"), a(world, "a");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    pub.publish("x", "1", k0, true);
+    SubscribeRequest request;
+    request.filter = "x";
+    request.granted = k0;
+    a.session()->subscribe({request}, 1000);
+    pub.send("x", "2", k0, true);
+    ASSERT_TRUE(a.wait_for(1));
+    world.run_ms(500);
+    EXPECT_EQ(a.received.back().payload, "2") << "seed " << seed;
+    EXPECT_TRUE(a.received.front().retained || a.received.back().retained) << "seed " << seed;
+  }
+}
+
+std::shared_ptr<const access::Policy> deny(const std::string& filter) {
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.filter = filter;
+  access::Policy::Options options;
+  options.epoch = 2;
+  options.default_allow = true;
+  return access::Policy::make({rule}, options).value();
+}
+
+// What waits behind a full window leaves after the rules were changed: then it is judged by the new ones.
+TEST(SessionDelivery, KeepsBackWhatWaitsWhenTheRulesTakeItAway) {
+  for (const Guarantee guarantee : {k1, Guarantee::exactly_once}) {
+    World world(1);
+    Peer pub(world, "pub"), a(world, "a");
+    a.window = 1;
+    a.auto_settle = false;
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("#", guarantee);
+    for (const char* topic : {"first", "secret", "other"}) pub.publish(topic, topic, guarantee);
+    ASSERT_TRUE(a.wait_for(1));
+    world.shard(0).set_policy(deny("secret"));
+    a.session()->settle(a.received[0].tag);
+    ASSERT_TRUE(a.wait_for(2));
+    EXPECT_EQ(a.payloads(), (std::vector<std::string>{"first", "other"}));
+    EXPECT_EQ(world.dropped(Drop::denied_delivery), 1U);
+  }
+}
+
+// The same for one whose tag is being recorded, so that it has not left either.
+TEST(SessionDelivery, KeepsBackWhatIsBeingRecordedWhenTheRulesTakeItAway) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("#", Guarantee::exactly_once);
+  world.disk().set_bytes_max(1);  // what is to be recorded waits for room
+  auto message = std::make_unique<Message>();
+  message->topic = "secret";
+  message->guarantee = Guarantee::exactly_once;
+  a.session()->take({MessageRef(message.release())}, {Guarantee::exactly_once, false, false, {}});
+  world.run_ms(100);
+  world.shard(0).set_policy(deny("secret"));
+  world.disk().set_bytes_max(0);
+  world.run_ms(3000);
+  EXPECT_TRUE(a.received.empty());
+}
+
 }  // namespace
 }  // namespace arena::broker::test

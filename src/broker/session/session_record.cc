@@ -16,7 +16,7 @@ engine::Operation Session::record_operation() {
   record.epoch = epoch_;
   record.expiry_s = expiry_s_;
   record.connected = sink_ != nullptr;
-  record.will = will_;
+  if (will_) record.will = *will_;
   if (persistent()) {
     for (const auto& [name, subscription] : subscriptions_) {
       record.subscriptions.push_back({subscription->request, subscription->born});
@@ -66,7 +66,7 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
     operations.push_back({engine::Operation::Kind::erase, engine::Space::due, stale, {}});
   }
   shard_.submit(key_, std::move(operations),
-                [shard = &shard_, id = id_, erased = stale_due_keys_, done = std::move(done)](engine::CommitStatus status) mutable {
+                [shard = &shard_, id = id_, erased = stale_due_keys_.copy(), done = std::move(done)](engine::CommitStatus status) mutable {
                   Session* session = shard->find_session(id);
                   if (session != nullptr && status != engine::CommitStatus::committed) {
                     session->write_later();
@@ -89,7 +89,7 @@ void Session::restore(SessionRecord record) {
   incarnation_ = record.incarnation;
   epoch_ = record.epoch;
   expiry_s_ = record.expiry_s;
-  will_ = std::move(record.will);
+  if (record.will) will_ = std::make_unique<Will>(std::move(*record.will));
   for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
   if (!record.cursors.empty()) become_reader();  // it reads, whether or not a subscription is left to read for
   for (const WindowRecord& entry : record.window) {

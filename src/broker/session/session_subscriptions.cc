@@ -46,6 +46,7 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
     if (!request.slow) request.slow = shard_.policy().slow_policy(subject, request.filter).value_or(shard_.options().slow_policy);
     const std::string name = subscription_name(request.group, request.filter);
     if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
+      shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (request.group.empty()) {
       subscribe_plain(request, slot, cookie);
@@ -227,10 +228,17 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
   it->second.outcomes[slot].status = status;
   if (--it->second.open != 0) return;
-  const PendingAnswer answer = std::move(it->second);
+  PendingAnswer answer = std::move(it->second);
   answers_.erase(it);
   sink_->subscribed(cookie, answer.outcomes);
-  for (const auto& [name, messages] : answer.retained) send_retained(name, messages);
+  for (auto& [name, messages] : answer.retained) {
+    for (MessageRef& message : messages) {
+      const auto newer = answer.newer.find(message->topic);
+      if (newer != answer.newer.end()) message = newer->second;  // never a value older than one sent live
+    }
+    add_last_values(name, std::move(messages));
+  }
+  resume();
 }
 
 // What somebody may no longer say is no longer said for them.
@@ -240,32 +248,6 @@ bool Session::publisher_may(const Message& message) const {
   publisher.space = principal_.space;
   publisher.name = message.principal;
   return shard_.policy().may_still_publish(publisher, message.topic);
-}
-
-void Session::send_retained(const std::string& name, const std::vector<MessageRef>& messages) {
-  for (const MessageRef& message : messages) {
-    const auto it = subscriptions_.find(name);
-    if (it == subscriptions_.end() || sink_ == nullptr) return;
-    Subscription& subscription = *it->second;
-    if (subscription.request.no_local && message->publisher == identity_) continue;
-    if (message->expired(shard_.loop().wall_ms())) continue;
-    if (!publisher_may(*message)) {
-      shard_.counters().drop(Drop::denied_publish);
-      continue;
-    }
-    if (!may_read(subscription, message->topic)) {
-      shard_.counters().drop(Drop::denied_delivery);
-      continue;
-    }
-    Item item{message, std::min(message->guarantee, subscription.request.granted), true};
-    item.slow = subscription.request.slow.value_or(SlowPolicy::drop_oldest);
-    if (subscription.request.id != 0) item.ids.push_back(subscription.request.id);
-    if (item.guarantee == Guarantee::at_most_once) {
-      enqueue_transient(std::move(item));
-    } else {
-      enqueue(std::move(item));
-    }
-  }
 }
 
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
@@ -323,7 +305,7 @@ void Session::remove_subscription(const std::string& name) {
 
 // What the group gave me and has not left yet is not mine any more.
 void Session::return_group_waiting(uint64_t group_id) {
-  std::deque<Item> kept;
+  Ring<Item> kept;
   std::vector<GroupDelivery> returned;
   for (Item& item : waiting_) {
     if (item.origin.group == group_id) {
@@ -334,6 +316,7 @@ void Session::return_group_waiting(uint64_t group_id) {
     }
   }
   waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
   for (const GroupDelivery& origin : returned) {
     shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
       if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
@@ -343,28 +326,58 @@ void Session::return_group_waiting(uint64_t group_id) {
 
 // What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
 void Session::drop_unwanted() {
-  const auto unwanted = [this](const Item& item) {
+  drop_waiting_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
     for (const auto& [name, subscription] : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }
     return true;
+  });
+}
+
+void Session::drop_denied() {
+  const auto denied = [this](const Item& item) {
+    const access::Subject subject{principal_, client_id_};
+    return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   };
-  for (Item& item : waiting_transient_.take_all()) {
-    waiting_bytes_ -= item.bytes();
-    if (!unwanted(item)) push_transient(std::move(item));
+  std::size_t dropped = drop_waiting_if(denied);
+  std::vector<uint16_t> tags;  // given to what has not left yet
+  for (const Outstanding& entry : window_.entries()) {
+    if (!entry.ever_sent && denied(entry.item)) tags.push_back(entry.tag);
   }
-  std::deque<Item> kept;
+  for (uint16_t tag : tags) settled(take_out(tag).item);
+  dropped += tags.size();
+  shard_.counters().drop(Drop::denied_delivery, dropped);
+  if (!tags.empty()) pump();
+}
+
+// Tells how many they were.
+std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
+  std::vector<Item> dropped;  // settling them may bring more
+  Ring<Item> kept;
   for (Item& item : waiting_) {
-    if (!unwanted(item)) {
+    if (!not_mine(item)) {
       kept.push_back(std::move(item));
       continue;
     }
     waiting_bytes_ -= item.bytes();
+    dropped.push_back(std::move(item));
+  }
+  waiting_ = std::move(kept);
+  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
+  for (Item& item : waiting_transient_.take_all()) {
+    waiting_bytes_ -= item.bytes();
+    if (not_mine(item)) {
+      dropped.push_back(std::move(item));
+    } else {
+      push_transient(std::move(item));
+    }
+  }
+  for (const Item& item : dropped) {
     settled(item);
     if (item.restored_tag != 0) release_tag(item.restored_tag);
   }
-  waiting_ = std::move(kept);
+  return dropped.size();
 }
 
 void Session::tell_groups() {

@@ -3,12 +3,12 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/hash.h"
+#include "base/ring.h"
 #include "broker/session/window.h"
 
 namespace arena::broker {
@@ -42,7 +42,7 @@ class TransientQueue {
     return item;
   }
   // Everything, and nothing waits any more.
-  std::deque<Item> take_all() {
+  Ring<Item> take_all() {
     places_.reset();
     return std::exchange(items_, {});
   }
@@ -51,7 +51,7 @@ class TransientQueue {
   using Places = boost::unordered_flat_map<uint64_t, uint64_t>;  // topic -> number; none: nobody wants the latest only
   static uint64_t hash_of(const Item& item) { return hash64(item.message->topic, StringHash::seed); }
 
-  std::deque<Item> items_;
+  Ring<Item> items_;
   uint64_t first_ = 0;  // the number of the front
   std::unique_ptr<Places> places_;
 };

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "base/lazy.h"
+#include "base/ring.h"
 #include "broker/types.h"
 #include "message/message.h"
 
@@ -93,12 +94,12 @@ class Window {
     }
     return {};
   }
-  std::deque<Outstanding>& entries() { return entries_; }
-  const std::deque<Outstanding>& entries() const { return entries_; }
+  Ring<Outstanding>& entries() { return entries_; }
+  const Ring<Outstanding>& entries() const { return entries_; }
 
  private:
-  std::deque<Outstanding> entries_;
-  std::set<uint16_t> reserved_;
+  Ring<Outstanding> entries_;
+  Lazy<std::set<uint16_t>> reserved_;
   uint16_t next_tag_ = 0;
   bool sparse_ = false;
 };

@@ -1,5 +1,6 @@
 #include "codec/mqtt/decode_body.h"
 #include "codec/mqtt/decode_properties.h"
+#include "codec/mqtt/decoder.h"
 
 namespace arena::mqtt {
 namespace {
@@ -38,6 +39,22 @@ void decode_body(Reader& reader, const Body& body, Publish& packet) {
     reader.protocol_error("subscription identifier from a client");  // [MQTT-3.3.4-6]
   }
   packet.payload = reader.rest();
+}
+
+std::optional<PlainPublish> decode_plain_publish(std::string_view input, std::string_view topic, Version version,
+                                                 uint32_t packet_bytes_max) {
+  if (input.empty() || static_cast<uint8_t>(input[0]) != static_cast<uint8_t>(PacketType::publish) << 4) return std::nullopt;
+  const Varint length = read_varint(input.substr(1));
+  if (length.state != Varint::State::complete || is_padded(length)) return std::nullopt;
+  const std::size_t bytes = std::size_t{1} + length.bytes + length.value;
+  if (bytes > input.size() || bytes > packet_bytes_max) return std::nullopt;
+  std::string_view body = input.substr(std::size_t{1} + length.bytes, length.value);
+  const std::size_t head = 2 + topic.size() + (version == Version::v5 ? 1U : 0U);
+  if (body.size() < head) return std::nullopt;
+  const auto topic_bytes = static_cast<std::size_t>(static_cast<uint8_t>(body[0]) << 8 | static_cast<uint8_t>(body[1]));
+  if (topic_bytes != topic.size() || body.substr(2, topic_bytes) != topic) return std::nullopt;
+  if (version == Version::v5 && body[head - 1] != 0) return std::nullopt;
+  return PlainPublish{body.substr(head), bytes};
 }
 
 // Reason and properties may be cut off from the end when they say nothing (sections 3.4.2.1 and 3.4.2.2.1).

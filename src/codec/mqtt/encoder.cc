@@ -202,6 +202,22 @@ std::optional<EncodedPublish> encode_publish(std::string& out, const Publish& pa
   return layout;
 }
 
+std::size_t append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version) {
+  Publish packet;  // of no use beyond its first byte
+  const std::size_t properties = version == Version::v5 ? 1 : 0;
+  const auto length = static_cast<uint32_t>(2 + topic.size() + properties + payload.size());
+  const std::size_t bytes = std::size_t{1} + varint_bytes(length) + length;
+  const std::size_t at = out.size();
+  out.resize(at + bytes);
+  Writer writer(out.data() + at);
+  writer.u8(first_byte(packet));
+  writer.varint(length);
+  writer.text(topic);
+  if (properties != 0) writer.u8(0);
+  writer.raw(payload);
+  return bytes;
+}
+
 void set_packet_id(char* frame, const EncodedPublish& layout, uint16_t packet_id) {
   if (layout.packet_id_offset != 0) Writer(frame + layout.packet_id_offset).u16(packet_id);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "codec/mqtt/packet.h"
 #include "codec/mqtt/version.h"
@@ -54,6 +55,10 @@ std::optional<EncodedPublish> encode_publish(std::string& out, const Publish& pa
 // The same without the payload's bytes, though they are counted in the length: for payloads sent from where
 // they lie, right behind. `bytes` is the head alone.
 std::optional<EncodedPublish> encode_publish_head(std::string& out, const Publish& packet, Version version);
+
+// Appends a PUBLISH at QoS 0, not retained and without properties; tells its bytes. Precondition: the format can
+// express it.
+std::size_t append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version);
 
 // Patches of a PUBLISH that begins at `frame`.
 void set_packet_id(char* frame, const EncodedPublish& layout, uint16_t packet_id);

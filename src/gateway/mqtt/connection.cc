@@ -10,6 +10,8 @@ namespace am = arena::mqtt;
 
 namespace {
 constexpr int64_t kThrottleCheckMs = 2;
+constexpr std::size_t kRunBytesMax = 64 << 10;
+constexpr std::size_t kWaitingBytesMax = 64 << 10;  // read from a publisher that is slowed
 }  // namespace
 
 Connection::Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream, Seat seat)
@@ -30,27 +32,43 @@ void Connection::on_data(std::string_view bytes) {
   door_.counters().bytes_received.add(bytes.size());
   last_heard_ms_ = door_.loop().now_ms();
   if (stage_ == Stage::closing) return;
-  if (rest_.empty() && stage_ != Stage::deciding) {
+  if (rest_.empty() && stage_ != Stage::deciding && !throttled_) {
     consume(bytes);
     return;
   }
   rest_.append(bytes);
+  if (throttled_) return look_ahead();
   if (stage_ == Stage::deciding || rest_.size() < bytes_wanted_) return;
   const std::string whole = std::exchange(rest_, {});
   consume(whole);
 }
 
-// Handles every complete packet; what remains waits in rest_.
+// Handles every complete packet, until too many receipts are awaited; what remains waits in rest_.
 void Connection::consume(std::string_view bytes) {
   if (consuming_) return;
   consuming_ = true;
   bytes_wanted_ = 0;
-  while (stage_ == Stage::fresh || stage_ == Stage::open) {
-    if (!step(bytes)) break;
+  while ((stage_ == Stage::fresh || stage_ == Stage::open) && acks_.size() < options_->acks_pending_max) {
+    if (!continue_run(bytes) && !step(bytes)) break;
   }
+  end_run();
   consuming_ = false;
   if (stage_ != Stage::closing) keep_rest(bytes);
   if (stage_ == Stage::open) throttle();
+}
+
+// The usual case of a busy publisher: another message like the one before.
+bool Connection::continue_run(std::string_view& bytes) {
+  PublishRun& run = door_.run();
+  if (run.payloads.empty() || run.bytes >= kRunBytesMax) return false;
+  const auto next = am::decode_plain_publish(bytes, run.topic, version_, options_->packet_bytes_max);
+  if (!next) return false;
+  run.payloads.push_back(next->payload);
+  run.bytes += next->consumed;
+  door_.counters().packets_received.add();
+  door_.counters().publishes_received.add();
+  bytes.remove_prefix(next->consumed);
+  return true;
 }
 
 void Connection::keep_rest(std::string_view rest) {
@@ -78,6 +96,8 @@ bool Connection::step(std::string_view& bytes) {
     bytes_wanted_ = more->bytes_min;
     return false;
   }
+  end_run();
+  if (stage_ == Stage::closing) return false;
   if (const auto* malformed = std::get_if<am::Malformed>(&result)) {
     on_malformed(*malformed, bytes);
     return false;
@@ -140,19 +160,44 @@ void Connection::dispatch(const am::Packet& packet) {
   }
 }
 
-// A publisher is slowed by not reading its socket: while too many receipts are awaited, or another core has not
-// handled what was posted to it.
+// A publisher is slowed: while too many receipts are awaited, or another core has not handled what was posted to it.
+// What it sends meanwhile waits in rest_, then in its socket.
 void Connection::throttle() {
   const bool must_wait = acks_.size() >= options_->acks_pending_max || door_.shard().congested();
   if (must_wait == throttled_) return;
   throttled_ = must_wait;
   if (must_wait) {
-    stream_->pause_reading();
+    door_.counters().throttled.add();
+    looked_at_ = 0;
+    look_ahead();
     door_.loop().arm(throttle_timer_, kThrottleCheckMs);
   } else {
     last_heard_ms_ = door_.loop().now_ms();  // what was not read was no silence of the client's
     stream_->resume_reading();
+    const std::string waited = std::exchange(rest_, {});
+    consume(waited);
   }
+}
+
+// While publishes wait, what does not depend on them goes past: acknowledgements, without which this client's own
+// deliveries would stand still, and pings. Whatever else comes waits with them, in order; more than a little is not read.
+void Connection::look_ahead() {
+  while (stage_ == Stage::open) {
+    const std::string_view rest = std::string_view(rest_).substr(looked_at_);
+    const am::DecodeResult result = rest.empty() ? am::DecodeResult(am::NeedMore{}) : decode_next(rest);
+    const auto* decoded = std::get_if<am::Decoded>(&result);
+    if (decoded == nullptr) break;  // what is malformed is refused in its turn
+    if (std::holds_alternative<am::Publish>(decoded->packet)) {
+      looked_at_ += decoded->consumed;
+      continue;
+    }
+    if (!std::holds_alternative<am::Ack>(decoded->packet) && !std::holds_alternative<am::Pingreq>(decoded->packet)) break;
+    door_.counters().packets_received.add();
+    const std::size_t consumed = decoded->consumed;
+    dispatch(decoded->packet);
+    if (stage_ == Stage::open) rest_.erase(looked_at_, consumed);
+  }
+  if (stage_ == Stage::open && rest_.size() >= kWaitingBytesMax) stream_->pause_reading();
 }
 
 void Connection::on_throttle_timer(void* self) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/lazy.h"
+#include "base/ring.h"
 #include "broker/types.h"
 #include "codec/mqtt/decoder.h"
 #include "codec/mqtt/encoder.h"
@@ -62,6 +63,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   void opened(broker::Session& session, bool present) override;
   void open_refused(broker::Outcome reason) override;
   broker::DeliverResult deliver(const broker::Delivery& delivery) override;
+  bool deliver_burst(const BurstRef& burst) override;
   bool ready() const override { return stage_ == Stage::open && stream_->writable(); }
   void release(uint16_t tag, bool redelivered) override;
   void published(uint64_t cookie, const broker::Receipt& receipt) override;
@@ -97,10 +99,12 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   void consume(std::string_view bytes);
   bool step(std::string_view& bytes);
   arena::mqtt::DecodeResult decode_next(std::string_view bytes) const;
+  bool continue_run(std::string_view& bytes);
   void dispatch(const arena::mqtt::Packet& packet);
   void on_malformed(const arena::mqtt::Malformed& malformed, std::string_view bytes);
   void keep_rest(std::string_view rest);
   void throttle();
+  void look_ahead();
   static void on_throttle_timer(void* self);
 
   // handshake
@@ -117,6 +121,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
 
   // open
   void on_publish(const arena::mqtt::Publish& packet);
+  void begin_run(const arena::mqtt::Publish& packet);
+  void end_run();
   std::optional<std::string_view> resolve_topic(const arena::mqtt::Publish& packet);
   bool check_publish(const arena::mqtt::Publish& packet, std::string_view topic);
   std::unique_ptr<Message> make_message(const arena::mqtt::Publish& packet, std::string_view topic) const;
@@ -164,6 +170,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   uint16_t topic_alias_out_max_ = 0;
   uint32_t peer_packet_bytes_max_ = arena::mqtt::kPacketBytesMax;
   uint32_t connect_expiry_s_ = 0;
+  std::size_t looked_at_ = 0;         // of rest_, while throttled_: publishes that wait
   std::size_t bytes_wanted_ = 0;      // the next packet is complete at this many bytes, if known
   int64_t last_heard_ms_ = 0;
   runtime::Timer timer_;              // CONNECT deadline, then keep-alive
@@ -172,10 +179,10 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   std::unique_ptr<PendingConnect> pending_;
   std::unique_ptr<InboundAliases> aliases_in_;
   std::unique_ptr<OutboundAliases> aliases_out_;
-  std::deque<PendingAck> acks_;
+  Ring<PendingAck> acks_;
   uint64_t first_ack_ = 1;            // cookie of acks_.front()
-  std::set<uint16_t> open_tags_;      // exactly-once handshakes begun on this connection
-  std::map<uint64_t, PendingSubscribe> subscribes_;
+  Lazy<std::set<uint16_t>> open_tags_;      // exactly-once handshakes begun on this connection
+  Lazy<std::map<uint64_t, PendingSubscribe>> subscribes_;
   uint64_t next_subscribe_ = 1;
 };
 

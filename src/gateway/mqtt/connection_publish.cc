@@ -9,10 +9,19 @@ namespace am = arena::mqtt;
 
 namespace {
 
+bool has_extras(const am::PublishProperties& in) {
+  return in.content_type || in.response_topic || in.correlation_data || in.payload_is_text || !in.user_properties.empty();
+}
+
+// Nothing but topic and payload: others like it may follow, and go on together.
+bool is_plain(const am::Publish& packet) {
+  const am::PublishProperties& in = packet.properties;
+  return packet.qos == Guarantee::at_most_once && !packet.retain && !in.topic_alias && !in.message_expiry_interval_s &&
+         !has_extras(in);
+}
+
 std::unique_ptr<const Extras> take_extras(const am::PublishProperties& in) {
-  const bool none = !in.content_type && !in.response_topic && !in.correlation_data && !in.payload_is_text &&
-                    in.user_properties.empty();
-  if (none) return nullptr;
+  if (!has_extras(in)) return nullptr;
   auto out = std::make_unique<Extras>();
   out->has_content_type = in.content_type.has_value();
   out->content_type = in.content_type.value_or("");
@@ -50,6 +59,10 @@ void Connection::on_publish(const am::Publish& packet) {
   door_.counters().publishes_received.add();
   const std::optional<std::string_view> topic = resolve_topic(packet);
   if (!topic || !check_publish(packet, *topic) || !check_packet_id(packet) || !count_inbound(packet)) return;
+  if (is_plain(packet)) {
+    begin_run(packet);
+    return;
+  }
   std::unique_ptr<Message> message = make_message(packet, *topic);
   if (packet.qos == Guarantee::at_most_once) {
     session_->publish(std::move(message), 0, 0);
@@ -58,6 +71,30 @@ void Connection::on_publish(const am::Publish& packet) {
   acks_.push_back({packet.packet_id, packet.qos, false, Reason::success});
   const uint64_t cookie = first_ack_ + acks_.size() - 1;
   session_->publish(std::move(message), packet.qos == Guarantee::exactly_once ? packet.packet_id : uint16_t{0}, cookie);
+}
+
+void Connection::begin_run(const am::Publish& packet) {
+  PublishRun& run = door_.run();
+  run.topic = packet.topic;
+  run.payloads.push_back(packet.payload);
+  run.bytes = packet.topic.size() + packet.payload.size();
+}
+
+// What has come goes to the session, before anything else does.
+void Connection::end_run() {
+  PublishRun& run = door_.run();
+  if (run.payloads.empty()) return;
+  if (run.payloads.size() == 1) {
+    auto message = std::make_unique<Message>();
+    message->topic = run.topic;
+    message->payload = run.payloads.front();
+    run.payloads.clear();
+    session_->publish(std::move(message), 0, 0);
+    return;
+  }
+  auto burst = std::make_unique<Burst>(run.topic, run.payloads);
+  run.payloads.clear();
+  session_->publish(std::move(burst));
 }
 
 std::optional<std::string_view> Connection::resolve_topic(const am::Publish& packet) {
@@ -269,6 +306,16 @@ bool Connection::append_frame(const Frame& frame, const broker::Delivery& delive
   stream_->mark_dirty();
   door_.counters().packets_sent.add();
   door_.counters().bytes_sent.add(frame.bytes.size());
+  return true;
+}
+
+bool Connection::deliver_burst(const BurstRef& burst) {
+  if (stage_ != Stage::open || topic_alias_out_max_ != 0) return false;
+  const BurstFrames& frames = door_.frames().get(burst, version_);
+  if (frames.frame_bytes_max > peer_packet_bytes_max_) return false;
+  stream_->write_shared(frames.bytes);
+  door_.counters().packets_sent.add(burst->size());
+  door_.counters().bytes_sent.add(frames.bytes->text.size());
   return true;
 }
 

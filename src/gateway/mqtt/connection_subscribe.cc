@@ -35,7 +35,8 @@ SlowAsked slow_policy_asked(const am::SubscribeProperties& properties) {
 
 }  // namespace
 
-// A reason to refuse this one filter, or malformed_packet to end the connection; the session is asked about the others.
+// A reason to refuse this one filter, or malformed_packet to end the connection; the session is asked about the
+// others.
 std::optional<Connection::Reason> Connection::check_subscription(const am::Subscription& subscription,
                                                                  broker::SubscribeRequest& out) {
   TopicFault fault{};

@@ -22,6 +22,14 @@ class Connection;
 struct PendingConnect;
 struct SilentTag;
 
+// Publishes that came behind each other in one read and can go on as one: see message/burst.h. Views into what was read,
+// so it never outlives a call to Connection::consume().
+struct PublishRun {
+  std::string_view topic;
+  std::vector<std::string_view> payloads;
+  std::size_t bytes = 0;  // of their packets
+};
+
 class Door {
  public:
   // All references outlive the door.
@@ -45,6 +53,8 @@ class Door {
   const std::shared_ptr<const Options>& options() const { return options_; }
   Counters& counters() { return counters_; }
   FrameCache& frames() { return frames_; }
+  // Of the connection that is consuming; empty whenever the broker is called.
+  PublishRun& run() { return run_; }
   Connection* find(uint64_t id);
   // Destroys it at the end of this turn.
   void bury(Connection& connection);
@@ -66,6 +76,7 @@ class Door {
   Counters& counters_;
   std::vector<Door*> doors_;
   FrameCache frames_;
+  PublishRun run_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
   IntrusiveList<Connection, SilentTag> silent_;  // without a CONNECT yet, oldest first

@@ -135,9 +135,9 @@ TEST(MqttDoor, DoesNotTakeASlowedPublisherForDead) {
   for (int i = 0; i < 5; ++i) {
     world.run_ms(900);
     pub.say(am::Pingreq{});
+    pub.next<am::Pingresp>();  // goes past what waits
   }
   for (uint16_t i = 1; i <= 20; ++i) pub.acked(am::PacketType::puback, i);
-  for (int i = 0; i < 5; ++i) pub.next<am::Pingresp>();
   EXPECT_TRUE(pub.silent(1000));
   EXPECT_TRUE(pub.closed());  // but silence it is now
 }

@@ -96,6 +96,11 @@ TEST(MqttEnd, SaysNoDisconnectBeforeASuccessfulConnack) {
   EXPECT_TRUE(malformed.closed());
   stranger.say(am::Pingreq{});
   EXPECT_TRUE(stranger.closed());
+  Talker first(world), second(world);  // taken over while its session is being stored
+  first.say(first.connect_packet("same", false, 100));
+  second.say(second.connect_packet("same", false, 100));
+  EXPECT_EQ(second.next<am::Connack>().reason, Reason::success);
+  EXPECT_TRUE(first.closed());
   late.say(late.connect_packet("late"));  // is being let in when the doors shut
   for (const auto& door : world.doors) door->shut();
   world.run_ms(1000);

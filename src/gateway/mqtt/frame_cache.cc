@@ -1,5 +1,8 @@
 #include "gateway/mqtt/frame_cache.h"
 
+#include <algorithm>
+#include <memory>
+
 namespace arena::gateway::mqtt {
 namespace am = arena::mqtt;
 
@@ -54,6 +57,22 @@ const Frame& FrameCache::get(const MessageRef& message, FrameKey key) {
   entry.key = key;
   entry.frame = encode_frame(*message, key, {}, 0, true);
   return entry.frame;
+}
+
+const BurstFrames& FrameCache::get(const BurstRef& burst, am::Version version) {
+  BurstEntry& entry = bursts_[version == am::Version::v5 ? 1 : 0];
+  if (entry.burst == burst) return entry.frames;
+  auto shared = std::make_unique<net::SharedBytes>();
+  constexpr std::size_t kHeadBytesMax = 8;  // fixed header, the topic's length, properties
+  const std::string& topic = burst->head().topic;
+  shared->text.reserve(burst->payload_bytes() + burst->size() * (topic.size() + kHeadBytesMax));
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < burst->size(); ++i) {
+    largest = std::max(largest, am::append_plain_publish(shared->text, topic, burst->payload(i), version));
+  }
+  entry.burst = burst;
+  entry.frames = {net::SharedBytesRef(shared.release()), largest};
+  return entry.frames;
 }
 
 }  // namespace arena::gateway::mqtt

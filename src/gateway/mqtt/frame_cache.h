@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "codec/mqtt/encoder.h"
+#include "message/burst.h"
 #include "message/message.h"
+#include "net/stream.h"
 
 namespace arena::gateway::mqtt {
 
@@ -28,11 +30,18 @@ struct FrameKey {
 Frame encode_frame(const Message& message, const FrameKey& key, std::span<const uint32_t> subscription_ids,
                    uint16_t topic_alias, bool with_topic);
 
+// The frames of a burst's messages behind each other, at QoS 0, not retained.
+struct BurstFrames {
+  net::SharedBytesRef bytes;
+  std::size_t frame_bytes_max = 0;  // the largest
+};
+
 // One core's; remembers the last few.
 class FrameCache {
  public:
   // The frame without subscription ids or alias. Valid until the next call.
   const Frame& get(const MessageRef& message, FrameKey key);
+  const BurstFrames& get(const BurstRef& burst, arena::mqtt::Version version);
 
  private:
   struct Entry {
@@ -40,8 +49,13 @@ class FrameCache {
     FrameKey key;
     Frame frame;
   };
+  struct BurstEntry {
+    BurstRef burst;
+    BurstFrames frames;
+  };
   std::array<Entry, 4> entries_;
   std::size_t turn_ = 0;
+  std::array<BurstEntry, 2> bursts_;  // the last for 3.x, the last for 5
 };
 
 }  // namespace arena::gateway::mqtt

@@ -66,6 +66,7 @@ struct Counters {
   broker::Counter keepalive_timeouts;
   broker::Counter refused[kRefused];    // before they were let in, by reason
   broker::Counter publishes_received;
+  broker::Counter throttled;            // times a publisher's socket was not read for a while
 
   void refuse(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }
 };

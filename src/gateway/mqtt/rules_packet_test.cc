@@ -151,7 +151,8 @@ TEST(MqttRules, GiveNoPacketIdentifierToQos0) {
     Talker client(world, version);
     client.connect("c");
     client.subscribe("t", k2);
-    const std::string packet = bytes_of(version == Version::v5 ? R"(30 { "t" {} 0007 'x' })" : R"(30 { "t" 0007 'x' })");
+    const bool v5 = version == Version::v5;
+    const std::string packet = bytes_of(v5 ? R"(30 { "t" {} 0007 'x' })" : R"(30 { "t" 0007 'x' })");
     client.bytes(packet);
     EXPECT_EQ(client.next<am::Publish>().payload, std::string_view("\0\7x", 3));
     EXPECT_EQ(client.last_bytes(), packet);

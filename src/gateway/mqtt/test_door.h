@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -221,6 +222,13 @@ class Talker {
     frames_.pop_front();
     return kept_.back()->packet;
   }
+  // The next packet if it is there already.
+  std::optional<am::Packet> poll() {
+    if (!arrived()) return std::nullopt;
+    kept_.push_back(std::move(frames_.front()));
+    frames_.pop_front();
+    return kept_.back()->packet;
+  }
   // The next packet, which has to be a T.
   template <typename T>
   T next() {
@@ -235,9 +243,10 @@ class Talker {
     if (arrived()) ADD_FAILURE() << "unexpected: " << am::describe(frames_.front()->packet);
     return frames_.empty() && !wire_->closed;
   }
-  // The server closes, and sends nothing more before.
+  // The server closes, and sends nothing more before. Within a second: else a deadline (CONNECT's, a session's) would do
+  // it sooner or later, and a test could not tell.
   bool closed() {
-    world_.broker.settle([this] { return wire_->closed; });
+    world_.broker.sim().run_until([this] { return wire_->closed; }, 1000);
     if (arrived()) ADD_FAILURE() << "unexpected: " << am::describe(frames_.front()->packet);
     return wire_->closed && frames_.empty();
   }

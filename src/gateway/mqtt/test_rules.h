@@ -2,8 +2,9 @@
 // becomes of who sends them.
 #pragma once
 
-#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "codec/mqtt/packet_cases.h"
 #include "gateway/mqtt/test_door.h"
@@ -57,6 +58,20 @@ inline am::Unsubscribe unsubscribe_packet(uint16_t packet_id, std::string_view f
   am::Unsubscribe packet;
   packet.packet_id = packet_id;
   packet.filters = {filter};
+  return packet;
+}
+
+inline std::vector<access::Rule> deny_publish(const std::string& filter) {
+  access::Rule rule;
+  rule.allow = false;
+  rule.publish = true;
+  rule.filter = filter;
+  return {rule};
+}
+
+inline am::Connect with_will(const Talker& client, std::string_view id, std::string_view topic, Guarantee qos = k0) {
+  am::Connect packet = client.connect_packet(id);
+  packet.will = am::Will{.topic = topic, .payload = "gone", .qos = qos};
   return packet;
 }
 

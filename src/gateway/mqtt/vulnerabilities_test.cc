@@ -27,7 +27,7 @@ am::Publish retained(Talker& client, std::string_view topic, std::string_view pa
   return packet;
 }
 
-am::Connect with_will(const Talker& client, std::string_view id, std::string_view topic) {
+am::Connect with_a_will(const Talker& client, std::string_view id, std::string_view topic) {
   am::Connect packet = client.connect_packet(id);
   packet.will.emplace();
   packet.will->topic = topic;
@@ -116,9 +116,9 @@ TEST(MqttVulnerability, WillsAreFreedWhateverBecomesOfTheirConnect) {
   DoorWorld world;
   for (int i = 0; i < 100; ++i) {
     Talker accepted(world), refused(world), cut(world);
-    accepted.connect(with_will(accepted, "c", "w"));
-    EXPECT_TRUE(am::is_error(refused.connect(with_will(refused, "d", "w/#")).reason));
-    const std::string bytes = cut.encoded(with_will(cut, "e", "w"));
+    accepted.connect(with_a_will(accepted, "c", "w"));
+    EXPECT_TRUE(am::is_error(refused.connect(with_a_will(refused, "d", "w/#")).reason));
+    const std::string bytes = cut.encoded(with_a_will(cut, "e", "w"));
     cut.bytes(std::string_view(bytes).substr(0, bytes.size() - 1));
   }
   world.run_ms(100);
@@ -209,8 +209,8 @@ TEST(MqttVulnerability, AWillNeedsTheRightToPublish) {
   heir.connect("heir");
   heir.subscribe("#");
   world.set_policy({deny_publish("w/no")});
-  EXPECT_EQ(refused.connect(with_will(refused, "a", "w/no")).reason, Reason::not_authorized);
-  EXPECT_EQ(revoked.connect(with_will(revoked, "b", "w/yes")).reason, Reason::success);
+  EXPECT_EQ(refused.connect(with_a_will(refused, "a", "w/no")).reason, Reason::not_authorized);
+  EXPECT_EQ(revoked.connect(with_a_will(revoked, "b", "w/yes")).reason, Reason::success);
   world.set_policy({deny_publish("w/yes")});
   revoked.vanish();
   EXPECT_TRUE(heir.silent());

@@ -1,0 +1,133 @@
+// Goal: each limit of the broker's Options holds, and what it refuses is counted. docs/limits.md names these tests.
+#include <string>
+
+#include "broker/test_world.h"
+
+namespace arena::broker::test {
+namespace {
+
+constexpr auto k0 = Guarantee::at_most_once;
+constexpr auto k1 = Guarantee::at_least_once;
+
+TEST(BrokerLimits, SubscriptionsOfASession) {
+  Options options;
+  options.subscriptions_per_session_max = 2;
+  World world(1, 1, options);
+  Peer peer(world, "peer");
+  ASSERT_TRUE(peer.connect());
+  EXPECT_EQ(peer.subscribe("a", k0)[0].status, SubscribeStatus::granted);
+  EXPECT_EQ(peer.subscribe("b", k0, "group")[0].status, SubscribeStatus::granted);
+  EXPECT_EQ(peer.subscribe("c", k0)[0].status, SubscribeStatus::quota);
+  EXPECT_EQ(peer.subscribe("a", k1)[0].status, SubscribeStatus::granted) << "replaces";
+  EXPECT_EQ(world.sum(&Counters::subscriptions_refused), 1u);
+}
+
+TEST(BrokerLimits, UnsettledDeliveriesOfASession) {
+  Options options;
+  options.inflight_per_session_max = 3;
+  World world(1, 1, options);
+  Peer pub(world, "pub"), sub(world, "sub");
+  sub.window = 10;
+  sub.auto_settle = false;
+  ASSERT_TRUE(pub.connect() && sub.connect());
+  sub.subscribe("a", k1);
+  for (int i = 0; i < 10; ++i) pub.publish("a", "", k1);
+  world.run_ms(100);
+  EXPECT_EQ(sub.received.size(), 3u);
+}
+
+TEST(BrokerLimits, HowLongASessionOutlivesItsConnection) {
+  Options options;
+  options.session_expiry_max_s = 5;
+  World world(1, 1, options);
+  Peer peer(world, "peer");
+  ASSERT_TRUE(peer.connect(false, 100));
+  EXPECT_EQ(peer.session()->expiry_s(), 5u);
+  peer.drop();
+  world.run_ms(7'000);
+  ASSERT_TRUE(peer.connect(false, 100));
+  EXPECT_FALSE(peer.present);
+  EXPECT_EQ(world.sum(&Counters::sessions_expired), 1u);
+}
+
+TEST(BrokerLimits, RetainedMessages) {
+  Options options;
+  options.retained_messages_max = 2;
+  World world(1, 1, options);
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  EXPECT_NE(pub.publish("a", "1", k0, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("b", "1", k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(pub.publish("c", "1", k0, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("a", "2", k0, true).outcome, Outcome::quota) << "replaces";
+  EXPECT_NE(pub.publish("b", "", k0, true).outcome, Outcome::quota) << "makes room";
+  EXPECT_NE(pub.publish("c", "1", k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(world.dropped(Drop::quota_publish), 1u);
+}
+
+TEST(BrokerLimits, BytesOfRetainedMessages) {
+  Options options;
+  options.retained_bytes_max = 2'000;
+  World world(1, 1, options);
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  EXPECT_NE(pub.publish("a", std::string(3'000, 'x'), k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(pub.publish("b", "x", k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(world.dropped(Drop::quota_publish), 1u);
+}
+
+// The limits of last values hold for all cores together.
+TEST(BrokerLimits, RetainedMessagesOfAllCores) {
+  Options options;
+  options.retained_messages_max = 20;
+  World world(2, 1, options);
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  for (int i = 0; i < 100; ++i) pub.publish("topic-" + std::to_string(i), "1", k0, true);
+  EXPECT_EQ(world.sum(&Counters::retained), 20u);
+}
+
+TEST(BrokerLimits, BytesOfTheInbox) {
+  Options options;
+  options.partitions = 1;
+  options.inbox_bytes_max = 10'000;
+  World world(1, 1, options);
+  Peer pub(world, "pub"), sub(world, "sub");
+  ASSERT_TRUE(pub.connect() && sub.connect(false, 100));
+  sub.subscribe("a", k1);
+  sub.drop();
+  const std::string kilobyte(1000, 'x');
+  int taken = 0;
+  for (int i = 0; i < 30; ++i) taken += pub.publish("a", kilobyte, k1).outcome == Outcome::ok;
+  EXPECT_NEAR(taken, 10, 2);
+  EXPECT_EQ(world.dropped(Drop::quota_publish), static_cast<uint64_t>(30 - taken));
+  ASSERT_TRUE(sub.connect(false, 100));
+  EXPECT_TRUE(sub.wait_for(static_cast<std::size_t>(taken)));
+}
+
+// What is on its way to a core that stands still is what slows publishers; MqttLimits has the other half.
+TEST(BrokerLimits, BytesOnTheWayToAnotherCore) {
+  Options options;
+  options.cross_core_bytes_max = 10'000;
+  World world(2, 1, options);
+  const auto name_on = [&](unsigned core) {
+    int i = 0;
+    while (&world.home(std::to_string(i)) != &world.shard(core)) ++i;
+    return std::to_string(i);
+  };
+  Peer pub(world, name_on(0)), sub(world, name_on(1));
+  ASSERT_TRUE(pub.connect() && sub.connect());
+  sub.subscribe("a", k0);
+  world.sim().pause_core(1, 1000);
+  const std::string kilobyte(1000, 'x');
+  for (int i = 0; i < 5; ++i) pub.send("a", kilobyte, k0);
+  EXPECT_FALSE(world.shard(0).congested());
+  for (int i = 0; i < 10; ++i) pub.send("a", kilobyte, k0);
+  EXPECT_TRUE(world.shard(0).congested());
+  world.run_ms(2000);
+  EXPECT_FALSE(world.shard(0).congested());
+  EXPECT_EQ(sub.received.size(), 15u);
+}
+
+}  // namespace
+}  // namespace arena::broker::test

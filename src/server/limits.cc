@@ -1,0 +1,108 @@
+#include "server/limits.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "server/settings.h"
+
+namespace arena::server {
+
+namespace {
+
+constexpr std::array kLimits = {
+    // ---- who may come in
+    Limit{"limits.connections_max", "a new connection is closed at accept", "clients/refused/connections",
+          "MqttDoor.RefusesMoreConnectionsThanItsLimit"},
+    Limit{"limits.connections_per_address_max", "a new one from that address is closed at accept",
+          "clients/refused/connections_per_address", "MqttDoor.RefusesMoreConnectionsFromOneAddressThanItsLimit"},
+    Limit{"limits.connects_per_address_per_s", "a new one from that address is closed at accept",
+          "clients/refused/connect_rate", "MqttDoor.RefusesAnAddressThatConnectsFasterThanItsRate"},
+    Limit{"limits.half_open_max", "the oldest connection without a CONNECT is closed for the new one",
+          "clients/refused/half_open", "MqttDoor.ClosesTheOldestSilentConnectionWhenHalfOpenPlacesRunOut"},
+    Limit{"limits.password_queue_max",
+          "the CONNECT that has waited longest, of addresses that guess if any, is refused unhashed: 0x89 (3.x: 3)",
+          "clients/refused/password_queue", "PasswordQueue.IsFullAtItsBoundAndThenTheOldestSuspectGoes"},
+    Limit{"mqtt.connect_timeout_ms", "the connection is closed", "clients/refused/connect_timeout",
+          "MqttConnect.WaitsForConnectOnlySoLong"},
+    Limit{"mqtt.connect_bytes_max", "refused by the first bytes: 0x95", "clients/malformed",
+          "MqttConnect.RefusesAnOversizedConnectByItsFirstBytes"},
+    Limit{"mqtt.client_id_bytes_max", "refused: 0x85 (3.x: 2)", "clients/connects_refused", "MqttLimits.BytesOfAClientId"},
+    Limit{"mqtt.keepalive_max_s",
+          "MQTT 5 clients are told it, and disconnected with 0x8D after 1.5 times of silence; 3.x clients keep their own",
+          "clients/keepalive_timeouts", "MqttConnect.TellsItsOwnKeepAlive"},
+    // ---- what a packet may contain
+    Limit{"mqtt.packet_bytes_max", "disconnected by the first bytes: 0x95", "clients/malformed",
+          "MqttConnect.EndsAtPacketsAboveItsMaximum"},
+    Limit{"mqtt.user_properties_max", "disconnected: 0x97", "clients/malformed", "MqttLimits.UserPropertiesOfAPacket"},
+    Limit{"mqtt.user_property_bytes_max", "disconnected: 0x97", "clients/malformed", "MqttLimits.UserPropertyBytesOfAPacket"},
+    Limit{"mqtt.topic_alias_max", "disconnected: 0x94", "", "MqttPublish.EndsAtTopicAliasesThatAreNone"},
+    Limit{"limits.topic_length_max", "publisher: disconnected, 0x90; filter: refused, 0x8F", "",
+          "MqttLimits.LengthOfATopicAndOfAFilter"},
+    Limit{"limits.topic_depth_max", "publisher: disconnected, 0x90; filter: refused, 0x8F", "",
+          "MqttLimits.DepthOfATopicAndOfAFilter"},
+    // ---- sessions and subscribers
+    Limit{"mqtt.session_expiry_max_s", "the session expires sooner; MQTT 5 clients are told", "clients/expired",
+          "BrokerLimits.HowLongASessionOutlivesItsConnection"},
+    Limit{"limits.subscriptions_per_session_max", "the filter is refused: 0x97 (3.x: 0x80)", "subscriptions/refused",
+          "BrokerLimits.SubscriptionsOfASession"},
+    Limit{"limits.inflight_per_session_max", "further messages wait, in memory or in the log", "",
+          "BrokerLimits.UnsettledDeliveriesOfASession"},
+    Limit{"limits.queued_bytes_per_session_max",
+          "QoS 0: by `limits.slow_policy`; durable: read from the log later; else disconnected, 0x97",
+          "publish/messages/dropped/queue_full", "SlowSubscriber.LosesTheOldestUnlessToldOtherwise"},
+    Limit{"limits.queued_bytes_max", "the same, for each session that holds more than 64 KiB",
+          "publish/messages/dropped/queue_full", "SlowSubscriber.KeepsLittleWhenAllTogetherKeepTooMuch"},
+    Limit{"limits.output_bytes_per_connection_max", "the session holds further messages back in its queue", "",
+          "TcpTest.MuchOutputWaitsForTheClientAndTellsWhenItIsDown"},
+    Limit{"limits.output_bytes_max", "the same, for each connection with more than 16 KiB of output", "output/times_full",
+          "TcpTest.HasLittleRoomWhileTheSharedBudgetIsFull"},
+    // ---- publishers
+    Limit{"mqtt.receive_max", "MQTT 5: disconnected, 0x93; others are slowed", "", "MqttPublish.EndsAtMoreThanItsReceiveMaximum"},
+    Limit{"mqtt.acks_pending_max", "the publisher's socket is not read further until receipts have come; its acknowledgements and pings go past", "clients/throttled",
+          "MqttLimits.PublishesThatWaitForTheirReceipts"},
+    Limit{"limits.cross_core_bytes_max", "no publisher's socket on that core is read until the other has caught up",
+          "clients/throttled", "BrokerLimits.BytesOnTheWayToAnotherCore"},
+    Limit{"limits.retained_messages_max", "the publish is refused: 0x97; QoS 0 is dropped, 3.x disconnected",
+          "publish/messages/dropped/quota_publish", "BrokerLimits.RetainedMessages"},
+    Limit{"limits.retained_bytes_max", "the publish is refused: 0x97; QoS 0 is dropped, 3.x disconnected",
+          "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfRetainedMessages"},
+    Limit{"limits.inbox_bytes_max", "the publish is refused: 0x97; 3.x clients are disconnected",
+          "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfTheInbox"},
+};
+
+constexpr std::string_view kHead =
+    "# Limits\n\n"
+    "Everything that grows has a bound. Each is a setting ([what they mean](../src/server/settings.cc): `arena config doc`),\n"
+    "each refusal is counted below `$SYS/broker/`, and each test fails when its limit is taken out. Written by\n"
+    "`arena config doc --limits`; a change there needs the same here.\n\n";
+
+constexpr std::string_view kTail =
+    "\nAn address is an IPv4 address or an IPv6 /64. How floods are met: [decision 0006](decisions/0006-floods-of-connections.md);\n"
+    "what slow subscribers lose: [decision 0007](decisions/0007-slow-subscribers.md).\n\n"
+    "## Memory\n\n"
+    "What is waiting is bounded by `limits.output_bytes_max` (and 16 KiB for each connection), `limits.queued_bytes_max` (and\n"
+    "64 KiB for each session), `limits.cross_core_bytes_max` for each pair of threads, `limits.retained_bytes_max` and\n"
+    "`limits.inbox_bytes_max`. A connection that has said nothing holds at most `mqtt.connect_bytes_max` besides its own few\n"
+    "hundred bytes, one that is open at most one incomplete packet of `mqtt.packet_bytes_max`. Verifying passwords takes the\n"
+    "memory of one hash, 64 MiB.\n";
+
+}  // namespace
+
+std::span<const Limit> limits() { return kLimits; }
+
+std::string limits_text() {
+  const Config config;
+  std::string out(kHead);
+  out += "| setting | default | unit | when it is reached | counted in | test |\n|---|---|---|---|---|---|\n";
+  for (const Limit& limit : kLimits) {
+    const auto setting = std::ranges::find(settings(), limit.key, &Setting::key);
+    if (setting == settings().end()) continue;
+    out += fmt::format("| `{}` | {} | {} | {} | {} | `{}` |\n", limit.key, value_text(*setting, config), setting->unit,
+                       limit.reached, limit.counted.empty() ? "" : fmt::format("`{}`", limit.counted), limit.test);
+  }
+  return out + std::string(kTail);
+}
+
+}  // namespace arena::server

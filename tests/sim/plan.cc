@@ -1,0 +1,120 @@
+#include "sim/plan.h"
+
+#include <array>
+
+#include "runtime/random.h"
+
+namespace arena::sim {
+namespace {
+
+using arena::mqtt::Version;
+
+constexpr std::size_t kClients = 6;
+constexpr int kOperations = 240;
+constexpr int kGreetings = 12;       // the first operations only connect and subscribe
+constexpr int kOperationsPerFault = 40;
+
+class Planner {
+ public:
+  explicit Planner(uint64_t seed) : random_(seed) { plan_.seed = seed; }
+
+  Plan make() {
+    plan_.cores = 1 + static_cast<unsigned>(plan_.seed % 3);
+    plan_.faulty_network = below(5) != 0;
+    for (std::size_t i = 0; i < kClients; ++i) {
+      plan_.first_dials.push_back(dial(i, below(4) == 0 ? Version::v3_1_1 : Version::v5));
+    }
+    for (int i = 0; i < kOperations; ++i) {
+      Step step = operation(i < kGreetings);
+      step.wait_ms = static_cast<int64_t>(below(500));
+      plan_.steps.push_back(step);
+      if (i % kOperationsPerFault == kOperationsPerFault - 1) plan_.steps.push_back(fault());
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  uint64_t below(uint64_t n) { return random_.below(n); }
+  template <std::size_t N>
+  std::string one_of(const std::array<const char*, N>& names) { return names[below(N)]; }
+  Guarantee guarantee() { return static_cast<Guarantee>(below(3)); }
+
+  Dial dial(std::size_t client, Version version) {
+    Dial dial;
+    dial.version = version;
+    // Half of the devices keep their session for good, some briefly, some not at all.
+    dial.expiry_s = client % 2 == 0 ? 3600 : (below(3) == 0 ? 5 : 0);
+    dial.clean = dial.expiry_s == 0 || below(10) == 0;
+    dial.will = below(3) == 0;
+    dial.will_delay_s = below(2) == 0 ? 0 : static_cast<uint32_t>(below(8));
+    if (version == Version::v3_1_1) {
+      dial.expiry_s = dial.clean ? 0 : 3600;
+      dial.will_delay_s = 0;
+    }
+    dial.receive_max = static_cast<uint16_t>(1 + below(6));
+    return dial;
+  }
+
+  Step operation(bool greeting) {
+    Step step;
+    step.client = below(kClients);
+    step.dial = dial(step.client, plan_.first_dials[step.client].version);
+    step.patient = below(4) != 0;
+    const uint64_t dice = greeting ? 99 : below(100);
+    if (dice < 52) {
+      publish(step, dice);
+    } else if (dice < 68 || dice >= 92) {
+      static constexpr std::array kFilters{"a/b", "a/+", "x/#", "+/+", "x/+/y", "x/2/z", "deep/#", "+/1/#",
+                                           "#",   "r/+", "secret/s", "guard/t"};
+      step.act = Act::subscribe;
+      step.name = one_of(kFilters);
+      step.guarantee = dice >= 92 ? Guarantee::exactly_once : guarantee();
+      if (dice < 68 && below(5) == 0) step.group = "g";
+    } else if (dice < 74) {
+      step.act = Act::unsubscribe;
+      step.choice = random_.next();
+    } else if (dice < 80) {
+      step.act = below(2) == 0 ? Act::hold_acks : Act::release_acks;
+    } else {
+      step.act = dice < 84 ? Act::hang_up : dice < 89 ? Act::vanish : Act::connect;
+    }
+    return step;
+  }
+
+  void publish(Step& step, uint64_t dice) {
+    static constexpr std::array kTopics{"a/b", "a/c", "x/1/y", "x/2/y", "x/2/z", "deep/1/2/3/4"};
+    static constexpr std::array kRuledTopics{"secret/s", "guard/t", "guard/t", "mute/m"};
+    step.act = Act::publish;
+    step.guarantee = guarantee();
+    if (dice < 43) {
+      step.name = one_of(kTopics);
+      step.expiry_s = below(12) == 0 ? 2 : 0;
+      step.padding = below(4) == 0 ? 700 : 0;
+    } else if (dice < 48) {
+      step.name = "r/c" + std::to_string(step.client);
+      step.retain = true;
+    } else {
+      step.name = one_of(kRuledTopics);
+      step.retain = below(2) == 0;
+    }
+  }
+
+  Step fault() {
+    static constexpr std::array kFaults{Act::crash, Act::crash,     Act::pause_core,  Act::fill_store,
+                                        Act::cut,   Act::jump_clock, Act::change_rules};
+    Step step;
+    step.act = kFaults[below(kFaults.size())];
+    step.choice = random_.next();
+    step.amount_ms = static_cast<int64_t>(below(step.act == Act::jump_clock ? 8000 : 3000));
+    return step;
+  }
+
+  runtime::Random random_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(uint64_t seed) { return Planner(seed).make(); }
+
+}  // namespace arena::sim

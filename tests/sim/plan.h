@@ -1,0 +1,56 @@
+// What shall happen in one run: drawn from a seed before it begins, so that steps can be left out and the rest stays.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sim/client.h"
+
+namespace arena::sim {
+
+enum class Act : uint8_t {
+  connect,
+  publish,
+  subscribe,
+  unsubscribe,
+  hold_acks,
+  release_acks,
+  hang_up,
+  vanish,
+  crash,        // the broker
+  pause_core,
+  fill_store,
+  cut,          // some connections
+  jump_clock,
+  change_rules,
+};
+
+struct Step {
+  Act act = Act::connect;
+  std::size_t client = 0;
+  Dial dial;                   // of connect; and of any client that is away when it is to act: it connects instead
+  bool patient = false;        // then it does so only when no CONNECT is under way
+  std::string name;            // topic or filter
+  std::string group;
+  Guarantee guarantee = Guarantee::at_most_once;
+  bool retain = false;
+  uint32_t expiry_s = 0;
+  std::size_t padding = 0;
+  uint64_t choice = 0;         // which core, connections or subscription
+  int64_t amount_ms = 0;
+  int64_t wait_ms = 0;         // afterwards
+};
+
+struct Plan {
+  uint64_t seed = 0;
+  unsigned cores = 1;
+  bool faulty_network = false;
+  std::vector<Dial> first_dials;  // by client; whoever was never told to connect does so at the end
+  std::vector<Step> steps;
+};
+
+Plan make_plan(uint64_t seed);
+
+}  // namespace arena::sim
