@@ -108,7 +108,6 @@ Heard talk(std::string_view stream, Cuts* cuts) {
   broker::Options core_options;
   core_options.partitions = 2;
   core_options.queued_bytes_per_session_max = 4000;
-  core_options.exactly_once_inbound_max = 8;
   test::DoorWorld world(1, door_options(), core_options);
   const std::shared_ptr<test::Wire> wire = world.accept(0, "127.0.0.1");
   const std::size_t first = cuts != nullptr && cuts->turns() ? stream.size() : connect_size(stream);
