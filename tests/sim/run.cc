@@ -138,10 +138,10 @@ class Run {
     }
   }
 
-  // A queue may pass its bound by the message that reaches it, and by what a group had already handed over.
+  // A queue may pass its bound by the message that reaches it.
   void check_bounds() {
     const std::size_t most = broker_.largest_queue_bytes();
-    if (most > broker_.options().queued_bytes_per_session_max + 3 * kMessageBytes) {
+    if (most > broker_.options().queued_bytes_per_session_max + kMessageBytes) {
       oracle_.fail("a queue holds " + std::to_string(most) + " bytes");
     }
   }

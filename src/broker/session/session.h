@@ -210,6 +210,8 @@ class Session final : public Reader {
   void resend_parked();
   Outstanding take_out(uint16_t tag);
   void give_back(const GroupDelivery& origin);
+  void refuse(const GroupDelivery& origin);
+  bool note_newer(const MessageRef& message);
   void drop_waiting();
   void return_group_window();
   std::optional<Merged> merge_own(const Message& message, PartitionId partition, uint64_t offset);
@@ -262,6 +264,7 @@ class Session final : public Reader {
   bool releases_failed_ = false;
   std::vector<uint16_t> releasing_;  // tags in that stage, in the order the receiver had them
   bool pumping_ = false;
+  bool groups_refused_ = false;  // groups take me for absent, as my queue was full
   std::size_t inflight_max_ = 0;
 
   std::map<std::string, std::unique_ptr<Subscription>> subscriptions_;  // by subscription_name()

@@ -23,7 +23,7 @@ bool Session::may_read(Subscription& subscription, std::string_view topic) {
 void Session::take(const Routed& routed, const Merged& merged) {
   if (ended_) return;
   if (routed.message->retain) {
-    for (auto& [cookie, answer] : answers_) answer.newer.insert_or_assign(routed.message->topic, routed.message);
+    if (!note_newer(routed.message)) return;
   }
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
@@ -53,6 +53,18 @@ void Session::take(const Routed& routed, const Merged& merged) {
   }
 }
 
+// Bounded like all that is kept for one session. False: it was ended for that.
+bool Session::note_newer(const MessageRef& message) {
+  constexpr std::size_t kEntryBytes = 128;
+  for (auto& [cookie, answer] : answers_) {
+    answer.newer.insert_or_assign(message->topic, message);
+    if (answer.newer.size() * kEntryBytes < shard_.options().queued_bytes_per_session_max) continue;
+    evict(EndReason::queue_full, DetachKind::abrupt);
+    return false;
+  }
+  return true;
+}
+
 void Session::take(RoutedBurst& routed, const Merged& merged) {
   const Burst& burst = *routed.burst;
   if (transient_may_leave() && merged.ids.empty() && sink_->deliver_burst(routed.burst)) {
@@ -78,13 +90,18 @@ void Session::give_back(const GroupDelivery& origin) {
   });
 }
 
+// It goes back to its group, which has others or waits until I say that I am there again.
+void Session::refuse(const GroupDelivery& origin) {
+  shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
+    if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
+  });
+}
+
 void Session::take_from_group(Item item) {
   const auto it = std::find_if(subscriptions_.begin(), subscriptions_.end(),
                                [&](const auto& entry) { return entry.second->group_id == item.origin.group; });
   if (ended_ || sink_ == nullptr || it == subscriptions_.end()) {
-    shard_.call(group_core(item.origin.group), [origin = item.origin, id = id_](Shard& shard) {
-      if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
-    });
+    refuse(item.origin);
     return;
   }
   if (!may_read(*it->second, item.message->topic)) {
@@ -95,8 +112,12 @@ void Session::take_from_group(Item item) {
   item.slow = it->second->request.slow.value_or(SlowPolicy::drop_oldest);
   if (item.guarantee == Guarantee::at_most_once) {
     enqueue_transient(std::move(item));
-  } else {
+  } else if (waiting_bytes_ < queued_bytes_max()) {
     enqueue(std::move(item));
+  } else {
+    refuse(item.origin);
+    groups_refused_ = true;
+    if (!item.stored) evict(EndReason::queue_full, DetachKind::abrupt);  // as if it had come without a group
   }
 }
 
@@ -170,8 +191,8 @@ bool Session::drop_if_expired(const Item& item) {
 }
 
 void Session::resume() {
-  pump();
   pump_transient();
+  pump();  // last: it reads on from the log if all this has made room
 }
 
 void Session::pump_transient() {
@@ -454,6 +475,7 @@ void Session::return_group_window() {
 
 void Session::read_if_room() {
   if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
+  if (std::exchange(groups_refused_, false)) tell_groups();
   if (!last_values_.empty() || (!waiting_.empty() && !has_room())) return;
   if (feed_.behind()) feed_.read_more(durable_filters());
 }

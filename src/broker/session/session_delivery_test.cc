@@ -34,6 +34,43 @@ TEST(SessionDelivery, ReadsAtMostOnceWithoutTagWhileASubscriptionIsLowered) {
   }
 }
 
+// What is at most once fills the queue, the log waits for room: when the queue has drained, reading goes on by itself.
+TEST(SessionDelivery, ReadsOnWhenTheTransientQueueHasDrained) {
+  Options options;
+  options.queued_bytes_per_session_max = 4'000;
+  World world(1, 1, options);
+  Peer pub(world, "pub"), a(world, "a");
+  a.takes_max = 0;
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("kept", k1);
+  a.subscribe("fleeting", k0);
+  for (int i = 0; i < 20; ++i) pub.publish("fleeting", std::string(500, 'x'), k0);
+  world.run_ms(50);
+  for (int i = 0; i < 5; ++i) pub.publish("kept", std::to_string(i), k1);
+  world.run_ms(50);
+  a.take(1000);  // once: no further event will come
+  EXPECT_TRUE(world.settle([&] {
+    return std::count_if(a.received.begin(), a.received.end(), [](const Got& got) { return got.topic == "kept"; }) == 5;
+  }));
+}
+
+// A member whose queue is full hands back what its group gives it, and is given more when there is room.
+TEST(SessionDelivery, AFullMemberHandsBackToItsGroup) {
+  Options options;
+  options.queued_bytes_per_session_max = 4'000;
+  World world(2, 1, options);
+  Peer pub(world, "pub"), a(world, "a");
+  a.window = 60;
+  a.takes_max = 0;
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  for (const char* group : {"g", "h", "i"}) a.subscribe("x", k1, group);
+  for (int i = 0; i < 40; ++i) pub.publish("x", std::to_string(i) + std::string(500, 'x'), k1);
+  world.run_ms(100);
+  for (unsigned core = 0; core < world.cores(); ++core) EXPECT_LE(world.shard(core).largest_queue_bytes(), 5'000U);
+  a.take(1000);
+  EXPECT_TRUE(a.wait_for(120)) << a.received.size();
+}
+
 // A filter given up and another asked for in one breath: the log keeps what the new one wants.
 TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
   World world(2);

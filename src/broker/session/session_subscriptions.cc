@@ -317,11 +317,7 @@ void Session::return_group_waiting(uint64_t group_id) {
   }
   waiting_ = std::move(kept);
   waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
-  for (const GroupDelivery& origin : returned) {
-    shard_.call(group_core(origin.group), [origin, id = id_](Shard& shard) {
-      if (Group* group = shard.find_group(origin.group)) group->refuse(id, origin.number);
-    });
-  }
+  for (const GroupDelivery& origin : returned) refuse(origin);
 }
 
 // What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
