@@ -41,16 +41,18 @@ TEST(SessionDelivery, ReadsOnWhenTheTransientQueueHasDrained) {
   World world(1, 1, options);
   Peer pub(world, "pub"), a(world, "a");
   a.takes_max = 0;
+  a.window = 60;
+  a.auto_settle = false;  // no settlement helps along
   ASSERT_TRUE(pub.connect() && a.connect(true, 100));
   a.subscribe("kept", k1);
   a.subscribe("fleeting", k0);
   for (int i = 0; i < 20; ++i) pub.publish("fleeting", std::string(500, 'x'), k0);
   world.run_ms(50);
-  for (int i = 0; i < 5; ++i) pub.publish("kept", std::to_string(i), k1);
+  for (int i = 0; i < 20; ++i) pub.publish("kept", std::string(200, 'x'), k1);
   world.run_ms(50);
   a.take(1000);  // once: no further event will come
   EXPECT_TRUE(world.settle([&] {
-    return std::count_if(a.received.begin(), a.received.end(), [](const Got& got) { return got.topic == "kept"; }) == 5;
+    return std::count_if(a.received.begin(), a.received.end(), [](const Got& got) { return got.topic == "kept"; }) == 20;
   }));
 }
 
