@@ -205,6 +205,12 @@ class Peer final : public SessionSink {
     });
     return DeliverResult::sent;
   }
+  bool deliver_burst(const BurstRef& burst) override {
+    for (std::size_t i = 0; i < burst->size(); ++i) {
+      received.push_back({burst->head().topic, std::string(burst->payload(i)), Guarantee::at_most_once, 0, false, false, {}});
+    }
+    return true;
+  }
   bool ready() const override { return is_ready && received.size() < takes_max; }
   void release(uint16_t tag, bool) override {
     releases.push_back(tag);

@@ -17,7 +17,7 @@ class EpollLoop;
 // a thread: mail between them needs no system call, and nobody else is woken. A worker that is busy for most of two
 // windows, on a machine that has processor time to spare, gives half of its loops to an idle worker; one that has
 // had little to do for a second gives its loops back to worker 0. Loops move whole, between two turns: what lives on
-// them does not notice. docs/decisions/0011.
+// them does not notice. docs/decisions/0010.
 class Crew {
  public:
   // One worker per loop. gather false: each keeps to its own loop. Before the workers' threads start.

@@ -73,6 +73,23 @@ TEST(SessionDelivery, AFullMemberHandsBackToItsGroup) {
   EXPECT_TRUE(a.wait_for(120)) << a.received.size();
 }
 
+// Messages that come together wait behind last values like one that comes alone.
+TEST(SessionDelivery, ABurstWaitsBehindLastValues) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect());
+  for (const char* topic : {"r/0", "r/1", "r/2"}) pub.publish(topic, "last", k0, true);
+  a.takes_max = 0;
+  a.subscribe("r/#", k0);
+  a.take(1);
+  const std::string_view payloads[] = {"1", "2"};
+  pub.session()->publish(std::make_unique<Burst>("r/0", payloads));
+  world.run_ms(50);
+  EXPECT_EQ(a.received.size(), 1U);
+  a.take(1000);
+  EXPECT_EQ(a.payloads(), (std::vector<std::string>{"last", "last", "last", "1", "2"}));
+}
+
 // A filter given up and another asked for in one breath: the log keeps what the new one wants.
 TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
   World world(2);
