@@ -17,6 +17,8 @@
 namespace arena::engine {
 namespace {
 
+constexpr uint64_t kReserveBytes = 1 << 20;
+
 class RocksHarness {
  public:
   RocksHarness() { open(); }
@@ -28,6 +30,7 @@ class RocksHarness {
     open();
   }
   void set_full(bool full) { free_bytes_ = full ? 0 : UINT64_MAX; }
+  void set_free_bytes(uint64_t bytes) { free_bytes_ = bytes; }
   void fail_device() { files_.fail(); }
   bool corrupt(PartitionId partition, LogId log, uint64_t offset) { return disk_->corrupt({partition, log}, offset); }
 
@@ -40,6 +43,7 @@ class RocksHarness {
     options.path = folder_.path();
     options.partitions = partitions;
     options.env = files_.env();
+    options.reserve_bytes = kReserveBytes;
     options.free_bytes = [this] { return free_bytes_; };
     return RocksDisk::open(std::move(options));
   }
@@ -79,6 +83,14 @@ TEST_F(RocksStoreTest, CommitsOfATurnAreOneGroup) {
   while (answered == 0) ASSERT_TRUE(harness.loop().turn());
   EXPECT_EQ(answered, kPartitions) << "all of them with the first";
   EXPECT_EQ(harness.disk().database().sequence(), before + kPartitions);
+}
+
+TEST_F(RocksStoreTest, IsFullWithLessThanItsReserveFree) {
+  harness.set_free_bytes(kReserveBytes - 1);
+  EXPECT_EQ(commit(records(1, 0, {contract_message("t", "x")})), CommitStatus::full);
+  EXPECT_EQ(commit(operation(1, put("k", "v"))), CommitStatus::full);
+  harness.set_free_bytes(kReserveBytes);
+  EXPECT_EQ(commit(records(1, 0, {contract_message("t", "x")})), CommitStatus::committed);
 }
 
 class RocksLog : public RocksStoreTest {
