@@ -1,6 +1,7 @@
 #include "access/password_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace arena::access {
@@ -9,6 +10,7 @@ PasswordQueue::Pushed PasswordQueue::push(Entry entry, int64_t now_ms) {
   const std::lock_guard lock(mutex_);
   Pushed pushed;
   const bool behind = suspect(entry.address, now_ms);
+  if (behind) put_behind(entry.address);
   if (first_.size() + behind_.size() >= waiting_max_) {
     pushed.displaced = displace(behind);
     if (!pushed.displaced) {
@@ -41,6 +43,14 @@ bool PasswordQueue::suspect(uint64_t address, int64_t now_ms) {
   const bool suspect = now_ms < standing.suspect_until_ms;
   standing.suspect_until_ms = std::max(standing.suspect_until_ms, now_ms + kUnansweredMs);
   return suspect;
+}
+
+// Those of a flood's many addresses are all strangers at first, and told from the others by their second question.
+void PasswordQueue::put_behind(uint64_t address) {
+  const auto others = std::stable_partition(first_.begin(), first_.end(),
+                                            [address](const Entry& entry) { return entry.address != address; });
+  behind_.insert(behind_.end(), std::make_move_iterator(others), std::make_move_iterator(first_.end()));
+  first_.erase(others, first_.end());
 }
 
 void PasswordQueue::learn(uint64_t address, bool right, int64_t now_ms) {

@@ -15,7 +15,8 @@ namespace arena::access {
 struct Verification;
 
 // First come those from addresses that are not known for guessing, the newest first: during a flood the others would
-// have given up before their turn. Then the rest, the newest first. Shared by all cores; off the message path.
+// have given up before their turn. Then the rest, the newest first. An address that asks again before it has an answer
+// takes behind what it asked before. Shared by all cores; off the message path.
 class PasswordQueue {
  public:
   static constexpr int64_t kUnansweredMs = 3'000;  // an address that asks again before it has an answer goes behind
@@ -44,6 +45,7 @@ class PasswordQueue {
     int64_t suspect_until_ms = 0;
   };
   bool suspect(uint64_t address, int64_t now_ms);
+  void put_behind(uint64_t address);
   std::optional<Entry> displace(bool for_suspect);
 
   const std::size_t waiting_max_;

@@ -111,7 +111,7 @@ struct ListenOptions {
   uint16_t port = 0;                  // 0: a free one
   bool reuse_port = false;            // one listener per core on the same port; the system spreads connections
   int backlog = 4096;
-  unsigned accept_batch = 64;  // per turn
+  unsigned accept_batch = 32;  // per turn: what else is to be done waits that long
   StreamOptions stream{};
 };
 

@@ -1,10 +1,13 @@
 #include "runtime/main_thread.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -12,6 +15,8 @@
 
 namespace arena::runtime {
 namespace {
+
+constexpr rlim_t kFilesFromTheStart = 131'072;  // a table of 1 MiB, the kernel's
 
 sigset_t set_of(std::initializer_list<int> signals) {
   sigset_t set;
@@ -32,6 +37,9 @@ void raise_file_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  const int last = static_cast<int>(std::min(limit.rlim_cur, kFilesFromTheStart)) - 1;
+  const int highest = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last);
+  if (highest >= 0) ::close(highest);
 }
 
 void block_signals(std::initializer_list<int> signals) {

@@ -7,7 +7,9 @@
 namespace arena::runtime {
 
 unsigned machine_cores();
-// As many open files as the system lets this process have.
+// As many open files as the system lets this process have, and room for the usual number of them at once. Before any
+// thread starts: the kernel's table of a process with threads grows only after all processors have been seen to let go
+// of the old one, and the accept() that makes it grow waits for that 10 to 30 ms, once for each doubling.
 void raise_file_limit();
 
 // Blocks the signals for this thread and all it will start. Call before anything else.

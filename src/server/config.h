@@ -57,7 +57,7 @@ struct Config {
     uint64_t connections_per_address_max = 0;
     uint64_t connects_per_address_per_s = 1000;
     uint64_t half_open_max = 5'000;
-    uint64_t password_queue_max = 64;
+    uint64_t password_queue_max = 1024;
     uint64_t topic_length_max = 65'535;
     uint64_t topic_depth_max = 128;
     uint64_t subscriptions_per_session_max = 1024;

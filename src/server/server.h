@@ -30,7 +30,7 @@ struct Settings {
   unsigned threads = 0;  // 0: one per core of the machine
   std::vector<Endpoint> mqtt_endpoints{Endpoint{}};
   std::size_t output_bytes_per_connection_max = 1 << 20;  // above: the session holds back
-  std::size_t password_queue_max = 64;
+  std::size_t password_queue_max = 1024;
   std::size_t output_bytes_max = 256 << 20;                // of all connections
   broker::Options broker;
   std::string store_path;                                  // empty: in memory, and gone with the process
