@@ -112,7 +112,7 @@ const std::vector<Setting>& table() {
        .doc = "Folder for what must survive: an acknowledgement of it means that it is synced to disk. \"\": in memory, gone with the process.",
        .is_path = true},
       {"store.reserve_bytes", SLOT(store.reserve_bytes),
-       "Free disk space below which nothing is added to the store; reading and deleting go on.", Reload::restart, 16 << 20,
+       "Free disk space below which no message is stored; reading, acknowledging and deleting go on, the latter alone below half.", Reload::restart, 16 << 20,
        kBytesMax, "bytes"},
 
       // ---- auth

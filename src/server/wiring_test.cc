@@ -35,6 +35,18 @@ TEST(Wiring, WithoutAUsersFileAnonymousMayDoAll) {
   EXPECT_TRUE(may_publish(*live, "a"));
 }
 
+TEST(Wiring, WhatAnAcknowledgementMeansFollowsTheDataFolder) {
+  Config config;
+  auto settings = settings_of(config);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->broker.level, broker::Level::memory);
+  config.store.data = "folder";
+  settings = settings_of(config);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->broker.level, broker::Level::disk);
+  EXPECT_EQ(settings->store_path, "folder");
+}
+
 // mosquitto CVE-2018-12550: an empty file of rules allowed everything. So that a file emptied by a full disk
 // does not let everybody in, one that is named but has no user denies.
 TEST(Wiring, AnEmptyUsersFileLetsNobodyIn) {

@@ -88,10 +88,11 @@ class Broker:
             return [arena_bin(), "server", "--config", self.config]
         return [arena_bin(), "dev", "--mqtt", str(self.port)]
 
-    def launch(self):
+    def launch(self, **options):
+        """options: further arguments of subprocess.Popen."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            cwd=self.folder)
+                                            cwd=self.folder, **options)
         deadline = time.monotonic() + 20 * SLOW
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -2,7 +2,9 @@
 """What is acknowledged survives: a broker with a data folder is killed, started again, and asked for everything. And
 what it says when the folder cannot be had."""
 import os
+import resource
 import shutil
+import signal
 import subprocess
 
 from broker import SLOW, Broker, arena_bin, quote
@@ -13,12 +15,15 @@ from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 class DurableBroker(Broker):
     """`arena dev --data`, or `arena server` with store.data; can be killed and started again on its folder."""
 
-    def __init__(self, **options):
+    def __init__(self, reserve_bytes=None, **options):
         super().__init__(**options)
         self.data = os.path.join(self.folder, "data")
+        self.reserve_bytes = reserve_bytes
+        self.configured = self.configured or reserve_bytes is not None
 
     def config_text(self):
-        return f"[store]\ndata = {quote(self.data)}\n" + super().config_text()
+        reserve = f"reserve_bytes = {self.reserve_bytes}\n" if self.reserve_bytes is not None else ""
+        return f"[store]\ndata = {quote(self.data)}\n{reserve}" + super().config_text()
 
     def command(self):
         return super().command() + ([] if self.configured else ["--data", self.data])
@@ -168,6 +173,68 @@ def kills_under_load_lose_nothing():
             for topic in range(7):
                 mine = [n for n in got if n % 7 == topic]
                 equal(mine, sorted(mine), f"order of load/{topic}")
+    finally:
+        broker.stop()
+
+
+@test(seconds=40)
+def with_too_little_space_nothing_is_stored_and_it_heals():
+    broker = DurableBroker(configured=True).start()
+    try:
+        leave_messages(broker.port, 5, "away", 3)
+        equal(broker.stop(keep=True), 0)
+        space = os.statvfs(broker.data)
+        broker.reserve_bytes = space.f_bavail * space.f_frsize * 3 // 2
+        broker.write_config()
+        broker.launch()
+        with opened(broker.port, 5, "p") as publisher:
+            publisher.send(publish(5, "away/one", "refused", qos=1, packet_id=1)).expect(PUBACK, reason=0x97)
+            publisher.send(publish(5, "nobody", "not stored", qos=1, packet_id=2)).expect(PUBACK, reason=0x10)
+        with opened(broker.port, 5, "away", **persistent(5)) as wire:
+            equal(len(take(wire, 6)), 6, "what is there is served")
+        equal(broker.stop(keep=True), 0)
+        broker.reserve_bytes = None
+        broker.write_config()
+        broker.launch()
+        with opened(broker.port, 5, "p") as publisher:
+            publisher.send(publish(5, "away/one", "taken", qos=1, packet_id=1)).expect(PUBACK, reason=0)
+        with opened(broker.port, 5, "away", **persistent(5)) as wire:
+            equal(take(wire, 1), [(1, "taken")])
+    finally:
+        broker.stop()
+
+
+@test(seconds=60)
+def a_write_that_fails_ends_the_broker_and_loses_nothing():
+    """A limit on the size of files stands for the broken disk."""
+    broker = DurableBroker().start()
+    try:
+        leave_messages(broker.port, 5, "away", 1)
+        equal(broker.stop(keep=True), 0)
+
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+        broker.launch(preexec_fn=small_files)
+        acknowledged = []
+        publisher = opened(broker.port, 5, "p")
+        for n in range(1, 1000):
+            publisher.send(publish(5, "away/one", f"{n} " + "x" * 1000, qos=1, packet_id=n))
+            got = publisher.read()
+            if got is None or got.kind != PUBACK or got.reason >= 0x80:
+                break
+            acknowledged.append(n)
+        publisher.close()
+        equal(broker.process.wait(10 * SLOW), 1, "exit code")
+        assert "the store failed" in broker.log(), broker.log()
+        assert 10 < len(acknowledged) < 990, len(acknowledged)
+        broker.launch()
+        with opened(broker.port, 5, "away", **persistent(5)) as wire:
+            got = []
+            while len(got) < len(acknowledged) + 2:
+                got += [text.split()[0] for _, text in take(wire, 1)]
+        equal([int(text) for text in got if text.isdigit()][:len(acknowledged)], acknowledged)
     finally:
         broker.stop()
 

@@ -28,38 +28,44 @@ struct GroupWriter::Pending {
 
 namespace {
 
-bool adds(const CommitEntry& entry) {
-  return !entry.blocks.empty() || std::any_of(entry.operations.begin(), entry.operations.end(), [](const Operation& one) {
-    return one.kind == Operation::Kind::put;
-  });
+// The room that the entry needs.
+Room needs(const CommitEntry& entry) {
+  Room needed = Room::none;
+  if (!entry.blocks.empty()) return Room::all;
+  for (const Operation& one : entry.operations) {
+    if (one.kind != Operation::Kind::put) continue;
+    if (one.space == Space::retained) return Room::all;
+    needed = Room::bookkeeping;
+  }
+  return needed;
 }
 
 }  // namespace
 
-GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<bool()> has_room)
+GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<Room()> room)
     : database_(database),
       logs_(logs),
       secret_(secret),
-      has_room_(std::move(has_room)),
+      ask_room_(std::move(room)),
       pending_(std::make_unique<Pending>()),
       acknowledged_(database.sequence()) {}
 
 GroupWriter::~GroupWriter() = default;
 
 void GroupWriter::write(std::vector<CommitEntry>& group) {
-  note_full(!has_room_());
+  note_room(ask_room_());
   if (database_.background_failed()) failed_ = true;
   for (CommitEntry& entry : group) add(entry);
   flush();
 }
 
-void GroupWriter::note_full(bool full) {
-  if (full == full_) return;
-  full_ = full;
-  if (full) {
-    log::error("engine", "the disk is full: what adds to the store is refused until there is space again");
-  } else {
-    log::info("engine", "the disk has space again");
+void GroupWriter::note_room(Room room) {
+  if (room == room_) return;
+  room_ = room;
+  switch (room) {
+    case Room::all: return log::info("engine", "the disk has space again");
+    case Room::bookkeeping: return log::error("engine", "the disk is almost full: no more messages are stored until there is space");
+    case Room::none: return log::error("engine", "the disk is full: nothing is stored until there is space");
   }
 }
 
@@ -67,7 +73,7 @@ CommitStatus GroupWriter::judge(const CommitEntry& entry) {
   if (failed_) return CommitStatus::failed;
   if (entry.log.partition >= logs_.partitions()) return CommitStatus::refused;
   if (!entry.blocks.empty() && entry.base_offset < draft(entry.log).tail.end) return CommitStatus::refused;
-  return full_ && adds(entry) ? CommitStatus::full : CommitStatus::committed;
+  return needs(entry) < room_ ? CommitStatus::full : CommitStatus::committed;
 }
 
 void GroupWriter::add(CommitEntry& entry) {

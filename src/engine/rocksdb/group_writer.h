@@ -14,11 +14,18 @@
 
 namespace arena::engine {
 
+// What there is space for.
+enum class Room : uint8_t {
+  all,
+  bookkeeping,  // what is known of messages that are stored: sessions, cursors, handshakes; no more messages
+  none,         // only what frees space
+};
+
 // The commit thread's own, but for the flags.
 class GroupWriter {
  public:
-  // `has_room`: is there space for more than erasing needs? All outlive the writer.
-  GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<bool()> has_room);
+  // `room` is asked before each group. All outlive the writer.
+  GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<Room()> room);
   ~GroupWriter();
 
   // Sets each entry's status.
@@ -43,13 +50,13 @@ class GroupWriter {
   void add_closing(LogState& log);
   void flush();
   void apply();
-  void note_full(bool full);
+  void note_room(Room room);
 
   Database& database_;
   LogTable& logs_;
   const HashKey& secret_;
-  UniqueFunction<bool()> has_room_;
-  bool full_ = false;
+  UniqueFunction<Room()> ask_room_;
+  Room room_ = Room::all;
   std::unique_ptr<Pending> pending_;
   std::atomic<bool> failed_{false};
   std::atomic<uint64_t> acknowledged_{0};

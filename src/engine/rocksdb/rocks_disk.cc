@@ -43,7 +43,7 @@ Status RocksDisk::open_database() {
                      "; restore the folder from a backup, or name another one");
   }
   damaged_ = recovered->damaged;
-  writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return has_room(); });
+  writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return room(); });
   log::info("engine", "the store is open", {{"path", folder_.path()}, {"logs", recovered->logs}, {"blocks_read", recovered->blocks_read}, {"damaged", recovered->damaged}});
   return Unit{};
 }
@@ -59,11 +59,16 @@ Status RocksDisk::check_high_water() {
                    folder_.path() + "/high-water and start again");
 }
 
-bool RocksDisk::has_room() {
-  if (options_.free_bytes) return options_.free_bytes() >= options_.reserve_bytes;
+Room RocksDisk::room() {
+  uint64_t free = UINT64_MAX;  // if it cannot be told, the write will
   struct statvfs info {};
-  if (::statvfs(options_.path.c_str(), &info) != 0) return true;  // the write will tell
-  return uint64_t{info.f_bavail} * info.f_frsize >= options_.reserve_bytes;
+  if (options_.free_bytes) {
+    free = options_.free_bytes();
+  } else if (::statvfs(options_.path.c_str(), &info) == 0) {
+    free = uint64_t{info.f_bavail} * info.f_frsize;
+  }
+  if (free >= options_.reserve_bytes) return Room::all;
+  return free >= options_.reserve_bytes / 2 ? Room::bookkeeping : Room::none;
 }
 
 void RocksDisk::commit(CommitDoor& door, uint64_t ticket) {

@@ -19,7 +19,8 @@ namespace arena::engine {
 struct RocksOptions {
   std::string path;  // made if it is not there
   PartitionId partitions = 16;
-  uint64_t reserve_bytes = 256 << 20;  // with less free space, what adds to the store is refused
+  // With less free space no message is stored; with less than half of it, nothing that adds to the store.
+  uint64_t reserve_bytes = 256 << 20;
   // For tests: another file system, which outlives the disk, files written after so few bytes, and another idea of
   // the free space.
   rocksdb::Env* env = nullptr;
@@ -64,7 +65,7 @@ class RocksDisk {
   RocksDisk(StoreFolder folder, RocksOptions options);
   Status open_database();
   Status check_high_water();
-  bool has_room();
+  Room room();
 
   StoreFolder folder_;
   RocksOptions options_;

@@ -86,11 +86,16 @@ TEST_F(RocksStoreTest, CommitsOfATurnAreOneGroup) {
 }
 
 TEST_F(RocksStoreTest, IsFullWithLessThanItsReserveFree) {
+  const auto message = [&] { return commit(records(1, store().bounds(1, LogId::inbox).end, {contract_message("t", "x")})); };
   harness.set_free_bytes(kReserveBytes - 1);
-  EXPECT_EQ(commit(records(1, 0, {contract_message("t", "x")})), CommitStatus::full);
+  EXPECT_EQ(message(), CommitStatus::full);
+  EXPECT_EQ(commit(operation(1, put("topic", "value", Space::retained))), CommitStatus::full);
+  EXPECT_EQ(commit(operation(1, put("k", "v"))), CommitStatus::committed) << "the reserve is for what is known of messages";
+  harness.set_free_bytes(kReserveBytes / 2 - 1);
   EXPECT_EQ(commit(operation(1, put("k", "v"))), CommitStatus::full);
+  EXPECT_EQ(commit(operation(1, erase("k"))), CommitStatus::committed);
   harness.set_free_bytes(kReserveBytes);
-  EXPECT_EQ(commit(records(1, 0, {contract_message("t", "x")})), CommitStatus::committed);
+  EXPECT_EQ(message(), CommitStatus::committed);
 }
 
 class RocksLog : public RocksStoreTest {
