@@ -138,6 +138,22 @@ Status Database::write_synced(rocksdb::WriteBatch& batch) {
 
 uint64_t Database::sequence() const { return db_->GetLatestSequenceNumber(); }
 
+Database::DamagedFiles Database::check_files() {
+  DamagedFiles damaged;
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db_->GetLiveFilesMetaData(&files);
+  for (const rocksdb::LiveFileMetaData& file : files) {
+    const bool of_index = file.column_family_name == "index";
+    if (!of_index && file.column_family_name != "spaces") continue;
+    const rocksdb::Status status = rocksdb::VerifySstFileChecksum(db_->GetOptions(of_index ? index() : spaces()),
+                                                                  rocksdb::EnvOptions(), file.db_path + file.name);
+    if (status.ok()) continue;
+    log::error("engine", "a file of the store is damaged", {{"file", file.db_path + file.name}, {"reason", status.ToString()}});
+    ++(of_index ? damaged.index : damaged.spaces);
+  }
+  return damaged;
+}
+
 void Database::drop_files() {
   std::vector<std::string> keys;
   for (const auto& [name, start] : clean_starts_->snapshot()) {
@@ -170,6 +186,8 @@ uint64_t Database::file_bytes() const {
   }
   return total;
 }
+
+bool Database::remove_for_test(const std::string& block_key) { return db_->Delete({}, blocks(), block_key).ok(); }
 
 std::vector<std::string> Database::all_keys() {
   std::vector<std::string> keys;

@@ -28,15 +28,20 @@ class BlockWalk {
     at_.reset(database.db().NewIterator(options, database.blocks()));
   }
 
-  // To the block that holds `offset`, or the first above it.
-  void seek_holding(uint64_t offset) {
+  // To the block that holds `offset`, or the first above it; then `link` is of the one before, where there is one.
+  void seek_holding(uint64_t offset, std::optional<uint32_t>& link) {
     at_->SeekForPrev(block_key(log_.name(), offset));
     if (!at_->Valid() && at_->status().ok()) {
       at_->SeekToFirst();
       return;
     }
-    const auto header = at_->Valid() ? read_block_header(view(at_->value())) : Result<BlockHeader>(fail("nothing"));
-    if (header.ok() && header->end_offset <= offset) at_->Next();
+    const auto before = header();
+    if (!before.ok() || before->end_offset > offset) return;
+    link = before->checksum;
+    at_->Next();
+  }
+  Result<BlockHeader> header() const {
+    return at_->Valid() ? read_block_header(view(at_->value())) : Result<BlockHeader>(fail("no block"));
   }
   void seek(uint64_t base) { at_->Seek(block_key(log_.name(), base)); }
   bool valid() const { return at_->Valid(); }
@@ -69,10 +74,21 @@ Fetched unreadable_from(Fetched out, const LogState& log, const FetchRequest& re
 Fetched fetch_range(Database& database, const LogState& log, const FetchRequest& request) {
   Fetched out;
   BlockWalk walk(database, log, request.upto);
-  walk.seek_holding(request.from);
+  out.link = request.link;
+  std::optional<uint32_t> before;
+  walk.seek_holding(request.from, before);
+  if (!out.link) out.link = before;
   std::size_t bytes = 0;
   uint64_t at = request.from;
   while (walk.valid() && bytes <= request.bytes_max) {
+    const auto header = walk.header();
+    // RocksDB may pass over a file that it cannot read; the chain does not.
+    if (header.ok() && out.link && header->previous_checksum != *out.link) {
+      out.status = fail("blocks are missing");
+      out.next = walk.base();
+      return out;
+    }
+    out.link = header.ok() ? std::optional(header->checksum) : std::nullopt;
     out.blocks.push_back({walk.bytes(), request.upto});
     bytes += out.blocks.back().bytes.size();
     at = std::max(at, walk.base());
@@ -134,7 +150,12 @@ Fetched fetch_topic(Database& database, const LogState& log, const FetchRequest&
     }
     walk.seek(base);
     if (!walk.status().ok()) return unreadable_from(std::move(out), log, request, std::max(base, request.from), walk.status());
-    if (!walk.valid() || walk.base() != base) continue;  // trimmed meanwhile
+    if (!walk.valid() || walk.base() != base) {
+      if (base < log.start()) continue;  // trimmed meanwhile
+      out.status = fail("a block is missing");
+      out.next = std::min(request.upto, walk.valid() ? walk.base() : log.boundary_above(base));
+      return out;
+    }
     out.blocks.push_back({walk.bytes(), request.upto});
     bytes += out.blocks.back().bytes.size();
     walk.next();

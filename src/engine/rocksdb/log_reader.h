@@ -17,6 +17,7 @@ struct FetchRequest {
   uint64_t upto = 0;  // exclusive
   std::size_t bytes_max = 256 << 10;  // stops after the block that passes this
   std::optional<uint64_t> topic;      // hash: only blocks that have it, by the index
+  std::optional<uint32_t> link;       // without a topic: checksum of the block that was fetched before
 };
 
 struct FetchedBlock {
@@ -27,7 +28,8 @@ struct FetchedBlock {
 struct Fetched {
   std::vector<FetchedBlock> blocks;
   uint64_t next = 0;  // everything wanted below it was fetched
-  Status status = Unit{};  // failed: between the last block and `next` the disk cannot be read
+  Status status = Unit{};  // failed: what is between the last block and `next` cannot be read
+  std::optional<uint32_t> link;  // for the next request
 };
 
 Fetched fetch_blocks(Database& database, const LogState& log, const FetchRequest& request);

@@ -26,17 +26,15 @@ std::unique_ptr<rocksdb::Iterator> iterate(Database& database, rocksdb::ColumnFa
   return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(options, family));
 }
 
-// Walks from one log's first key to the next log's.
-Status collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std::set<LogName>& names) {
+// Walks from one log's first key to the next log's. What cannot be read is told when the logs are.
+void collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std::set<LogName>& names) {
   const auto at = iterate(database, family);
   for (at->SeekToFirst(); at->Valid();) {
     LogName name;
-    if (!read_log_name(view(at->key()), name)) return fail("a key of the store is too short");
+    read_log_name(view(at->key()), name);
     names.insert(name);
     at->Seek(log_prefix(name) + std::string(17, '\xff'));
   }
-  if (!at->status().ok()) return fail(error_of(at->status()));
-  return Unit{};
 }
 
 class LogRecovery {
@@ -88,12 +86,15 @@ class LogRecovery {
     for (at->Seek(segment_key(log_.name(), 0)); at->Valid() && view(at->key()) < end; at->Next()) {
       const auto segment = decode_segment(view(at->value()));
       if (!segment.ok()) {
+        segments_known_ = false;
         damage("a segment of a log cannot be read", segment.error().reason);
       } else if (segment->end > start_.start) {
         closed_.push_back(*segment);
       }
     }
-    if (!at->status().ok()) damage("the segments of a log cannot be read", at->status().ToString());
+    if (at->status().ok()) return;
+    segments_known_ = false;
+    damage("the segments of a log cannot be read", at->status().ToString());
   }
 
   // The blocks that the index does not know yet.
@@ -114,18 +115,21 @@ class LogRecovery {
     }
     if (!at->status().ok()) return find_end(at->status());
     if (unreadable != UINT64_MAX) jump_over(unreadable);
-    return Unit{};
+    return check_end();
   }
 
-  // False if it cannot be read.
+  // False if not even its header can be read.
   bool take_block(uint64_t base, std::string_view bytes, uint64_t from) {
     auto reader = BlockReader::open(bytes);
     if (!reader.ok()) {
       damage("a block cannot be read", reader.error().reason + ", at offset " + std::to_string(base));
+    }
+    const auto header_read = read_block_header(bytes);
+    if (!header_read.ok()) {
       link_ = std::nullopt;
       return false;
     }
-    const BlockHeader& header = reader->header();
+    const BlockHeader& header = *header_read;
     if (header.end_offset <= from) return true;
     if (link_ && header.previous_checksum != *link_) {
       damage("a block does not follow the one before it", "at offset " + std::to_string(base));
@@ -133,7 +137,7 @@ class LogRecovery {
     link_ = header.checksum;
     BlockFacts facts{header.base_offset, header.end_offset, bytes.size(), header.checksum, {}};
     std::set<uint64_t> topics;
-    while (reader->next()) topics.insert(topic_hash(secret_, reader->topic()));
+    while (reader.ok() && reader->next()) topics.insert(topic_hash(secret_, reader->topic()));
     facts.topics.assign(topics.begin(), topics.end());
     log_.append(facts);
     return true;
@@ -144,13 +148,30 @@ class LogRecovery {
     log_.append({base, base + kSpanMax, 1, 0, {}});
   }
 
-  // RocksDB cannot read a file: the last key still says where the log ends.
+  // A walk forward may have passed over a damaged file without a word, from the other side there is a block.
+  Status check_end() {
+    const auto at = iterate(database_, database_.blocks());
+    at->SeekForPrev(block_key(log_.name(), UINT64_MAX));
+    LogName name;
+    uint64_t base = 0;
+    if (!at->status().ok()) return find_end(at->status());
+    if (!at->Valid() || !read_block_key(view(at->key()), name, base) || name != log_.name()) return Unit{};
+    const bool known = base < log_.tail().end || base < start_.start;
+    return known ? Status(Unit{}) : find_end(rocksdb::Status::Corruption("a file was passed over"));
+  }
+
+  // RocksDB cannot read a part of a file. The last block says where the log ends; or else it is less than a jump behind
+  // the last segment, since the index is never behind by more than a segment and a commit.
   Status find_end(const rocksdb::Status& status) {
     damage("a part of a log cannot be read", status.ToString());
     const auto at = iterate(database_, database_.blocks());
     at->SeekForPrev(block_key(log_.name(), UINT64_MAX));
     LogName name;
     uint64_t base = 0;
+    if (!at->status().ok() && segments_known_) {
+      jump_over(log_.tail().end);
+      return Unit{};
+    }
     if (!at->Valid() || !read_block_key(view(at->key()), name, base) || name != log_.name()) {
       return fail_with("it cannot be told where the log of partition " + std::to_string(log_.name().partition) +
                        " ends: " + status.ToString());
@@ -169,6 +190,7 @@ class LogRecovery {
   LogState& log_;
   Recovered& recovered_;
   StoredStart start_;
+  bool segments_known_ = true;
   std::deque<Segment> closed_;
   std::optional<uint32_t> link_;  // checksum of the block before, where it is known
 };
@@ -177,8 +199,9 @@ class LogRecovery {
 
 Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret) {
   std::set<LogName> names;
-  if (Status read = collect_names(database, database.blocks(), names); !read) return fail(read.error());
-  if (Status read = collect_names(database, database.index(), names); !read) return fail(read.error());
+  for (PartitionId partition = 0; partition < logs.partitions(); ++partition) names.insert({partition, LogId::inbox});
+  collect_names(database, database.blocks(), names);
+  collect_names(database, database.index(), names);
   Recovered recovered;
   for (const LogName& name : names) {
     LogState* log = logs.find(name);

@@ -37,14 +37,16 @@ Status RocksDisk::open_database() {
   }
   database_ = std::move(*database);
   if (Status checked = check_high_water(); !checked) return checked;
+  const Database::DamagedFiles damaged_files = database_->check_files();
+  index_is_whole_ = damaged_files.index == 0;
   const auto recovered = recover_logs(*database_, logs_, folder_.secret());
   if (!recovered.ok()) {
     return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason +
                      "; restore the folder from a backup, or name another one");
   }
-  damaged_ = recovered->damaged;
+  damaged_ = recovered->damaged + damaged_files.index + damaged_files.spaces;
   writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return room(); });
-  log::info("engine", "the store is open", {{"path", folder_.path()}, {"logs", recovered->logs}, {"blocks_read", recovered->blocks_read}, {"damaged", recovered->damaged}});
+  log::info("engine", "the store is open", {{"path", folder_.path()}, {"logs", recovered->logs}, {"blocks_read", recovered->blocks_read}, {"damaged", damaged()}});
   return Unit{};
 }
 
@@ -95,14 +97,15 @@ void RocksDisk::mark_high_water() {
   marked_ = sequence;
 }
 
-bool RocksDisk::corrupt(LogName name, uint64_t offset) {
+bool RocksDisk::corrupt(LogName name, uint64_t offset, bool in_header) {
   const std::unique_ptr<rocksdb::Iterator> at(database_->db().NewIterator({}, database_->blocks()));
   at->SeekForPrev(block_key(name, offset));
   if (!at->Valid()) return false;
   std::string bytes = at->value().ToString();
   const auto header = read_block_header(bytes);
   if (!header.ok() || header->end_offset <= offset) return false;
-  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  char& damaged = in_header ? bytes[8] : bytes.back();
+  damaged = static_cast<char>(damaged ^ 1);
   return database_->db().Put({}, database_->blocks(), at->key(), bytes).ok();
 }
 

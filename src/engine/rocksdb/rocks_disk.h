@@ -45,6 +45,8 @@ class RocksDisk {
   LogTable& logs() { return logs_; }
   CommitQueue& queue() { return queue_; }
   bool failed() const { return writer_->failed(); }
+  // False: topics must be looked for without it.
+  bool index_is_whole() const { return index_is_whole_; }
   // Values and blocks that could not be read since the start, recovery included.
   uint64_t damaged() const { return damaged_; }
   void note_damage(uint64_t count) { damaged_ += count; }
@@ -58,8 +60,8 @@ class RocksDisk {
   bool wants_cleaning();
   void clean() { database_->drop_files(); }
 
-  // For tests: damages the stored block that holds the offset; false if there is none.
-  bool corrupt(LogName log, uint64_t offset);
+  // For tests: damages the stored block that holds the offset, its header or its end; false if there is none.
+  bool corrupt(LogName log, uint64_t offset, bool header = false);
 
  private:
   RocksDisk(StoreFolder folder, RocksOptions options);
@@ -73,6 +75,7 @@ class RocksDisk {
   LogTable logs_;
   CommitQueue queue_;
   std::unique_ptr<GroupWriter> writer_;
+  bool index_is_whole_ = true;
   std::atomic<uint64_t> damaged_{0};
   std::atomic<uint64_t> trimmed_bytes_{0};
   std::mutex mark_mutex_;

@@ -30,6 +30,7 @@ struct RocksStore::Read {
   LogState* log;
   Reading reading;
   Fetched fetched;  // written off the loop while this waits
+  std::optional<uint32_t> link;  // to the blocks fetched before
 };
 
 RocksStore::RocksStore(runtime::Loop& loop, std::shared_ptr<RocksDisk> disk)
@@ -174,7 +175,8 @@ void RocksStore::fetch(const std::shared_ptr<Read>& read) {
   wanted.from = read->reading.next();
   wanted.upto = read->reading.upto();
   wanted.bytes_max = std::min(request.wanted ? request.scan_bytes_max : request.bytes_max, kFetchBytesMax);
-  if (!request.topic.empty()) wanted.topic = topic_hash(disk_->secret(), request.topic);
+  if (!request.topic.empty() && disk_->index_is_whole()) wanted.topic = topic_hash(disk_->secret(), request.topic);
+  wanted.link = read->link;
   auto work = [disk = std::weak_ptr<RocksDisk>(disk_), read, wanted] {
     if (const auto open = disk.lock()) read->fetched = fetch_blocks(open->database(), *read->log, wanted);
   };
@@ -189,6 +191,7 @@ void RocksStore::fetch(const std::shared_ptr<Read>& read) {
 
 void RocksStore::take(const std::shared_ptr<Read>& read) {
   const Fetched fetched = std::move(read->fetched);
+  read->link = fetched.link;
   read->fetched = {};
   for (const FetchedBlock& block : fetched.blocks) {
     if (!read->reading.take_block(block.bytes, block.behind)) break;

@@ -205,19 +205,38 @@ TEST_F(RocksLog, TrimmedFilesAreRemovedAndNothingElse) {
 }
 
 TEST_F(RocksLog, ADamagedLastBlockIsToldAndItsOffsetsAreNotUsedAgain) {
+  for (const bool header : {false, true}) {
+    SCOPED_TRACE(header);
+    const PartitionId partition = header ? 1 : 2;
+    fill(partition, 0, 5);
+    ASSERT_TRUE(harness.disk().corrupt({partition, LogId::inbox}, 4, header));
+    harness.reopen();
+    EXPECT_GT(harness.disk().damaged(), 0u);
+    EXPECT_GE(store().bounds(partition, LogId::inbox).end, 5u);
+    const ReadResult result = read(request(partition));
+    EXPECT_EQ(offsets(result), (std::vector<uint64_t>{0, 1, 2, 3}));
+    EXPECT_FALSE(result.status.ok());
+    const uint64_t end = store().bounds(partition, LogId::inbox).end;
+    EXPECT_EQ(commit(records(partition, end, {contract_message("t", "x")})), CommitStatus::committed);
+    harness.reopen();
+    EXPECT_EQ(store().bounds(partition, LogId::inbox).end, end + 1);
+    EXPECT_EQ(payloads(read(request(partition, end))), (std::vector<std::string>{"x"}));
+  }
+}
+
+TEST_F(RocksLog, AMissingBlockIsTold) {
   fill(1, 0, 5);
-  ASSERT_TRUE(harness.corrupt(1, LogId::inbox, 4));
+  ASSERT_TRUE(harness.disk().database().remove_for_test(block_key({1, LogId::inbox}, 2)));
+  const ReadResult result = read(request(1));
+  EXPECT_EQ(offsets(result), (std::vector<uint64_t>{0, 1}));
+  EXPECT_FALSE(result.status.ok()) << "the chain says so";
+  EXPECT_EQ(result.next, 3u);
+  EXPECT_EQ(offsets(read(request(1, 3))), (std::vector<uint64_t>{3, 4}));
+  ReadRequest topic = request(1);
+  topic.topic = "t/2";
+  EXPECT_FALSE(read(std::move(topic)).status.ok()) << "and so does the index";
   harness.reopen();
   EXPECT_GT(harness.disk().damaged(), 0u);
-  EXPECT_GT(store().bounds(1, LogId::inbox).end, 5u);
-  const ReadResult result = read(request(1));
-  EXPECT_EQ(offsets(result), (std::vector<uint64_t>{0, 1, 2, 3}));
-  EXPECT_FALSE(result.status.ok());
-  const uint64_t end = store().bounds(1, LogId::inbox).end;
-  EXPECT_EQ(commit(records(1, end, {contract_message("t", "x")})), CommitStatus::committed);
-  harness.reopen();
-  EXPECT_EQ(store().bounds(1, LogId::inbox).end, end + 1);
-  EXPECT_EQ(payloads(read(request(1, 5))), (std::vector<std::string>{"x"}));
 }
 
 testing::AssertionResult says(const std::string& text, const std::string& part) {
