@@ -67,6 +67,7 @@ struct Counters {
   broker::Counter refused[kRefused];    // before they were let in, by reason
   broker::Counter publishes_received;
   broker::Counter throttled;            // times a publisher's socket was not read for a while
+  broker::Counter stray_receipts;       // answers to publishes that await none: a fault of ours, so always zero
 
   void refuse(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }
 };
