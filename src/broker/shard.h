@@ -71,7 +71,7 @@ class Shard {
   runtime::Loop& loop() { return loop_; }
   engine::Store& store() { return store_; }
   const Options& options() const { return options_; }
-  Level options_level() const { return Level::memory; }
+  Level options_level() const { return options_.level; }
   Counters& counters() { return counters_; }
   const Placement& placement() const { return *placement_; }
   // The first of `count` ids that follow each other.

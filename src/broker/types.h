@@ -22,9 +22,13 @@ using engine::PartitionId;
 
 class Session;
 
+// What an acknowledged, stored message survives: the process at most, or its end too.
+enum class Level : uint8_t { memory, disk };
+
 // Limits and periods; server/ fills them from the configuration.
 struct Options {
   PartitionId partitions = 16;
+  Level level = Level::memory;                               // of the store
   std::size_t subscriptions_per_session_max = 1024;
   std::size_t inflight_per_session_max = 1024;               // deliveries awaiting settlement
   std::size_t queued_bytes_per_session_max = 8 << 20;        // waiting in memory for one session
@@ -53,8 +57,6 @@ enum class Outcome : uint8_t {
   quota,       // a stated limit is reached, or the store is full; nothing was published
   failed,      // the store failed; nothing may be assumed
 };
-
-enum class Level : uint8_t { memory, disk };
 
 // What a publisher gets back.
 struct Receipt {

@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/run_server.h"
+#include "server/wiring.h"
 
 namespace arena::cli {
 namespace {
@@ -24,6 +26,7 @@ server::Settings dev_settings(const DevOptions& options) {
   server::Settings settings;
   settings.threads = options.threads;
   settings.mqtt_endpoints = {server::Endpoint{"127.0.0.1", options.mqtt_port}};
+  server::set_store(settings, options.data_dir);
   access::Policy::Options policy;
   policy.default_allow = true;
   settings.live.policy = access::Policy::make({}, policy).value();
@@ -32,12 +35,13 @@ server::Settings dev_settings(const DevOptions& options) {
   return settings;
 }
 
-void print_ready(const server::Server& server) {
+void print_ready(const server::Server& server, const std::string& data) {
   const unsigned port = server.endpoints().front().port;
   // As it was called, so that the lines can be pasted; by its bare name it is found on the PATH.
   const char* arena = program_invocation_name;
   log::flush();
-  std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, kept in memory)\n\n", port);
+  const std::string kept = data.empty() ? "kept in memory" : "kept in " + data;
+  std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, %s)\n\n", port, kept.c_str());
   std::printf("  subscribe:  %s sub -p %u 'demo/#'\n", arena, port);
   std::printf("  publish:    %s pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", arena, port);
   std::printf("Or with any MQTT client:  mosquitto_sub -p %u -t 'demo/#' -v\n", port);
@@ -48,10 +52,10 @@ int run_dev(const DevOptions& options) {
   block_server_signals();
   log::configure(options.verbose ? log::Level::debug : log::Level::info, log::Format::automatic);
   log::warn("server", "anonymous clients are let in: there is no user, and only loopback is listened on");
-  if (!options.data_dir.empty()) {
-    log::warn("server", "--data is not used yet: everything is kept in memory", {{"data", options.data_dir}});
-  }
-  return run_server(dev_settings(options), print_ready, [] { return nullptr; });
+  server::Settings settings = dev_settings(options);
+  say_what_is_kept(settings);
+  return run_server(std::move(settings), [&](const server::Server& server) { print_ready(server, options.data_dir); },
+                    [] { return nullptr; });
 }
 
 }  // namespace
@@ -60,7 +64,7 @@ void add_dev_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<DevOptions>();
   CLI::App* command = app.add_subcommand("dev", "Run a broker on loopback without any configuration");
   command->add_option("--mqtt", options->mqtt_port, "MQTT port; 0: a free one")->capture_default_str();
-  command->add_option("--data", options->data_dir, "Directory for what is stored")->type_name("DIRECTORY");
+  command->add_option("--data", options->data_dir, "Folder for what must survive; without it all is in memory")->type_name("FOLDER");
   command->add_option("--threads", options->threads, "Worker threads; 0: one per core")->capture_default_str();
   command->add_flag("--verbose", options->verbose, "Log what is refused, and why");
   command->callback([options, &exit_code] { exit_code = run_dev(*options); });

@@ -18,6 +18,14 @@ void block_server_signals() {
   runtime::block_signals({SIGTERM, SIGINT, SIGHUP});
 }
 
+void say_what_is_kept(const server::Settings& settings) {
+  if (settings.store_path.empty()) {
+    log::warn("server", "nothing is kept on disk: an acknowledgement says that this process has the message, and all ends with it");
+  } else {
+    log::info("server", "an acknowledgement of what is to be kept says that it is synced to disk", {{"data", settings.store_path}});
+  }
+}
+
 int run_server(server::Settings settings, const std::function<void(const server::Server&)>& ready,
                const std::function<std::unique_ptr<server::LiveSettings>()>& reload) {
   runtime::raise_file_limit();

@@ -74,6 +74,7 @@ int run_configured(const std::optional<std::string>& path) {
   block_server_signals();
   log::configure(server::log_level_of(loaded->config), server::log_format_of(loaded->config));
   warn_about_anonymous(settings.value());
+  say_what_is_kept(settings.value());
   auto reloader = std::make_shared<Reloader>(path, loaded->config);
   return run_server(std::move(settings.value()), announce, [reloader] { return (*reloader)(); });
 }

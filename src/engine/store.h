@@ -1,5 +1,5 @@
 // The store: where everything that must survive is committed, and read back. One interface, several engines
-// (memory now, RocksDB next, JetStream later); engine/contract_test_suite.h says what all of them must do.
+// (memory, RocksDB, later JetStream); engine/contract_test_suite.h says what all of them must do.
 //
 // A Store object is one core's door to the engine: its methods are called on that core, for partitions that core
 // owns. Callbacks run on that core, in a later turn, never inside the call.

@@ -73,6 +73,11 @@ struct Config {
     uint64_t inbox_bytes_max = uint64_t{1} << 30;
   } limits;
 
+  struct Store {
+    std::string data;  // empty: in memory
+    uint64_t reserve_bytes = 256 << 20;
+  } store;
+
   struct Auth {
     std::optional<bool> allow_anonymous;  // unset: from loopback without a users file
     std::string users_file;               // empty: no users

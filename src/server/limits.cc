@@ -70,6 +70,8 @@ constexpr std::array kLimits = {
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfRetainedMessages"},
     Limit{"limits.inbox_bytes_max", "the publish is refused: 0x97; 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfTheInbox"},
+    Limit{"store.reserve_bytes", "what would be stored is refused: 0x97; 3.x clients are disconnected",
+          "publish/messages/dropped/quota_publish", "RocksStoreTest.IsFullWithLessThanItsReserveFree"},
 };
 
 constexpr std::string_view kHead =

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "broker/shard.h"
 #include "engine/memory/memory_store.h"
+#include "engine/rocksdb/rocks_store.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "runtime/main_thread.h"
@@ -26,7 +27,7 @@ struct Server::Core {
   runtime::EpollLoop& loop;
   broker::Counters broker_counters;
   mqtt::Counters mqtt_counters;
-  engine::MemoryStore store;
+  std::unique_ptr<engine::Store> store;
   broker::Shard shard;
   access::Authenticator authenticator;
   net::TcpStreamFactory streams;
@@ -41,12 +42,17 @@ struct Server::State {
         runtime(settings.threads != 0 ? settings.threads : std::min(64U, runtime::machine_cores()),
                 process_seed()),
         placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
-        disk(settings.broker.partitions, settings.store_bytes_max),
+        memory(settings.broker.partitions),
         admission(process_seed()),
         output(settings.output_bytes_max),
         passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
         cores(runtime.cores()),
         endpoints(settings.mqtt_endpoints) {}
+
+  std::unique_ptr<engine::Store> make_store(runtime::Loop& loop) {
+    if (disk) return std::make_unique<engine::RocksStore>(loop, disk);
+    return std::make_unique<engine::MemoryStore>(loop, memory);
+  }
 
   // Runs `work` on every core and waits for all of them.
   template <typename Work>
@@ -64,7 +70,8 @@ struct Server::State {
   Settings settings;
   runtime::Runtime runtime;
   std::shared_ptr<const broker::Placement> placement;
-  engine::MemoryDisk disk;
+  engine::MemoryDisk memory;
+  std::shared_ptr<engine::RocksDisk> disk;  // null: the store is in memory
   mqtt::Admission admission;
   net::OutputBudget output;
   std::shared_ptr<access::PasswordQueue> passwords;
@@ -76,8 +83,8 @@ struct Server::State {
 
 Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
     : loop(own_loop),
-      store(own_loop, state.disk),
-      shard(own_loop, store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
+      store(state.make_store(own_loop)),
+      shard(own_loop, *store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
       authenticator(own_loop, state.settings.live.auth, state.passwords),
       streams(own_loop),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters) {
@@ -97,6 +104,7 @@ bool Server::failed() const { return state_->failed; }
 std::vector<Endpoint> Server::endpoints() const { return state_->endpoints; }
 
 Status Server::start() {
+  if (Status opened = open_store(); !opened) return opened;
   state_->runtime.start([this](runtime::EpollLoop& loop) { make_core(loop.core()); },
                         [this](runtime::EpollLoop& loop) { unmake_core(loop.core()); });
   state_->running = true;
@@ -109,6 +117,18 @@ Status Server::start() {
     first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->output,
                                             state->settings.sys_interval_ms);
   });
+  return Unit{};
+}
+
+Status Server::open_store() {
+  if (state_->settings.store_path.empty()) return Unit{};
+  engine::RocksOptions options;
+  options.path = state_->settings.store_path;
+  options.partitions = state_->settings.broker.partitions;
+  options.reserve_bytes = state_->settings.store_reserve_bytes;
+  auto disk = engine::RocksDisk::open(std::move(options));
+  if (!disk) return fail_with("the store: " + disk.error().reason);
+  state_->disk = std::move(disk.value());
   return Unit{};
 }
 

@@ -33,7 +33,8 @@ struct Settings {
   std::size_t password_queue_max = 1024;
   std::size_t output_bytes_max = 256 << 20;                // of all connections
   broker::Options broker;
-  std::size_t store_bytes_max = 0;  // of the memory engine; 0: no limit
+  std::string store_path;                                  // empty: in memory, and gone with the process
+  uint64_t store_reserve_bytes = 256 << 20;
   int64_t sys_interval_ms = 10'000;
   LiveSettings live;
 };
@@ -60,6 +61,7 @@ class Server {
   struct Core;
   struct State;
 
+  Status open_store();
   void make_core(unsigned core);
   void unmake_core(unsigned core);
   Status recover();

@@ -107,6 +107,14 @@ const std::vector<Setting>& table() {
       {"limits.inbox_bytes_max", SLOT(limits.inbox_bytes_max), "Messages kept for sessions that are away, all together.",
        Reload::restart, 1 << 16, kBytesMax, "bytes"},
 
+      // ---- store
+      {.key = "store.data", .slot = SLOT(store.data),
+       .doc = "Folder for what must survive: an acknowledgement of it means that it is synced to disk. \"\": in memory, gone with the process.",
+       .is_path = true},
+      {"store.reserve_bytes", SLOT(store.reserve_bytes),
+       "Free disk space below which nothing is added to the store; reading and deleting go on.", Reload::restart, 16 << 20,
+       kBytesMax, "bytes"},
+
       // ---- auth
       {"auth.allow_anonymous", SLOT(auth.allow_anonymous),
        "Clients without credentials. Unset: from loopback, without a users_file. true: from anywhere.", Reload::at_once},

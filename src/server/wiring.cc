@@ -74,6 +74,11 @@ Result<LiveSettings> live_settings_of(const Config& config, uint32_t epoch) {
   return live;
 }
 
+void set_store(Settings& settings, std::string path) {
+  settings.broker.level = path.empty() ? broker::Level::memory : broker::Level::disk;
+  settings.store_path = std::move(path);
+}
+
 Result<Settings> settings_of(const Config& config) {
   auto live = live_settings_of(config, 1);
   if (!live) return fail_with(live.error().reason);
@@ -85,6 +90,8 @@ Result<Settings> settings_of(const Config& config) {
   out.password_queue_max = config.limits.password_queue_max;
   out.output_bytes_max = config.limits.output_bytes_max;
   out.broker = broker_options_of(config);
+  set_store(out, config.store.data);
+  out.store_reserve_bytes = config.store.reserve_bytes;
   out.live = std::move(live.value());
   return out;
 }

@@ -89,6 +89,7 @@ def suites():
     found = {
         "raw": (python + [HERE / "test_raw.py"], False),
         "cli": (python + [HERE / "test_cli.py"], False),
+        "durable": (python + [HERE / "test_durable.py"], False),
         "mosquitto": (python + [HERE / "test_mosquitto.py"], False),
         "paho-python": ([VENV / "bin" / "python", HERE / "test_paho.py"], False),
         "mqtt.js": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "engine/block.h"
+#include "engine/reading.h"
 
 namespace arena::engine {
 
@@ -37,32 +38,6 @@ struct MemoryLog::TopicIndex {
   }
 
   boost::unordered_flat_map<uint64_t, Postings> postings;
-};
-
-struct MemoryLog::Reading {
-  ReadRequest& request;
-  ReadResult& result;
-  uint64_t upto;                 // exclusive, not above the log's end
-  std::size_t bytes = 0;         // of returned records
-  std::size_t scanned_bytes = 0;
-
-  bool wants(std::string_view topic) const {
-    if (!request.topic.empty() && request.topic != topic) return false;
-    return !request.wanted || request.wanted(topic);
-  }
-  bool take(uint64_t offset, Result<MessageRef> message) {
-    if (!message.ok()) return fail_at(message.error(), offset + 1);
-    bytes += (*message)->accounted_bytes();
-    result.records.push_back({offset, std::move(*message)});
-    return true;
-  }
-  // Reading goes on behind what is damaged, by the caller's decision.
-  bool fail_at(const Error& error, uint64_t next) {
-    result.status = fail(error);
-    result.next = std::min(next, upto);
-    return false;
-  }
-  bool full() const { return bytes > request.bytes_max || scanned_bytes > request.scan_bytes_max; }
 };
 
 MemoryLog::MemoryLog() : topics_(std::make_unique<TopicIndex>()) {}
@@ -112,55 +87,38 @@ std::deque<MemoryLog::Block>::const_iterator MemoryLog::block_from(uint64_t offs
 
 ReadResult MemoryLog::read(ReadRequest& request) const {
   ReadResult result;
-  result.next = request.from;
-  Reading reading{request, result, std::min(request.upto, end_)};
-  if (result.next < start_) {
-    result.trimmed = std::min(start_, request.upto) - std::min(result.next, request.upto);
-    result.next += result.trimmed;
-  }
-  if (result.next >= reading.upto) return result;
+  Reading reading(request, result, start_, std::min(request.upto, end_));
+  if (reading.done()) return result;
   if (request.topic.empty()) {
     read_blocks(reading);
   } else {
-    read_topic(reading);
+    read_topic(reading, request.topic);
   }
   return result;
 }
 
 void MemoryLog::read_blocks(Reading& reading) const {
-  for (auto block = block_from(reading.result.next); block != blocks_.end(); ++block) {
-    if (block->base >= reading.upto) break;
-    if (!read_block(*block, reading)) return;
+  for (auto block = block_from(reading.next()); block != blocks_.end(); ++block) {
+    if (block->base >= reading.upto()) break;
+    if (!reading.take_block(block->bytes, block->end)) return;
   }
-  reading.result.next = reading.upto;
+  reading.skip_to(reading.upto());
 }
 
-void MemoryLog::read_topic(Reading& reading) const {
-  const auto at = topics_->postings.find(hash64(reading.request.topic));
+void MemoryLog::read_topic(Reading& reading, std::string_view topic) const {
+  const auto at = topics_->postings.find(hash64(topic));
   if (at != topics_->postings.end()) {
     const std::vector<uint64_t>& bases = at->second.bases;
     // The block that holds the first wanted offset begins at or below it.
-    const auto first = block_from(reading.result.next);
+    const auto first = block_from(reading.next());
     const uint64_t from = first == blocks_.end() ? end_ : first->base;
     for (auto base = std::lower_bound(bases.begin(), bases.end(), from); base != bases.end(); ++base) {
-      if (*base >= reading.upto) break;
-      if (!read_block(*block_from(*base), reading)) return;
+      if (*base >= reading.upto()) break;
+      const auto block = block_from(*base);
+      if (!reading.take_block(block->bytes, block->end)) return;
     }
   }
-  reading.result.next = reading.upto;
-}
-
-bool MemoryLog::read_block(const Block& block, Reading& reading) const {
-  Result<BlockReader> reader = BlockReader::open(block.bytes);
-  if (!reader.ok()) return reading.fail_at(reader.error(), block.end);
-  while (reader->next() && reader->offset() < reading.upto) {
-    if (reader->offset() < reading.result.next) continue;
-    reading.scanned_bytes += reader->fields().size();
-    if (reading.wants(reader->topic()) && !reading.take(reader->offset(), reader->decode())) return false;
-    reading.result.next = reader->offset() + 1;
-    if (reading.full()) return false;
-  }
-  return reader->status().ok() || reading.fail_at(reader->status().error(), block.end);
+  reading.skip_to(reading.upto());
 }
 
 bool MemoryLog::corrupt(uint64_t offset) {

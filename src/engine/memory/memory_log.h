@@ -13,6 +13,8 @@
 
 namespace arena::engine {
 
+class Reading;
+
 // Belongs to the partition's core.
 class MemoryLog {
  public:
@@ -38,16 +40,13 @@ class MemoryLog {
     std::string bytes;
   };
   struct TopicIndex;
-  struct Reading;
 
   void seal(uint64_t base, uint64_t end, std::string bytes);
   void drop_front();
   // The first block that may hold offsets at or above `offset`.
   std::deque<Block>::const_iterator block_from(uint64_t offset) const;
   void read_blocks(Reading& reading) const;
-  void read_topic(Reading& reading) const;
-  // False when the reading is to stop.
-  bool read_block(const Block& block, Reading& reading) const;
+  void read_topic(Reading& reading, std::string_view topic) const;
 
   std::deque<Block> blocks_;
   std::unique_ptr<TopicIndex> topics_;

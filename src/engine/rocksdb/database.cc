@@ -1,0 +1,180 @@
+#include "engine/rocksdb/database.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/sst_partitioner.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "engine/rocksdb/cleaning.h"
+
+namespace arena::engine {
+namespace {
+
+constexpr std::size_t kCacheBytes = 64 << 20;
+constexpr std::size_t kWriteBufferBytes = 32 << 20;
+constexpr uint64_t kLogFilesBytesMax = 128 << 20;
+
+// Keeps the first failure in the background, after which no commit is taken.
+class FailureListener final : public rocksdb::EventListener {
+ public:
+  explicit FailureListener(std::shared_ptr<std::atomic<bool>> failed) : failed_(std::move(failed)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    failed_->store(true);
+    log::error("engine", "RocksDB cannot write", {{"reason", status->ToString()}});
+  }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> failed_;
+};
+
+rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.block_size = 16 << 10;
+  table.format_version = 5;
+  table.checksum = rocksdb::kXXH3;
+  return table;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions family;
+  family.compression = rocksdb::kNoCompression;
+  family.write_buffer_size = kWriteBufferBytes;
+  family.max_write_buffer_number = 4;
+  family.force_consistency_checks = true;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(cache)));
+  return family;
+}
+
+// One log is one run of rising keys: an insert begins where the last of its log ended, and a file holds one log alone,
+// so that what is trimmed goes as whole files.
+rocksdb::ColumnFamilyOptions blocks_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                            std::shared_ptr<CleanStarts> starts) {
+  rocksdb::ColumnFamilyOptions family = family_options(cache);
+  family.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kLogPrefixBytes));
+  family.sst_partitioner_factory = rocksdb::NewSstPartitionerFixedPrefixFactory(kLogPrefixBytes);
+  family.target_file_size_base = 16 << 20;
+  family.compaction_filter_factory = make_block_cleaning(std::move(starts));
+  return family;
+}
+
+rocksdb::ColumnFamilyOptions index_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                           std::shared_ptr<CleanStarts> starts) {
+  rocksdb::ColumnFamilyOptions family = family_options(cache);
+  family.write_buffer_size = 8 << 20;
+  family.compaction_filter_factory = make_index_cleaning(std::move(starts));
+  return family;
+}
+
+// Pinned: a crash may cut the end of RocksDB's log and nothing else; what is missing more is noticed by the
+// manifest and by the folder's high-water mark.
+rocksdb::DBOptions database_options(rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  if (env != nullptr) options.env = env;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  options.track_and_verify_wals_in_manifest = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.allow_concurrent_memtable_write = false;  // one commit thread
+  options.enable_pipelined_write = false;
+  options.max_total_wal_size = kLogFilesBytesMax;
+  options.max_background_jobs = 2;
+  options.bytes_per_sync = 1 << 20;
+  options.keep_log_file_num = 4;
+  options.max_log_file_size = 4 << 20;
+  options.avoid_flush_during_shutdown = true;  // it is synced; a long shutdown would gain nothing
+  return options;
+}
+
+}  // namespace
+
+Error error_of(const rocksdb::Status& status) { return Error{status.ToString()}; }
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, rocksdb::Env* env) {
+  std::unique_ptr<Database> made(new Database());
+  const auto cache = rocksdb::NewLRUCache(kCacheBytes);
+  rocksdb::DBOptions options = database_options(env);
+  options.listeners.push_back(std::make_shared<FailureListener>(made->background_failed_));
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, family_options(cache)},
+      {"blocks", blocks_options(cache, made->clean_starts_)},
+      {"index", index_options(cache, made->clean_starts_)},
+      {"spaces", family_options(cache)},
+  };
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, path, families, &made->families_, &db);
+  if (!status.ok()) return fail(error_of(status));
+  made->db_.reset(db);
+  return made;
+}
+
+Database::~Database() {
+  if (!db_) return;
+  rocksdb::CancelAllBackgroundWork(db_.get(), true);
+  for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+  db_->Close();
+}
+
+Status Database::write_synced(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  options.protection_bytes_per_key = 8;
+  const rocksdb::Status status = db_->Write(options, &batch);
+  if (!status.ok()) return fail(error_of(status));
+  return Unit{};
+}
+
+uint64_t Database::sequence() const { return db_->GetLatestSequenceNumber(); }
+
+void Database::drop_files() {
+  std::vector<std::string> keys;
+  for (const auto& [name, start] : clean_starts_->snapshot()) {
+    keys.push_back(block_key(name, 0));
+    keys.push_back(block_key(name, start));
+  }
+  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::RangePtr> ranges;
+  for (std::size_t i = 0; i + 1 < slices.size(); i += 2) ranges.emplace_back(&slices[i], &slices[i + 1]);
+  if (ranges.empty()) return;
+  // The end is left out: the block there may be wanted.
+  const rocksdb::Status status = rocksdb::DeleteFilesInRanges(db_.get(), blocks(), ranges.data(), ranges.size(), false);
+  if (!status.ok()) log::warn("engine", "trimmed files cannot be removed", {{"reason", status.ToString()}});
+}
+
+void Database::compact() {
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    rocksdb::CompactRangeOptions options;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    const rocksdb::Status status = db_->CompactRange(options, family, nullptr, nullptr);
+    if (!status.ok()) log::warn("engine", "files cannot be rewritten", {{"reason", status.ToString()}});
+  }
+}
+
+uint64_t Database::file_bytes() const {
+  uint64_t total = 0;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    uint64_t bytes = 0;
+    if (db_->GetIntProperty(family, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) total += bytes;
+  }
+  return total;
+}
+
+std::vector<std::string> Database::all_keys() {
+  std::vector<std::string> keys;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, family));
+    for (at->SeekToFirst(); at->Valid(); at->Next()) keys.push_back(at->key().ToString());
+  }
+  return keys;
+}
+
+}  // namespace arena::engine

@@ -1,0 +1,82 @@
+// RocksDB as this engine wants it: three column families with settings that are pinned here, and what may be cleaned.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/rocksdb/keys.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class Env;
+class Status;
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace arena::engine {
+
+// Where each log starts, as far as that is on disk: what lies below may be cleaned away. Any thread.
+class CleanStarts {
+ public:
+  void set(LogName name, uint64_t start) {
+    const std::lock_guard lock(mutex_);
+    starts_[name] = start;
+  }
+  std::map<LogName, uint64_t> snapshot() const {
+    const std::lock_guard lock(mutex_);
+    return starts_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<LogName, uint64_t> starts_;
+};
+
+// Any thread, as RocksDB allows; writes from one thread at a time.
+class Database {
+ public:
+  // `env`: the file system to use, null for the real one; outlives the database.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, rocksdb::Env* env);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  rocksdb::DB& db() { return *db_; }
+  rocksdb::ColumnFamilyHandle* blocks() { return families_[1]; }
+  rocksdb::ColumnFamilyHandle* index() { return families_[2]; }
+  rocksdb::ColumnFamilyHandle* spaces() { return families_[3]; }
+
+  // Returns when the batch is on disk.
+  Status write_synced(rocksdb::WriteBatch& batch);
+  uint64_t sequence() const;
+  // A write in the background failed: nothing more can be written.
+  bool background_failed() const { return background_failed_->load(); }
+
+  CleanStarts& clean_starts() { return *clean_starts_; }
+  // Removes whole files below the logs' clean starts.
+  void drop_files();
+
+  // For tests and tools: writes out and rewrites everything; the size of all files but RocksDB's log; all keys.
+  void compact();
+  uint64_t file_bytes() const;
+  std::vector<std::string> all_keys();
+
+ private:
+  Database() = default;
+
+  std::shared_ptr<CleanStarts> clean_starts_ = std::make_shared<CleanStarts>();
+  std::shared_ptr<std::atomic<bool>> background_failed_ = std::make_shared<std::atomic<bool>>(false);
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+// For people: what RocksDB says.
+Error error_of(const rocksdb::Status& status);
+
+}  // namespace arena::engine

@@ -1,0 +1,159 @@
+#include "engine/rocksdb/group_writer.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/rocksdb/index_values.h"
+#include "engine/rocksdb/spaces.h"
+
+namespace arena::engine {
+
+struct GroupWriter::Draft {
+  LogState* state = nullptr;
+  LogTail tail;
+  uint64_t start = 0;
+  bool closes = false;  // its open segment is closed by this batch
+  std::vector<BlockFacts> blocks;
+};
+
+struct GroupWriter::Pending {
+  rocksdb::WriteBatch batch;
+  std::vector<CommitEntry*> entries;
+  std::map<LogName, Draft> drafts;
+};
+
+namespace {
+
+bool adds(const CommitEntry& entry) {
+  return !entry.blocks.empty() || std::any_of(entry.operations.begin(), entry.operations.end(), [](const Operation& one) {
+    return one.kind == Operation::Kind::put;
+  });
+}
+
+}  // namespace
+
+GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<bool()> has_room)
+    : database_(database),
+      logs_(logs),
+      secret_(secret),
+      has_room_(std::move(has_room)),
+      pending_(std::make_unique<Pending>()),
+      acknowledged_(database.sequence()) {}
+
+GroupWriter::~GroupWriter() = default;
+
+void GroupWriter::write(std::vector<CommitEntry>& group) {
+  note_full(!has_room_());
+  if (database_.background_failed()) failed_ = true;
+  for (CommitEntry& entry : group) add(entry);
+  flush();
+}
+
+void GroupWriter::note_full(bool full) {
+  if (full == full_) return;
+  full_ = full;
+  if (full) {
+    log::error("engine", "the disk is full: what adds to the store is refused until there is space again");
+  } else {
+    log::info("engine", "the disk has space again");
+  }
+}
+
+CommitStatus GroupWriter::judge(const CommitEntry& entry) {
+  if (failed_) return CommitStatus::failed;
+  if (entry.log.partition >= logs_.partitions()) return CommitStatus::refused;
+  if (!entry.blocks.empty() && entry.base_offset < draft(entry.log).tail.end) return CommitStatus::refused;
+  return full_ && adds(entry) ? CommitStatus::full : CommitStatus::committed;
+}
+
+void GroupWriter::add(CommitEntry& entry) {
+  const bool ranged = has_range(entry.operations);
+  if (ranged) flush();  // it looks at what is stored
+  entry.status = judge(entry);
+  if (entry.status != CommitStatus::committed) return;
+  pending_->entries.push_back(&entry);
+  if (entry.trim_to) add_trim(entry);
+  add_blocks(entry);
+  add_operations(database_, secret_, entry.log.partition, entry.operations, pending_->batch);
+  if (ranged) flush();
+}
+
+GroupWriter::Draft& GroupWriter::draft(LogName name) {
+  const auto [at, made] = pending_->drafts.try_emplace(name);
+  Draft& draft = at->second;
+  if (made) {
+    draft.state = logs_.find(name);
+    draft.tail = draft.state->tail();
+    draft.start = draft.state->start();
+  }
+  return draft;
+}
+
+void GroupWriter::add_blocks(CommitEntry& entry) {
+  if (entry.blocks.empty()) return;
+  Draft& log = draft(entry.log);
+  if (log.blocks.empty() && log.state->wants_closing()) {
+    log.closes = true;
+    add_closing(*log.state);
+  }
+  for (PackedBlock& block : entry.blocks) {
+    const std::string bytes = block.writer.finish(log.tail.checksum);
+    log.tail = {block.end, read_block_header(bytes)->checksum};
+    pending_->batch.Put(database_.blocks(), block_key(entry.log, block.base), bytes);
+    log.blocks.push_back({block.base, block.end, bytes.size(), log.tail.checksum, std::move(block.topics)});
+  }
+}
+
+// The index is behind the blocks by up to a segment; after a crash it is made again from them.
+void GroupWriter::add_closing(LogState& log) {
+  const Segment segment = log.open_segment();
+  pending_->batch.Put(database_.index(), segment_key(log.name(), segment.base), encode_segment(segment));
+  for (const auto& [topic, bases] : log.open_postings()) {
+    pending_->batch.Put(database_.index(), topic_key(log.name(), topic, segment.base), encode_bases(segment, bases));
+  }
+}
+
+void GroupWriter::add_trim(const CommitEntry& entry) {
+  Draft& log = draft(entry.log);
+  const uint64_t start = std::min(*entry.trim_to, log.tail.end);
+  if (start <= log.start) return;
+  log.start = start;
+  pending_->batch.Put(database_.index(), start_key(entry.log), encode_start({start, log.tail}));
+}
+
+void GroupWriter::flush() {
+  Pending& pending = *pending_;
+  if (pending.batch.Count() != 0) {
+    if (Status written = database_.write_synced(pending.batch); !written) {
+      failed_ = true;
+      log::error("engine", "a commit could not be written; nothing more will be", {{"reason", written.error().reason}});
+    }
+  }
+  if (failed_) {
+    for (CommitEntry* entry : pending.entries) entry->status = CommitStatus::failed;
+  } else {
+    apply();
+  }
+  pending.batch.Clear();
+  pending.entries.clear();
+  pending.drafts.clear();
+}
+
+void GroupWriter::apply() {
+  for (auto& [name, draft] : pending_->drafts) {
+    if (draft.closes) draft.state->close_segment();
+    for (const BlockFacts& block : draft.blocks) draft.state->append(block);
+    if (draft.start == draft.state->start()) continue;
+    const uint64_t before = draft.state->bytes_from(draft.state->start());
+    draft.state->trim(draft.start);
+    trimmed_bytes_ += before - draft.state->bytes_from(draft.start);
+    database_.clean_starts().set(name, draft.state->segment_base(draft.start));
+  }
+  acknowledged_ = database_.sequence();
+}
+
+}  // namespace arena::engine

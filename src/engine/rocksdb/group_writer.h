@@ -1,0 +1,59 @@
+// Turns what waits for the commit thread into one RocksDB batch and one sync, and says how each commit ended.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "base/unique_function.h"
+#include "engine/rocksdb/commit_queue.h"
+#include "engine/rocksdb/database.h"
+#include "engine/rocksdb/log_table.h"
+
+namespace arena::engine {
+
+// The commit thread's own, but for the flags.
+class GroupWriter {
+ public:
+  // `has_room`: is there space for more than erasing needs? All outlive the writer.
+  GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<bool()> has_room);
+  ~GroupWriter();
+
+  // Sets each entry's status.
+  void write(std::vector<CommitEntry>& group);
+
+  // Any thread. Once true it stays so: nothing may be assumed of what was under way, and nothing more is written.
+  bool failed() const { return failed_; }
+  // The sequence of the last group that was acknowledged.
+  uint64_t acknowledged() const { return acknowledged_; }
+  // Bytes trimmed since this was last asked.
+  uint64_t take_trimmed_bytes() { return trimmed_bytes_.exchange(0); }
+
+ private:
+  struct Draft;  // a log as it will be when the batch is written
+  struct Pending;
+
+  void add(CommitEntry& entry);
+  CommitStatus judge(const CommitEntry& entry);
+  void add_blocks(CommitEntry& entry);
+  void add_trim(const CommitEntry& entry);
+  Draft& draft(LogName name);
+  void add_closing(LogState& log);
+  void flush();
+  void apply();
+  void note_full(bool full);
+
+  Database& database_;
+  LogTable& logs_;
+  const HashKey& secret_;
+  UniqueFunction<bool()> has_room_;
+  bool full_ = false;
+  std::unique_ptr<Pending> pending_;
+  std::atomic<bool> failed_{false};
+  std::atomic<uint64_t> acknowledged_{0};
+  std::atomic<uint64_t> trimmed_bytes_{0};
+};
+
+}  // namespace arena::engine

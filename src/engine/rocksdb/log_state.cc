@@ -1,0 +1,114 @@
+#include "engine/rocksdb/log_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace arena::engine {
+
+LogTail LogState::tail() const {
+  const std::lock_guard lock(mutex_);
+  return tail_;
+}
+
+void LogState::append(const BlockFacts& block) {
+  const std::lock_guard lock(mutex_);
+  if (open_.bytes == 0) open_.base = block.base;
+  open_.end = block.end;
+  open_.bytes += block.bytes;
+  open_.checksum = block.checksum;
+  bytes_ += block.bytes;
+  tail_ = {block.end, block.checksum};
+  for (const uint64_t topic : block.topics) postings_[topic].push_back(block.base);
+}
+
+bool LogState::wants_closing() const {
+  const std::lock_guard lock(mutex_);
+  return open_.bytes >= kSegmentBytes;
+}
+
+Segment LogState::open_segment() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
+Postings LogState::open_postings() const {
+  const std::lock_guard lock(mutex_);
+  return postings_;
+}
+
+void LogState::close_segment() {
+  const std::lock_guard lock(mutex_);
+  if (open_.bytes == 0) return;
+  closed_.push_back(open_);
+  open_ = {};
+  postings_.clear();
+}
+
+void LogState::trim(uint64_t new_start) {
+  const std::lock_guard lock(mutex_);
+  start_ = std::max(start_, std::min(new_start, tail_.end));
+  while (!closed_.empty() && closed_.front().end <= start_) {
+    bytes_ -= closed_.front().bytes;
+    closed_.pop_front();
+  }
+  if (open_.bytes != 0 && open_.end <= start_) {
+    bytes_ -= open_.bytes;
+    open_ = {};
+    postings_.clear();
+  }
+}
+
+void LogState::restore(uint64_t start, std::deque<Segment> closed) {
+  const std::lock_guard lock(mutex_);
+  start_ = start;
+  closed_ = std::move(closed);
+  for (const Segment& segment : closed_) {
+    bytes_ += segment.bytes;
+    tail_ = {segment.end, segment.checksum};
+  }
+}
+
+void LogState::raise_tail(LogTail tail) {
+  const std::lock_guard lock(mutex_);
+  if (tail.end > tail_.end) tail_ = tail;
+}
+
+uint64_t LogState::start() const {
+  const std::lock_guard lock(mutex_);
+  return start_;
+}
+
+uint64_t LogState::bytes_from(uint64_t start) const {
+  const std::lock_guard lock(mutex_);
+  if (start >= tail_.end) return 0;
+  uint64_t bytes = bytes_;
+  for (const Segment& segment : closed_) {
+    if (segment.end > start) break;
+    bytes -= segment.bytes;
+  }
+  return bytes;
+}
+
+uint64_t LogState::boundary_above(uint64_t offset) const {
+  const std::lock_guard lock(mutex_);
+  for (const Segment& segment : closed_) {
+    if (segment.end > offset) return segment.end;
+  }
+  return tail_.end;
+}
+
+uint64_t LogState::segment_base(uint64_t offset) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::partition_point(closed_.begin(), closed_.end(), [&](const Segment& one) { return one.end <= offset; });
+  if (at != closed_.end()) return at->base;
+  return open_.bytes == 0 ? tail_.end : open_.base;
+}
+
+std::vector<uint64_t> LogState::open_bases(uint64_t topic, uint64_t& open_base) const {
+  const std::lock_guard lock(mutex_);
+  open_base = open_.bytes == 0 ? tail_.end : open_.base;
+  const auto at = postings_.find(topic);
+  return at == postings_.end() ? std::vector<uint64_t>() : at->second;
+}
+
+}  // namespace arena::engine

@@ -1,0 +1,89 @@
+// What is known in memory of one log: its segments, where it starts and ends, and which topics the last segment has.
+// The blocks are the truth; all of this is rebuilt from them and from the index, which is written once a segment.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/rocksdb/keys.h"
+#include "engine/store.h"
+
+namespace arena::engine {
+
+// About so many bytes of blocks share their index entries, and are counted as one when the log is trimmed.
+inline constexpr uint64_t kSegmentBytes = 1 << 20;
+
+struct Segment {
+  uint64_t base = 0;
+  uint64_t end = 0;
+  uint64_t bytes = 0;
+  uint32_t checksum = 0;  // of its last block
+};
+
+// A block that is, or is to be, stored.
+struct BlockFacts {
+  uint64_t base = 0;
+  uint64_t end = 0;
+  uint64_t bytes = 0;
+  uint32_t checksum = 0;
+  std::vector<uint64_t> topics;  // hashes, each once
+};
+
+// Topic hash -> bases of the blocks that hold it, rising.
+using Postings = std::map<uint64_t, std::vector<uint64_t>>;
+
+struct LogTail {
+  uint64_t end = 0;
+  uint32_t checksum = 0;
+};
+
+// Changed by the commit thread alone, after the change is on disk; read by any.
+class LogState {
+ public:
+  explicit LogState(LogName name) : name_(name) {}
+  LogState(const LogState&) = delete;
+  LogState& operator=(const LogState&) = delete;
+
+  LogName name() const { return name_; }
+
+  // ---- the commit thread, and recovery
+  LogTail tail() const;
+  void append(const BlockFacts& block);
+  // Is the open segment so large that its index is to be written? Then with these entries, and close_segment().
+  bool wants_closing() const;
+  Segment open_segment() const;
+  Postings open_postings() const;
+  void close_segment();
+  void trim(uint64_t new_start);
+  // What recovery found in the index, before it appends the later blocks.
+  void restore(uint64_t start, std::deque<Segment> closed);
+  // The log went on to here, though no block is left to say so.
+  void raise_tail(LogTail tail);
+
+  // ---- any thread
+  uint64_t start() const;
+  // What lies at or above `start`, whole segments counted.
+  uint64_t bytes_from(uint64_t start) const;
+  // The first segment boundary above `offset`: where reading goes on when a part cannot be read at all.
+  uint64_t boundary_above(uint64_t offset) const;
+  // The base of the segment that holds `offset`, or of the first above it; the log's end if there is none.
+  uint64_t segment_base(uint64_t offset) const;
+  // Bases of the open segment's blocks with that topic; `open_base` is where that segment begins.
+  std::vector<uint64_t> open_bases(uint64_t topic, uint64_t& open_base) const;
+
+ private:
+  const LogName name_;
+  mutable std::mutex mutex_;
+  std::deque<Segment> closed_;
+  Segment open_;
+  Postings postings_;  // of the open segment
+  uint64_t start_ = 0;
+  LogTail tail_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace arena::engine

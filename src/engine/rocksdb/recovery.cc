@@ -1,0 +1,192 @@
+#include "engine/rocksdb/recovery.h"
+
+#include <rocksdb/db.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/block.h"
+#include "engine/rocksdb/index_values.h"
+
+namespace arena::engine {
+namespace {
+
+// No block spans more offsets. What follows a last block that cannot be read begins so far above it.
+constexpr uint64_t kSpanMax = uint64_t{1} << 32;
+
+std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+std::unique_ptr<rocksdb::Iterator> iterate(Database& database, rocksdb::ColumnFamilyHandle* family) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(options, family));
+}
+
+// Walks from one log's first key to the next log's.
+Status collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std::set<LogName>& names) {
+  const auto at = iterate(database, family);
+  for (at->SeekToFirst(); at->Valid();) {
+    LogName name;
+    if (!read_log_name(view(at->key()), name)) return fail("a key of the store is too short");
+    names.insert(name);
+    at->Seek(log_prefix(name) + std::string(17, '\xff'));
+  }
+  if (!at->status().ok()) return fail(error_of(at->status()));
+  return Unit{};
+}
+
+class LogRecovery {
+ public:
+  LogRecovery(Database& database, const HashKey& secret, LogState& log, Recovered& recovered)
+      : database_(database), secret_(secret), log_(log), recovered_(recovered) {}
+
+  Status run() {
+    load_start();
+    load_segments();
+    uint64_t from = start_.start;
+    if (!closed_.empty()) {
+      from = closed_.back().end;
+      link_ = closed_.back().checksum;
+    } else if (from == start_.tail.end) {
+      link_ = start_.tail.checksum;
+    }
+    log_.restore(start_.start, std::move(closed_));
+    if (Status read = read_blocks(from); !read) return read;
+    if (log_.tail().end < start_.tail.end) {
+      if (start_.start < start_.tail.end) damage("the end of a log is missing", std::to_string(start_.tail.end));
+      log_.raise_tail(start_.tail);
+    }
+    database_.clean_starts().set(log_.name(), log_.segment_base(start_.start));
+    return Unit{};
+  }
+
+ private:
+  void damage(const char* what, const std::string& reason) {
+    ++recovered_.damaged;
+    log::error("engine", what, {{"partition", unsigned{log_.name().partition}}, {"log", static_cast<unsigned>(log_.name().log)}, {"reason", reason}});
+  }
+
+  void load_start() {
+    std::string value;
+    const auto status = database_.db().Get({}, database_.index(), start_key(log_.name()), &value);
+    if (status.IsNotFound()) return;
+    const auto start = status.ok() ? decode_start(value) : Result<StoredStart>(fail(error_of(status)));
+    if (start.ok()) {
+      start_ = *start;
+    } else {
+      damage("where a log starts cannot be read; what was trimmed may come back", start.error().reason);
+    }
+  }
+
+  void load_segments() {
+    const auto at = iterate(database_, database_.index());
+    const std::string end = topic_key(log_.name(), 0, 0);
+    for (at->Seek(segment_key(log_.name(), 0)); at->Valid() && view(at->key()) < end; at->Next()) {
+      const auto segment = decode_segment(view(at->value()));
+      if (!segment.ok()) {
+        damage("a segment of a log cannot be read", segment.error().reason);
+      } else if (segment->end > start_.start) {
+        closed_.push_back(*segment);
+      }
+    }
+    if (!at->status().ok()) damage("the segments of a log cannot be read", at->status().ToString());
+  }
+
+  // The blocks that the index does not know yet.
+  Status read_blocks(uint64_t from) {
+    const auto at = iterate(database_, database_.blocks());
+    const std::string prefix = log_prefix(log_.name());
+    const auto mine = [&] { return at->Valid() && view(at->key()).starts_with(prefix); };
+    at->SeekForPrev(block_key(log_.name(), from));
+    if (!mine() && at->status().ok()) at->Seek(block_key(log_.name(), from));
+    uint64_t unreadable = UINT64_MAX;  // base of the block before, if it could not be read
+    while (mine()) {
+      LogName name;
+      uint64_t base = 0;
+      read_block_key(view(at->key()), name, base);
+      ++recovered_.blocks_read;
+      unreadable = take_block(base, view(at->value()), from) ? UINT64_MAX : base;
+      at->Next();
+    }
+    if (!at->status().ok()) return find_end(at->status());
+    if (unreadable != UINT64_MAX) jump_over(unreadable);
+    return Unit{};
+  }
+
+  // False if it cannot be read.
+  bool take_block(uint64_t base, std::string_view bytes, uint64_t from) {
+    auto reader = BlockReader::open(bytes);
+    if (!reader.ok()) {
+      damage("a block cannot be read", reader.error().reason + ", at offset " + std::to_string(base));
+      link_ = std::nullopt;
+      return false;
+    }
+    const BlockHeader& header = reader->header();
+    if (header.end_offset <= from) return true;
+    if (link_ && header.previous_checksum != *link_) {
+      damage("a block does not follow the one before it", "at offset " + std::to_string(base));
+    }
+    link_ = header.checksum;
+    BlockFacts facts{header.base_offset, header.end_offset, bytes.size(), header.checksum, {}};
+    std::set<uint64_t> topics;
+    while (reader->next()) topics.insert(topic_hash(secret_, reader->topic()));
+    facts.topics.assign(topics.begin(), topics.end());
+    log_.append(facts);
+    return true;
+  }
+
+  // Offsets are never used twice, so the log goes on above everything that may have been there.
+  void jump_over(uint64_t base) {
+    log_.append({base, base + kSpanMax, 1, 0, {}});
+  }
+
+  // RocksDB cannot read a file: the last key still says where the log ends.
+  Status find_end(const rocksdb::Status& status) {
+    damage("a part of a log cannot be read", status.ToString());
+    const auto at = iterate(database_, database_.blocks());
+    at->SeekForPrev(block_key(log_.name(), UINT64_MAX));
+    LogName name;
+    uint64_t base = 0;
+    if (!at->Valid() || !read_block_key(view(at->key()), name, base) || name != log_.name()) {
+      return fail_with("it cannot be told where the log of partition " + std::to_string(log_.name().partition) +
+                       " ends: " + status.ToString());
+    }
+    const auto header = read_block_header(view(at->value()));
+    if (!header.ok()) {
+      jump_over(base);
+    } else if (header->end_offset > log_.tail().end) {
+      log_.append({base, header->end_offset, at->value().size(), header->checksum, {}});
+    }
+    return Unit{};
+  }
+
+  Database& database_;
+  const HashKey& secret_;
+  LogState& log_;
+  Recovered& recovered_;
+  StoredStart start_;
+  std::deque<Segment> closed_;
+  std::optional<uint32_t> link_;  // checksum of the block before, where it is known
+};
+
+}  // namespace
+
+Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret) {
+  std::set<LogName> names;
+  if (Status read = collect_names(database, database.blocks(), names); !read) return fail(read.error());
+  if (Status read = collect_names(database, database.index(), names); !read) return fail(read.error());
+  Recovered recovered;
+  for (const LogName& name : names) {
+    LogState* log = logs.find(name);
+    if (log == nullptr) return fail("the store holds a partition that this broker does not have");
+    ++recovered.logs;
+    if (Status read = LogRecovery(database, secret, *log, recovered).run(); !read) return fail(read.error());
+  }
+  return recovered;
+}
+
+}  // namespace arena::engine

@@ -1,0 +1,20 @@
+// What is known of the logs, made again from the index and from the blocks that came after it.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/rocksdb/database.h"
+#include "engine/rocksdb/log_table.h"
+
+namespace arena::engine {
+
+struct Recovered {
+  uint64_t logs = 0;
+  uint64_t blocks_read = 0;
+  uint64_t damaged = 0;  // blocks and index entries that cannot be read, and broken links between blocks
+};
+
+// Blocks. Fails only when it cannot be told where a log ends.
+Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret);
+
+}  // namespace arena::engine

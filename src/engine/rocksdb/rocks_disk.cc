@@ -1,0 +1,104 @@
+#include "engine/rocksdb/rocks_disk.h"
+
+#include <rocksdb/db.h>
+#include <sys/statvfs.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "engine/block.h"
+#include "engine/rocksdb/recovery.h"
+
+namespace arena::engine {
+namespace {
+constexpr uint64_t kCleanEveryBytes = 16 << 20;
+}  // namespace
+
+Result<std::shared_ptr<RocksDisk>> RocksDisk::open(RocksOptions options) {
+  Result<StoreFolder> folder = StoreFolder::open(options.path, options.partitions);
+  if (!folder.ok()) return fail(folder.error());
+  std::shared_ptr<RocksDisk> disk(new RocksDisk(std::move(*folder), std::move(options)));
+  if (Status opened = disk->open_database(); !opened) return fail(opened.error());
+  return disk;
+}
+
+RocksDisk::RocksDisk(StoreFolder folder, RocksOptions options)
+    : folder_(std::move(folder)), options_(std::move(options)), logs_(options_.partitions) {}
+
+RocksDisk::~RocksDisk() {
+  if (writer_) mark_high_water();
+}
+
+Status RocksDisk::open_database() {
+  auto database = Database::open(folder_.database_path(), options_.env);
+  if (!database.ok()) {
+    return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason +
+                     "; restore the folder from a backup, or name another one");
+  }
+  database_ = std::move(*database);
+  if (Status checked = check_high_water(); !checked) return checked;
+  const auto recovered = recover_logs(*database_, logs_, folder_.secret());
+  if (!recovered.ok()) {
+    return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason +
+                     "; restore the folder from a backup, or name another one");
+  }
+  damaged_ = recovered->damaged;
+  writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return has_room(); });
+  log::info("engine", "the store is open", {{"path", folder_.path()}, {"logs", recovered->logs}, {"blocks_read", recovered->blocks_read}, {"damaged", recovered->damaged}});
+  return Unit{};
+}
+
+// RocksDB takes a log that ends early for one that was cut by a crash. What was acknowledged must be there.
+Status RocksDisk::check_high_water() {
+  const auto mark = folder_.high_water();
+  if (!mark.ok()) return fail(mark.error());
+  marked_ = *mark;
+  if (database_->sequence() >= *mark) return Unit{};
+  return fail_with(folder_.path() + " lacks the end of what was acknowledged (it goes to " + std::to_string(database_->sequence()) +
+                   ", and went to " + std::to_string(*mark) + "); restore it from a backup, or, to serve what is left, delete " +
+                   folder_.path() + "/high-water and start again");
+}
+
+bool RocksDisk::has_room() {
+  if (options_.free_bytes) return options_.free_bytes() >= options_.reserve_bytes;
+  struct statvfs info {};
+  if (::statvfs(options_.path.c_str(), &info) != 0) return true;  // the write will tell
+  return uint64_t{info.f_bavail} * info.f_frsize >= options_.reserve_bytes;
+}
+
+void RocksDisk::commit(CommitDoor& door, uint64_t ticket) {
+  std::vector<CommitEntry> group = queue_.take(door, ticket);
+  if (group.empty()) return;
+  writer_->write(group);
+  queue_.finish(std::move(group));
+}
+
+bool RocksDisk::wants_cleaning() {
+  const uint64_t more = writer_->take_trimmed_bytes();
+  if (trimmed_bytes_.fetch_add(more) + more < kCleanEveryBytes) return false;
+  return trimmed_bytes_.exchange(0) >= kCleanEveryBytes;
+}
+
+void RocksDisk::mark_high_water() {
+  const std::lock_guard lock(mark_mutex_);
+  const uint64_t sequence = writer_->acknowledged();
+  if (sequence <= marked_) return;
+  if (Status written = folder_.set_high_water(sequence); !written) {
+    log::warn("engine", "the high-water mark cannot be written", {{"reason", written.error().reason}});
+    return;
+  }
+  marked_ = sequence;
+}
+
+bool RocksDisk::corrupt(LogName name, uint64_t offset) {
+  const std::unique_ptr<rocksdb::Iterator> at(database_->db().NewIterator({}, database_->blocks()));
+  at->SeekForPrev(block_key(name, offset));
+  if (!at->Valid()) return false;
+  std::string bytes = at->value().ToString();
+  const auto header = read_block_header(bytes);
+  if (!header.ok() || header->end_offset <= offset) return false;
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  return database_->db().Put({}, database_->blocks(), at->key(), bytes).ok();
+}
+
+}  // namespace arena::engine
