@@ -80,6 +80,7 @@ am::DecodeResult Connection::decode_next(std::string_view bytes) const {
   am::DecodeLimits limits;
   limits.user_properties_max = options_->user_properties_max;
   limits.user_property_bytes_max = options_->user_property_bytes_max;
+  limits.filters_max = options_->filters_per_subscribe_max;
   if (stage_ == Stage::fresh) {
     limits.packet_bytes_max = options_->connect_bytes_max;
     return am::decode_connect(bytes, limits);
