@@ -27,8 +27,8 @@ class FailureListener final : public rocksdb::EventListener {
  public:
   explicit FailureListener(std::shared_ptr<std::atomic<bool>> failed) : failed_(std::move(failed)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    failed_->store(true);
-    log::error("engine", "RocksDB cannot write", {{"reason", status->ToString()}});
+    if (failed_->exchange(true)) return;
+    log::error("engine", "RocksDB cannot write; nothing more will be committed", {{"reason", status->ToString()}});
   }
 
  private:
@@ -99,17 +99,20 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
 
 Error error_of(const rocksdb::Status& status) { return Error{status.ToString()}; }
 
-Result<std::unique_ptr<Database>> Database::open(const std::string& path, rocksdb::Env* env) {
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, const DatabaseOptions& wanted) {
   std::unique_ptr<Database> made(new Database());
   const auto cache = rocksdb::NewLRUCache(kCacheBytes);
-  rocksdb::DBOptions options = database_options(env);
+  rocksdb::DBOptions options = database_options(wanted.env);
   options.listeners.push_back(std::make_shared<FailureListener>(made->background_failed_));
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName, family_options(cache)},
       {"blocks", blocks_options(cache, made->clean_starts_)},
       {"index", index_options(cache, made->clean_starts_)},
       {"spaces", family_options(cache)},
   };
+  if (wanted.write_buffer_bytes != 0) {
+    for (auto& family : families) family.options.write_buffer_size = wanted.write_buffer_bytes;
+  }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options, path, families, &made->families_, &db);
   if (!status.ok()) return fail(error_of(status));

@@ -38,11 +38,15 @@ class CleanStarts {
   std::map<LogName, uint64_t> starts_;
 };
 
+struct DatabaseOptions {
+  rocksdb::Env* env = nullptr;      // the file system to use, null for the real one; outlives the database
+  uint64_t write_buffer_bytes = 0;  // of each column family; 0: as pinned
+};
+
 // Any thread, as RocksDB allows; writes from one thread at a time.
 class Database {
  public:
-  // `env`: the file system to use, null for the real one; outlives the database.
-  static Result<std::unique_ptr<Database>> open(const std::string& path, rocksdb::Env* env);
+  static Result<std::unique_ptr<Database>> open(const std::string& path, const DatabaseOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -110,6 +110,7 @@ Result<StoreFolder> StoreFolder::open(const std::string& path, PartitionId parti
   StoreFolder folder(path);
   if (Status locked = folder.take_lock(); !locked) return fail(locked.error());
   if (Status read = folder.load_or_make_format(partitions); !read) return fail(read.error());
+  if (Status database = make_folder(folder.database_path()); !database) return fail(database.error());
   const std::string marks = path + "/high-water";
   folder.mark_fd_ = ::open(marks.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (folder.mark_fd_ < 0) return fault("cannot open", marks, errno, "check its permissions");

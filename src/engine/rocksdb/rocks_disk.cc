@@ -30,7 +30,7 @@ RocksDisk::~RocksDisk() {
 }
 
 Status RocksDisk::open_database() {
-  auto database = Database::open(folder_.database_path(), options_.env);
+  auto database = Database::open(folder_.database_path(), {options_.env, options_.write_buffer_bytes});
   if (!database.ok()) {
     return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason +
                      "; restore the folder from a backup, or name another one");

@@ -20,8 +20,10 @@ struct RocksOptions {
   std::string path;  // made if it is not there
   PartitionId partitions = 16;
   uint64_t reserve_bytes = 256 << 20;  // with less free space, what adds to the store is refused
-  // For tests: another file system, which outlives the disk, and another idea of its free space.
+  // For tests: another file system, which outlives the disk, files written after so few bytes, and another idea of
+  // the free space.
   rocksdb::Env* env = nullptr;
+  uint64_t write_buffer_bytes = 0;  // 0: as pinned
   UniqueFunction<uint64_t()> free_bytes;
 };
 
