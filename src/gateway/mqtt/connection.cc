@@ -223,6 +223,13 @@ void Connection::send(const am::Packet& packet) {
 }
 
 void Connection::send_ack(am::PacketType type, uint16_t packet_id, Reason reason) {
+  if (reason == Reason::success && am::kPlainAckBytes <= peer_packet_bytes_max_) {
+    am::append_plain_ack(stream_->output(), type, packet_id);
+    door_.counters().packets_sent.add();
+    door_.counters().bytes_sent.add(am::kPlainAckBytes);
+    stream_->mark_dirty();
+    return;
+  }
   am::Ack ack;
   ack.type = type;
   ack.packet_id = packet_id;
