@@ -32,6 +32,12 @@ Group::Group(Shard& shard, uint64_t id, std::string space, std::string name, std
 
 Group::~Group() = default;
 
+void leave_group(Shard& shard, uint64_t group_id, SessionId session) {
+  shard.call(group_core(group_id), [group_id, session](Shard& there) {
+    if (Group* group = there.find_group(group_id)) group->leave(session);
+  });
+}
+
 Group::Member* Group::find(SessionId session) {
   const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.session == session; });
   return it == members_.end() ? nullptr : &*it;

@@ -108,4 +108,7 @@ class Group final : public Reader {
   Filters filters_;
 };
 
+// From any core.
+void leave_group(Shard& shard, uint64_t group_id, SessionId session);
+
 }  // namespace arena::broker

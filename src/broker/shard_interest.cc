@@ -113,10 +113,7 @@ void Shard::silence(Subscription& subscription) {
 
 void Shard::forget_subscription(const Subscription& subscription, uint64_t reader, bool last_durable) {
   if (subscription.session != nullptr && !subscription.request.group.empty()) {
-    if (subscription.group_id == 0) return;
-    call(group_core(subscription.group_id), [group_id = subscription.group_id, reader](Shard& there) {
-      if (Group* group = there.find_group(group_id)) group->leave(reader);
-    });
+    if (subscription.group_id != 0) leave_group(*this, subscription.group_id, reader);
     return;
   }
   const std::string& filter = subscription.request.filter;

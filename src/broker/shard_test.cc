@@ -557,5 +557,19 @@ TEST_P(BrokerTest, KicksThoseChosenAndNobodyElse) {
   EXPECT_TRUE(durable.present);
 }
 
+TEST_P(BrokerTest, AGroupEndsThoughItsMemberExpiresWhileTheStoreIsSlowToRecover) {
+  {
+    Peer a(world, "a");
+    ASSERT_TRUE(a.connect(true, 2));
+    a.subscribe("t", k1, "g");
+    a.drop();
+    world.run_ms(200);
+    world.disk().set_commit_delay_ms(3000);
+    world.crash();
+  }
+  world.disk().set_commit_delay_ms(0);
+  EXPECT_TRUE(world.settle([&] { return world.sum(&Counters::sessions) == 0 && world.sum(&Counters::groups) == 0; }));
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -33,6 +33,8 @@ struct SubArguments {
   std::string timeout;
 };
 
+constexpr std::size_t kFiltersPerPacket = 100;  // servers take only so many
+
 // Prints what comes. Messages of QoS 1 and 2 are acknowledged once they are printed.
 class SubRun final : public ClientRun {
  public:
@@ -41,21 +43,29 @@ class SubRun final : public ClientRun {
 
  private:
   void on_ready() override {
+    answered_ = 0;
     mqtt::Subscribe packet;
     for (const std::string& filter : arguments_.filters) {
       packet.subscriptions.push_back({filter, static_cast<Guarantee>(arguments_.qos)});
+      if (packet.subscriptions.size() == kFiltersPerPacket) subscribe(std::exchange(packet, {}));
     }
+    if (!packet.subscriptions.empty()) subscribe(std::move(packet));
+  }
+
+  void subscribe(mqtt::Subscribe packet) {
     if (!client().subscribe(std::move(packet))) finish(complain(kFailed, "the filters are too long for one packet"));
   }
 
   void on_suback(const mqtt::Suback& suback) override {
-    for (std::size_t i = 0; i < suback.reasons.size() && i < arguments_.filters.size(); ++i) {
+    const std::size_t first = std::exchange(answered_, answered_ + suback.reasons.size());  // answers come in order
+    const auto filter = arguments_.filters.begin() + static_cast<std::ptrdiff_t>(std::min(first, arguments_.filters.size()));
+    for (std::size_t i = 0; i < suback.reasons.size() && filter + static_cast<std::ptrdiff_t>(i) != arguments_.filters.end(); ++i) {
       const mqtt::Reason reason = suback.reasons[i];
       if (!is_error(reason)) continue;
       // MQTT 3.1.1 gives no reasons; permissions are by far the usual one.
       const bool unsaid = arguments_.target.version != "5";
       const int code = unsaid ? kRefused : exit_code_of(reason);
-      complain(code, fmt::format("the server refused the filter \"{}\"{}{}", arguments_.filters[i], unsaid ? "" : ": ",
+      complain(code, fmt::format("the server refused the filter \"{}\"{}{}", filter[static_cast<std::ptrdiff_t>(i)], unsaid ? "" : ": ",
                                  unsaid ? "" : to_string(reason)),
                code != kRefused ? "" : "may this user read it? Ask whoever runs the server");
       finish(code);
@@ -85,6 +95,7 @@ class SubRun final : public ClientRun {
   const SubArguments& arguments_;
   std::string text_;
   uint64_t seen_ = 0;
+  std::size_t answered_ = 0;  // filters
 };
 
 Status check(const SubArguments& arguments) {

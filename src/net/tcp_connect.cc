@@ -1,3 +1,5 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +68,8 @@ class Connecting final : public runtime::LoopOwned, private runtime::IoHandler {
   bool begin(const SocketAddress& address) {
     fd_ = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return false;
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (!options_.local_address.empty()) {
       const auto local = parse_address(options_.local_address, 0);
       if (!local) {

@@ -1,5 +1,4 @@
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -41,8 +40,6 @@ class TcpDetached final : public DetachedStream {
 
 TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options)
     : Stream(std::move(peer), options), loop_(loop), fd_(fd) {
-  const int on = 1;
-  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // a turn's output is one write already
   watched_ = kReading;
   if (loop_.add(fd_, watched_, *this)) return;
   ::close(std::exchange(fd_, -1));
@@ -68,14 +65,15 @@ void TcpStream::finish(CloseReason reason) {
   if (StreamHandler* handler = std::exchange(handler_, nullptr)) handler->on_closed(reason);
 }
 
+// The system is told at the end of the turn: a CONNECT that is decided at once pauses and resumes in one.
 void TcpStream::pause_reading() {
   paused_ = true;
-  watch_what_is_needed();
+  if (fd_ >= 0) loop_.at_turn_end(*this);
 }
 
 void TcpStream::resume_reading() {
   paused_ = false;
-  watch_what_is_needed();
+  if (fd_ >= 0) loop_.at_turn_end(*this);
 }
 
 void TcpStream::close() {
@@ -207,6 +205,7 @@ void TcpStream::on_turn_end() {
     drop_output();
     return;
   }
+  watch_what_is_needed();
   flush();
   after_flush();
 }

@@ -43,6 +43,7 @@ struct Config {
     uint64_t session_expiry_max_s = 7 * 24 * 3600;
     uint64_t user_properties_max = 64;
     uint64_t user_property_bytes_max = 8192;
+    uint64_t filters_per_subscribe_max = 128;
     uint64_t client_id_bytes_max = 256;
     uint64_t acks_pending_max = 1024;
     uint64_t qos_max = 2;

@@ -37,6 +37,8 @@ constexpr std::array kLimits = {
           "MqttConnect.EndsAtPacketsAboveItsMaximum"},
     Limit{"mqtt.user_properties_max", "disconnected: 0x97", "clients/malformed", "MqttLimits.UserPropertiesOfAPacket"},
     Limit{"mqtt.user_property_bytes_max", "disconnected: 0x97", "clients/malformed", "MqttLimits.UserPropertyBytesOfAPacket"},
+    Limit{"mqtt.filters_per_subscribe_max", "disconnected, and none is taken: 0x97", "clients/malformed",
+          "MqttLimits.FiltersOfASubscribeAndOfAnUnsubscribe"},
     Limit{"mqtt.topic_alias_max", "disconnected: 0x94", "", "MqttPublish.EndsAtTopicAliasesThatAreNone"},
     Limit{"limits.topic_length_max", "publisher: disconnected, 0x90; filter: refused, 0x8F", "",
           "MqttLimits.LengthOfATopicAndOfAFilter"},

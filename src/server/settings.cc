@@ -53,6 +53,8 @@ const std::vector<Setting>& table() {
        Reload::new_connections, 0, 10'000},
       {"mqtt.user_property_bytes_max", SLOT(mqtt.user_property_bytes_max), "All user properties of one packet together.",
        Reload::new_connections, 0, kPacketBytesMax, "bytes"},
+      {"mqtt.filters_per_subscribe_max", SLOT(mqtt.filters_per_subscribe_max),
+       "Topic filters in one SUBSCRIBE or UNSUBSCRIBE.", Reload::new_connections, 1, 65'535},
       {"mqtt.client_id_bytes_max", SLOT(mqtt.client_id_bytes_max), "Longest client id.", Reload::new_connections, 23,
        65'535, "bytes"},
       {"mqtt.acks_pending_max", SLOT(mqtt.acks_pending_max),

@@ -76,6 +76,7 @@ void SysTopics::publish_all() {
       {"clients/malformed", sum(&MqttCounters::malformed)},
       {"clients/connects_refused", sum(&MqttCounters::connects_refused)},
       {"clients/throttled", sum(&MqttCounters::throttled)},
+      {"publish/stray_receipts", sum(&MqttCounters::stray_receipts)},
       {"clients/slow_disconnected", sum(&Counters::slow_disconnected)},
       {"clients/total", total},
       {"messages/received", sum(&MqttCounters::packets_received)},

@@ -18,6 +18,7 @@ std::shared_ptr<const gateway::mqtt::Options> mqtt_options_of(const Config& conf
   out->topic_alias_out_max = static_cast<uint16_t>(mqtt.topic_alias_out_max);
   out->user_properties_max = static_cast<uint32_t>(mqtt.user_properties_max);
   out->user_property_bytes_max = static_cast<uint32_t>(mqtt.user_property_bytes_max);
+  out->filters_per_subscribe_max = static_cast<uint32_t>(mqtt.filters_per_subscribe_max);
   out->retain_available = mqtt.retain_available;
   out->wildcard_available = mqtt.wildcard_available;
   out->shared_available = mqtt.shared_available;

@@ -142,6 +142,12 @@ uint64_t Broker::dropped(broker::Drop reason) const {
   return total;
 }
 
+uint64_t Broker::stray_receipts() const {
+  uint64_t total = 0;
+  for (const auto& core : cores_) total += core->mqtt_counters.stray_receipts.get();
+  return total;
+}
+
 std::size_t Broker::connections() const {
   std::size_t total = 0;
   for (const auto& core : cores_) total += core->door.connections();

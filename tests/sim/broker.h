@@ -27,6 +27,7 @@ class Broker {
   uint64_t sum(broker::Counter broker::Counters::*counter) const;
   uint64_t dropped(broker::Drop reason) const;
   std::size_t connections() const;
+  uint64_t stray_receipts() const;  // since the last crash
   unsigned cores() const { return world_.cores(); }
 
  private:

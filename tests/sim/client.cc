@@ -15,7 +15,12 @@ constexpr std::size_t kAskedMax = 10;  // so that there is always a free one
 }  // namespace
 
 Client::Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally)
-    : name_(std::move(name)), world_(world), network_(network), oracle_(oracle), tally_(tally) {}
+    : name_(std::move(name)),
+      world_(world),
+      network_(network),
+      oracle_(oracle),
+      tally_(tally),
+      lowest_ids_(world.random().below(2) == 0) {}
 
 Client::~Client() = default;
 
@@ -31,10 +36,12 @@ void Client::send(const am::Packet& packet) {
   stream_->mark_dirty();
 }
 
+// Two ways of the field: the next one round, and the lowest that is free, which comes again at once.
 uint16_t Client::next_id() {
   const auto used = [&](uint16_t id) {
     return asked_.contains(id) || std::any_of(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == id; });
   };
+  if (lowest_ids_) last_id_ = 0;
   do {
     last_id_ = last_id_ == kIds ? uint16_t{1} : static_cast<uint16_t>(last_id_ + 1);
   } while (used(last_id_));
@@ -113,7 +120,8 @@ void Client::remember_unanswered() {
 void Client::begin_session(bool present) {
   const bool keeps = dial_.version == am::Version::v5 ? dial_.expiry_s != 0 : !dial_.clean;
   const bool was_known = session_ != nullptr && !session_->lost && session_->persistent;
-  const bool alive = was_known && now_ms() - heard_ms_ < int64_t{expiry_s_} * 1000 - 1000;
+  const int64_t held_back_ms = oracle_.network_is_good ? 0 : kNetworkMs;
+  const bool alive = was_known && now_ms() - heard_ms_ < int64_t{expiry_s_} * 1000 - 1000 - held_back_ms;
   if (dial_.clean && present) oracle_.fail(name_ + " found a session after asking for a clean one");
   if (!dial_.clean && !present && alive && !unsure_) oracle_.fail(name_ + " lost its session");
   if (present && session_ != nullptr && !session_->lost && !unsure_reset_) {
@@ -123,7 +131,10 @@ void Client::begin_session(bool present) {
     if (in_time && oracle_.network_is_good) oracle_.forbid_will(delayed_will_);
     if (!keeps) session_->persistent = false;
   } else {
+    // What the server may still hold of our publishes is ended by sending them again, not by new ones under their ids.
+    std::deque<Outbound> kept = present ? outbound_ : std::deque<Outbound>{};
     forget_session();
+    outbound_ = std::move(kept);
     session_ = &oracle_.new_session(name_, keeps && !present);
     // A session that we did not know of: whatever it has asked for is not ours to judge.
     if (present) session_->lost = true;

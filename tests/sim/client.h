@@ -114,6 +114,7 @@ class Client final : public net::StreamHandler {
   uint64_t wills_ = 0;
   uint64_t requests_ = 0;
   uint16_t last_id_ = 0;
+  const bool lowest_ids_;
   std::deque<Outbound> outbound_;
   // Is there an unanswered UNSUBSCRIBE behind the request that made the span? Then nothing is owed by it any more.
   bool leaving(const Span& span) const;

@@ -8,8 +8,6 @@
 namespace arena::sim {
 namespace {
 
-constexpr int64_t kNetworkMs = 10'000;  // how long the network may hold back what the broker has sent
-
 std::string text(std::size_t index, const Published& message) {
   return "m" + std::to_string(index) + " from " + message.publisher + " to " + message.topic + " at guarantee " +
          std::to_string(static_cast<int>(message.guarantee));
@@ -95,7 +93,8 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
   const auto before_it = [&](const Span& span) {
     return span.granted_ms != 0 && span.granted_ms < message.sent_ms && filter_matches(span.filter, got.topic);
   };
-  const bool late_copy = message.resent && std::none_of(session.spans.begin(), session.spans.end(), before_it);
+  // The same where the first copy had expired.
+  const bool late_copy = message.resent && (message.expires_ms != 0 || std::none_of(session.spans.begin(), session.spans.end(), before_it));
   if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }

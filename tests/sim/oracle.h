@@ -14,6 +14,8 @@
 
 namespace arena::sim {
 
+inline constexpr int64_t kNetworkMs = 10'000;  // how long the network may hold back what the broker has sent
+
 struct Published {
   std::string publisher;
   std::string topic;

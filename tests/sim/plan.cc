@@ -24,11 +24,16 @@ class Planner {
     for (std::size_t i = 0; i < kClients; ++i) {
       plan_.first_dials.push_back(dial(i, below(4) == 0 ? Version::v3_1_1 : Version::v5));
     }
+    uint64_t crash_in = 0;  // operations
     for (int i = 0; i < kOperations; ++i) {
       Step step = operation(i < kGreetings);
       step.wait_ms = static_cast<int64_t>(below(500));
       plan_.steps.push_back(step);
-      if (i % kOperationsPerFault == kOperationsPerFault - 1) plan_.steps.push_back(fault());
+      if (crash_in > 0 && --crash_in == 0) plan_.steps.push_back(crash());
+      if (i % kOperationsPerFault != kOperationsPerFault - 1) continue;
+      plan_.steps.push_back(fault());
+      // A slow disk is often the last word of a machine.
+      if (plan_.steps.back().act == Act::slow_store && below(2) == 0) crash_in = 2 + below(10);
     }
     return std::move(plan_);
   }
@@ -99,9 +104,15 @@ class Planner {
     }
   }
 
+  static Step crash() {
+    Step step;
+    step.act = Act::crash;
+    return step;
+  }
+
   Step fault() {
     static constexpr std::array kFaults{Act::crash, Act::crash,     Act::pause_core,  Act::fill_store,
-                                        Act::cut,   Act::jump_clock, Act::change_rules};
+                                        Act::slow_store, Act::cut,   Act::jump_clock, Act::change_rules};
     Step step;
     step.act = kFaults[below(kFaults.size())];
     step.choice = random_.next();

@@ -22,6 +22,7 @@ enum class Act : uint8_t {
   crash,        // the broker
   pause_core,
   fill_store,
+  slow_store,
   cut,          // some connections
   jump_clock,
   change_rules,

@@ -118,6 +118,11 @@ class Run {
         tally_["fault: store full"]++;
         broker_.disk().set_bytes_max(1);
         return world_.at(2'000'000, [this] { broker_.disk().set_bytes_max(0); });
+      case Act::slow_store:
+        say("a commit takes " + std::to_string(step.amount_ms) + " ms for 5 s");
+        tally_["fault: store slow"]++;
+        broker_.disk().set_commit_delay_ms(step.amount_ms);
+        return world_.at(5'000'000, [this] { broker_.disk().set_commit_delay_ms(0); });
       case Act::cut:
         say("connections are cut");
         tally_["fault: cut"]++;
@@ -151,6 +156,7 @@ class Run {
     say("all is healed");
     network_.set_faults({});
     broker_.disk().set_bytes_max(0);
+    broker_.disk().set_commit_delay_ms(0);
     for (auto& client : clients_) client->hold_acks(false);
     const auto settled = [this] {
       bool all = true;
@@ -239,6 +245,7 @@ class Run {
     if (broker_.sum(&broker::Counters::sessions) != 0) oracle_.fail("sessions are left over");
     if (broker_.sum(&broker::Counters::subscriptions) != 0) oracle_.fail("subscriptions are left over");
     if (broker_.sum(&broker::Counters::groups) != 0) oracle_.fail("groups are left over");
+    if (broker_.stray_receipts() != 0) oracle_.fail("receipts came to publishes that awaited none");
     if (broker_.connections() != 0) oracle_.fail("connections are left over");
   }
   bool all_connected() {

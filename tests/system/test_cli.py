@@ -524,6 +524,14 @@ def sub_count_ends():
 
 
 @test
+def sub_takes_more_filters_than_fit_one_packet():
+    retain("cli/many/249", "last")
+    filters = [f"cli/many/{n}" for n in range(250)]
+    done = said(arena("sub", *at(), *filters, "--count", "1", "--timeout", "5"), 0)
+    equal(done.stdout, "last\n")
+
+
+@test
 def pub_at_every_guarantee_in_both_versions():
     with opened(SHARED.port, 4, "cli-watch") as watch:
         watch.subscribe(("cli/q", 2))

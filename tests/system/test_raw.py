@@ -426,6 +426,8 @@ def rule_breakers(version):
     yield "UNSUBSCRIBE with wrong flags", unsubscribe(version, ["a"], flags=0), [MALFORMED]
     yield "UNSUBSCRIBE without filters", unsubscribe(version, []), [PROTOCOL, MALFORMED]
     yield "UNSUBSCRIBE cut short", cut(unsubscribe(version, ["abc"]), 1), [MALFORMED]
+    yield "SUBSCRIBE with more filters than it takes", subscribe(version, [("a", 0)] * 129), [0x97]
+    yield "UNSUBSCRIBE with more filters than it takes", unsubscribe(version, ["a"] * 129), [0x97]
     if version < 5:
         yield "packet type 15", packet(AUTH), []
         yield "DISCONNECT with a body", packet(DISCONNECT, b"\0"), []

@@ -219,5 +219,23 @@ TEST(SessionDelivery, KeepsBackWhatIsBeingRecordedWhenTheRulesTakeItAway) {
   EXPECT_TRUE(a.received.empty());
 }
 
+// The same when it is unsubscribed from.
+TEST(SessionDelivery, KeepsBackWhatIsBeingRecordedWhenItIsUnsubscribedFrom) {
+  World world(1);
+  Peer a(world, "a");
+  ASSERT_TRUE(a.connect(true, 100));
+  a.subscribe("t", Guarantee::exactly_once);
+  world.disk().set_bytes_max(1);
+  auto message = std::make_unique<Message>();
+  message->topic = "t";
+  message->guarantee = Guarantee::exactly_once;
+  a.session()->take({MessageRef(message.release())}, {Guarantee::exactly_once, false, false, {}});
+  world.run_ms(100);
+  a.unsubscribe("t");
+  world.disk().set_bytes_max(0);
+  world.run_ms(3000);
+  EXPECT_TRUE(a.received.empty());
+}
+
 }  // namespace
 }  // namespace arena::broker::test

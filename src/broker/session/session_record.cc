@@ -153,9 +153,11 @@ void Session::announce(UniqueFunction<void()> done) {
                           [one_done](const std::vector<MessageRef>&) { (*one_done)(); });
     } else {
       join_group(*subscription, [shard = &shard_, id = id_, name = name, one_done](uint64_t group, bool) {
-        if (Session* session = shard->find_session(id)) {
-          const auto it = session->subscriptions_.find(name);
-          if (it != session->subscriptions_.end()) it->second->group_id = group;
+        Session* session = shard->find_session(id);
+        if (session == nullptr) {
+          leave_group(*shard, group, id);  // it expired meanwhile
+        } else if (const auto it = session->subscriptions_.find(name); it != session->subscriptions_.end()) {
+          it->second->group_id = group;
         }
         (*one_done)();
       });

@@ -150,9 +150,7 @@ void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot,
     if (session != nullptr) {
       session->on_group_joined(name, group, stored, before, slot, cookie);
     } else {  // it ended meanwhile
-      shard->call(group_core(group), [group, id](Shard& there) {
-        if (Group* joined = there.find_group(group)) joined->leave(id);
-      });
+      leave_group(*shard, group, id);
     }
   });
 }
@@ -182,9 +180,7 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
                               std::optional<SubscribeRequest> before, std::size_t slot, uint64_t cookie) {
   const auto it = subscriptions_.find(name);
   if (it == subscriptions_.end()) {  // unsubscribed meanwhile
-    shard_.call(group_core(group_id), [group_id, id = id_](Shard& shard) {
-      if (Group* group = shard.find_group(group_id)) group->leave(id);
-    });
+    leave_group(shard_, group_id, id_);
     answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
@@ -320,9 +316,9 @@ void Session::return_group_waiting(uint64_t group_id) {
   for (const GroupDelivery& origin : returned) refuse(origin);
 }
 
-// What waits and nothing matches any more is no longer mine [MQTT-3.10.4-2].
+// What has not left and nothing matches any more is no longer mine [MQTT-3.10.4-2].
 void Session::drop_unwanted() {
-  drop_waiting_if([this](const Item& item) {
+  drop_unsent_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
     for (const auto& [name, subscription] : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
@@ -332,19 +328,23 @@ void Session::drop_unwanted() {
 }
 
 void Session::drop_denied() {
-  const auto denied = [this](const Item& item) {
+  const std::size_t dropped = drop_unsent_if([this](const Item& item) {
     const access::Subject subject{principal_, client_id_};
     return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
-  };
-  std::size_t dropped = drop_waiting_if(denied);
+  });
+  shard_.counters().drop(Drop::denied_delivery, dropped);
+}
+
+// Tells how many they were.
+std::size_t Session::drop_unsent_if(const std::function<bool(const Item&)>& not_mine) {
+  const std::size_t waiting = drop_waiting_if(not_mine);
   std::vector<uint16_t> tags;  // given to what has not left yet
   for (const Outstanding& entry : window_.entries()) {
-    if (!entry.ever_sent && denied(entry.item)) tags.push_back(entry.tag);
+    if (!entry.ever_sent && not_mine(entry.item)) tags.push_back(entry.tag);
   }
   for (uint16_t tag : tags) settled(take_out(tag).item);
-  dropped += tags.size();
-  shard_.counters().drop(Drop::denied_delivery, dropped);
   if (!tags.empty()) pump();
+  return waiting + tags.size();
 }
 
 // Tells how many they were.

@@ -218,6 +218,13 @@ std::size_t append_plain_publish(std::string& out, std::string_view topic, std::
   return bytes;
 }
 
+void append_plain_ack(std::string& out, PacketType type, uint16_t packet_id) {
+  const unsigned flags = type == PacketType::pubrel ? 2U : 0U;  // [MQTT-3.6.1-1]
+  const char bytes[kPlainAckBytes] = {static_cast<char>(static_cast<unsigned>(type) << 4U | flags), 2,
+                                      static_cast<char>(packet_id >> 8), static_cast<char>(packet_id & 0xFF)};
+  out.append(bytes, sizeof bytes);
+}
+
 void set_packet_id(char* frame, const EncodedPublish& layout, uint16_t packet_id) {
   if (layout.packet_id_offset != 0) Writer(frame + layout.packet_id_offset).u16(packet_id);
 }

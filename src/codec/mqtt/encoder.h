@@ -60,6 +60,10 @@ std::optional<EncodedPublish> encode_publish_head(std::string& out, const Publis
 // express it.
 std::size_t append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version);
 
+// Appends a PUBACK, PUBREC, PUBREL or PUBCOMP that says success and nothing else: the same four bytes in all versions.
+inline constexpr std::size_t kPlainAckBytes = 4;
+void append_plain_ack(std::string& out, PacketType type, uint16_t packet_id);
+
 // Patches of a PUBLISH that begins at `frame`.
 void set_packet_id(char* frame, const EncodedPublish& layout, uint16_t packet_id);
 void set_message_expiry(char* frame, const EncodedPublish& layout, uint32_t interval_s);

@@ -52,6 +52,11 @@ TEST(Encoder, GivesBackWhatWasDecoded) {
 
 TEST(Encoder, WritesTheShortestForms) {
   EXPECT_EQ(encoded(Ack{.type = PacketType::pubrel, .packet_id = 1}), bytes_of("62 { 0001 }"));
+  for (const PacketType type : {PacketType::puback, PacketType::pubrec, PacketType::pubrel, PacketType::pubcomp}) {
+    std::string plain;
+    append_plain_ack(plain, type, 0xABCD);
+    EXPECT_EQ(plain, encoded(Ack{.type = type, .packet_id = 0xABCD}));
+  }
   EXPECT_EQ(encoded(Ack{.packet_id = 1, .reason = Reason::not_authorized}), bytes_of("40 { 0001 87 }"));
   EXPECT_EQ(encoded(Ack{.packet_id = 1, .properties = {.reason_string = ""}}),
             bytes_of(R"(40 { 0001 00 { 1F "" } })"));

@@ -44,6 +44,9 @@ class MemoryDisk {
   void repair() { commits_until_failure_ = kNeverFails; }
   bool failed() const { return commits_until_failure_ == 0; }
   void count_commit();
+  // Commits are applied so much later, those that wait together; 0: in the next turn.
+  void set_commit_delay_ms(int64_t delay_ms) { commit_delay_ms_ = delay_ms; }
+  int64_t commit_delay_ms() const { return commit_delay_ms_; }
   // Damages the block that holds the offset; false if there is none.
   bool corrupt(PartitionId partition, LogId log, uint64_t offset);
 
@@ -54,6 +57,7 @@ class MemoryDisk {
   std::atomic<std::size_t> bytes_max_;
   std::atomic<std::size_t> used_bytes_{0};
   std::atomic<int64_t> commits_until_failure_{kNeverFails};
+  std::atomic<int64_t> commit_delay_ms_{0};
 };
 
 }  // namespace arena::engine

@@ -85,19 +85,22 @@ ReadResult read_from(MemoryDisk& disk, ReadRequest& request) {
 
 }  // namespace
 
-// What waits for the loop's next turn, in the order of the calls.
-struct MemoryStore::Queue {
+// What waits, in the order of the calls.
+struct MemoryStore::Queue : std::enable_shared_from_this<MemoryStore::Queue> {
   // Stops as soon as a callback has destroyed the store.
-  static void drain(std::weak_ptr<Queue> weak) {
-    std::vector<Task> tasks;
-    if (const auto queue = weak.lock()) tasks.swap(queue->tasks);
-    for (Task& task : tasks) {
+  static void run(const std::weak_ptr<Queue>& weak, std::vector<Task> Queue::*which) {
+    std::vector<Task> waiting;
+    if (const auto queue = weak.lock()) waiting.swap((*queue).*which);
+    for (Task& task : waiting) {
       if (weak.expired()) return;
       task();
     }
   }
+  static void on_slow(void* self) { run(static_cast<Queue*>(self)->weak_from_this(), &Queue::slow); }
 
-  std::vector<Task> tasks;
+  std::vector<Task> tasks;  // for the loop's next turn
+  std::vector<Task> slow;   // commits, for when the disk has them
+  runtime::Timer timer{&Queue::on_slow, this};
 };
 
 MemoryStore::MemoryStore(runtime::Loop& loop, MemoryDisk& disk)
@@ -107,15 +110,17 @@ MemoryStore::~MemoryStore() = default;
 // One post to the loop for all that is asked in a turn.
 void MemoryStore::enqueue(Task task) {
   if (queue_->tasks.empty()) {
-    loop_.post(loop_.core(), [weak = std::weak_ptr<Queue>(queue_)] { Queue::drain(weak); });
+    loop_.post(loop_.core(), [weak = std::weak_ptr<Queue>(queue_)] { Queue::run(weak, &Queue::tasks); });
   }
   queue_->tasks.push_back(std::move(task));
 }
 
 void MemoryStore::commit(Batch batch, CommitDone done) {
-  enqueue([&disk = disk_, batch = std::move(batch), done = std::move(done)]() mutable {
-    done(apply(disk, batch));
-  });
+  Task task = [&disk = disk_, batch = std::move(batch), done = std::move(done)]() mutable { done(apply(disk, batch)); };
+  const int64_t delay_ms = disk_.commit_delay_ms();
+  if (delay_ms == 0 && queue_->slow.empty()) return enqueue(std::move(task));
+  if (queue_->slow.empty()) loop_.arm(queue_->timer, delay_ms);
+  queue_->slow.push_back(std::move(task));
 }
 
 void MemoryStore::read(ReadRequest request, ReadDone done) {

@@ -57,6 +57,17 @@ TEST_F(MemoryStoreTest, TrimmingMakesRoom) {
   EXPECT_EQ(commit(records(1, 100, {contract_message("t", "x")})), CommitStatus::committed);
 }
 
+TEST_F(MemoryStoreTest, WhatASlowDiskHasNotTakenYetIsLostWithTheStore) {
+  harness.disk().set_commit_delay_ms(1);
+  bool done = false;
+  store().commit(operation(1, put("k", "v")), [&](CommitStatus) { done = true; });
+  EXPECT_TRUE(store().scan(1, Space::sessions, {}, {}, 10).empty());
+  harness.reopen();
+  harness.settle();
+  EXPECT_FALSE(done);
+  EXPECT_TRUE(store().scan(1, Space::sessions, {}, {}, 10).empty());
+}
+
 TEST_F(MemoryStoreTest, DeviceFailsAfterSoManyCommits) {
   harness.disk().fail_after(2);
   EXPECT_EQ(commit(operation(1, put("a", "1"))), CommitStatus::committed);

@@ -80,6 +80,7 @@ am::DecodeResult Connection::decode_next(std::string_view bytes) const {
   am::DecodeLimits limits;
   limits.user_properties_max = options_->user_properties_max;
   limits.user_property_bytes_max = options_->user_property_bytes_max;
+  limits.filters_max = options_->filters_per_subscribe_max;
   if (stage_ == Stage::fresh) {
     limits.packet_bytes_max = options_->connect_bytes_max;
     return am::decode_connect(bytes, limits);
@@ -222,6 +223,13 @@ void Connection::send(const am::Packet& packet) {
 }
 
 void Connection::send_ack(am::PacketType type, uint16_t packet_id, Reason reason) {
+  if (reason == Reason::success && am::kPlainAckBytes <= peer_packet_bytes_max_) {
+    am::append_plain_ack(stream_->output(), type, packet_id);
+    door_.counters().packets_sent.add();
+    door_.counters().bytes_sent.add(am::kPlainAckBytes);
+    stream_->mark_dirty();
+    return;
+  }
   am::Ack ack;
   ack.type = type;
   ack.packet_id = packet_id;

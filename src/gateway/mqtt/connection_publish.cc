@@ -184,7 +184,11 @@ std::unique_ptr<Message> Connection::make_message(const am::Publish& packet, std
 }
 
 void Connection::published(uint64_t cookie, const broker::Receipt& receipt) {
-  if (stage_ != Stage::open || cookie < first_ack_ || cookie - first_ack_ >= acks_.size()) return;
+  if (stage_ != Stage::open) return;
+  if (cookie < first_ack_ || cookie - first_ack_ >= acks_.size() || acks_[cookie - first_ack_].done) {
+    door_.counters().stray_receipts.add();
+    return;
+  }
   PendingAck& ack = acks_[cookie - first_ack_];
   ack.done = true;
   ack.reason = reason_of(receipt.outcome);

@@ -47,6 +47,51 @@ TEST(MqttLimits, UserPropertyBytesOfAPacket) {
   EXPECT_TRUE(more.ended_with(Reason::quota_exceeded));
 }
 
+am::Subscribe subscribe_to(Talker& client, const std::vector<std::string_view>& filters) {
+  am::Subscribe packet;
+  packet.packet_id = ++client.packet_id;
+  for (const std::string_view filter : filters) packet.subscriptions.push_back({filter, k0});
+  return packet;
+}
+
+am::Unsubscribe unsubscribe_from(Talker& client, std::vector<std::string_view> filters) {
+  am::Unsubscribe packet;
+  packet.packet_id = ++client.packet_id;
+  packet.filters = std::move(filters);
+  return packet;
+}
+
+// One too many, and none is taken: the session that comes back has what it had before.
+TEST(MqttLimits, FiltersOfASubscribeAndOfAnUnsubscribe) {
+  Options options;
+  options.filters_per_subscribe_max = 3;
+  for (const Version version : {Version::v3_1, Version::v3_1_1, Version::v5}) {
+    DoorWorld world(1, options);
+    const auto resume = [&](Talker& client) {
+      EXPECT_EQ(client.connect("c", false, version == Version::v5 ? 100 : 0).reason, Reason::success);
+    };
+    Talker pub(world), subscribes(world, version), unsubscribes(world, version), back(world, version);
+    pub.connect("pub");
+    resume(subscribes);
+    EXPECT_EQ(subscribes.subscribe(subscribe_to(subscribes, {"a", "b", "c"})).size(), 3u);
+    subscribes.say(subscribe_to(subscribes, {"d", "e", "f", "g"}));
+    EXPECT_TRUE(subscribes.ended_with(Reason::quota_exceeded));
+    EXPECT_EQ(world.counters[0]->malformed.get(), 1u);
+
+    resume(unsubscribes);
+    unsubscribes.say(unsubscribe_from(unsubscribes, {"x", "y", "z"}));
+    unsubscribes.next<am::Unsuback>();
+    unsubscribes.say(unsubscribe_from(unsubscribes, {"a", "b", "c", "d"}));
+    EXPECT_TRUE(unsubscribes.ended_with(Reason::quota_exceeded));
+    EXPECT_EQ(world.counters[0]->malformed.get(), 2u);
+
+    resume(back);
+    for (const char* topic : {"d", "e", "f", "g", "a", "b", "c"}) pub.publish(topic, "");
+    for (const char* topic : {"a", "b", "c"}) EXPECT_EQ(back.next<am::Publish>().topic, topic);
+    EXPECT_TRUE(back.silent());
+  }
+}
+
 TEST(MqttLimits, LengthOfATopicAndOfAFilter) {
   Options options;
   options.topics.length_max = 10;

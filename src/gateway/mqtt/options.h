@@ -21,6 +21,7 @@ struct Options {
   uint16_t topic_alias_out_max = 16;         // that we set for a client that allows it
   uint32_t user_properties_max = 64;
   uint32_t user_property_bytes_max = 8192;
+  uint32_t filters_per_subscribe_max = 128;  // of an UNSUBSCRIBE, too
   bool retain_available = true;
   bool wildcard_available = true;
   bool shared_available = true;
@@ -67,6 +68,7 @@ struct Counters {
   broker::Counter refused[kRefused];    // before they were let in, by reason
   broker::Counter publishes_received;
   broker::Counter throttled;            // times a publisher's socket was not read for a while
+  broker::Counter stray_receipts;       // answers to publishes that await none: a fault of ours, so always zero
 
   void refuse(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }
 };

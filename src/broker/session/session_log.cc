@@ -1,0 +1,113 @@
+// A session behind the log: what it reads, and the seam to what comes live. CURSORS.md 6, 7.
+#include <utility>
+
+#include "broker/session/session.h"
+#include "broker/shard.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+
+void Session::read_if_room() {
+  if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
+  if (std::exchange(groups_refused_, false)) tell_groups();
+  if (!last_values_.empty() || (!waiting_.empty() && !has_room())) return;
+  if (feed_.behind()) feed_.read_more(durable_filters());
+}
+
+std::optional<Merged> Session::merge_own(const Message& message, PartitionId partition, uint64_t offset) {
+  Merged merged;
+  bool mine = false;
+  for (auto& [name, subscription] : subscriptions_) {
+    if (!subscription->durable || !subscription->is_born(partition, offset)) continue;
+    if (!filter_matches(subscription->request.filter, message.topic)) continue;
+    if (subscription->request.no_local && message.publisher == identity_) continue;
+    if (!may_read(*subscription, message.topic)) {
+      shard_.counters().drop(Drop::denied_delivery);
+      continue;
+    }
+    mine = true;
+    merged.guarantee = std::max(merged.guarantee, std::min(message.guarantee, subscription->request.granted));
+    merged.retained = merged.retained || (subscription->request.keep_retained_flag && message.retain);
+    if (subscription->request.id != 0) merged.ids.push_back(subscription->request.id);
+  }
+  if (!mine) return std::nullopt;
+  return merged;
+}
+
+void Session::take_record(PartitionId partition, engine::Record& record) {
+  Cursor* cursor = feed_.find(partition);
+  if (record.offset < cursor->next()) return;
+  std::optional<Merged> merged = merge_own(*record.message, partition, record.offset);
+  if (!merged || !cursor->take(record.offset)) return;
+  Item item{std::move(record.message), merged->guarantee, merged->retained, true, partition, record.offset};
+  item.ids = std::move(merged->ids);
+  const auto restored = restored_tags_.find({partition, record.offset});
+  if (restored != restored_tags_.end()) {
+    item.restored_tag = restored->second;
+    item.guarantee = Guarantee::exactly_once;  // as it began, whatever the subscription says now
+    restored_tags_.erase(restored);
+  }
+  if (item.guarantee == Guarantee::at_most_once) {
+    // The subscription is just being lowered to that: nobody would ever settle it under a tag [MQTT-3.3.1-2].
+    settled(item);
+    item.stored = false;
+    enqueue_transient(std::move(item));
+    return;
+  }
+  waiting_bytes_ += item.bytes();
+  waiting_.push_back(std::move(item));
+}
+
+// Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
+// may still hold them open, so they are released.
+void Session::release_unread(PartitionId partition, uint64_t next) {
+  std::vector<uint16_t> tags;
+  for (auto it = restored_tags_.begin(); it != restored_tags_.end();) {
+    if (it->first.first != partition || it->first.second >= next) {
+      ++it;
+      continue;
+    }
+    tags.push_back(it->second);
+    it = restored_tags_.erase(it);
+  }
+  for (uint16_t tag : tags) release_tag(tag);
+}
+
+void Session::release_tag(uint16_t tag) {
+  Item item;
+  item.guarantee = Guarantee::exactly_once;
+  window_.add(std::move(item), Stage::received, tag).ever_sent = true;
+  if (open_for_sending()) sink_->release(tag, true);
+}
+
+void Session::on_read(ReadAnswer answer) {
+  if (!feed_.accept(answer)) return;
+  for (engine::Record& record : answer.records) {
+    if (waiting_bytes_ >= queued_bytes_max()) {
+      answer.stop_at(record.offset);
+      break;
+    }
+    take_record(answer.partition, record);
+  }
+  feed_.finish(answer);
+  release_unread(answer.partition, answer.next);
+  pump();
+}
+
+void Session::on_end(PartitionId partition, uint64_t end) {
+  Cursor* cursor = feed_.find(partition);
+  if (cursor != nullptr && cursor->seam == Cursor::Seam::live) cursor->advance(end);
+}
+
+void Session::on_tick() {
+  feed_.report_floors();
+  if (releases_failed_) write_releases();
+  if (recording_ && recording_failed_) {
+    write_recording();
+  } else if (dirty()) {
+    write({});
+  }
+  if (dirty()) shard_.want_tick();
+}
+
+}  // namespace arena::broker
