@@ -1,14 +1,20 @@
-// Goal: what the configuration leaves out or empties never opens the broker.
+// Goal: what the configuration leaves out or empties never opens the broker; what it limits is limited.
 #include "server/wiring.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <string_view>
+#include <variant>
+
+#include "server/limits.h"
+#include "server/settings.h"
 
 namespace arena::server {
 namespace {
@@ -26,6 +32,62 @@ struct UsersFile {
 
 bool may_publish(const LiveSettings& live, std::string_view topic) {
   return live.policy->decide({Principal{}, "c"}, access::Action::publish, topic).allowed();
+}
+
+// What a room was given for each limit.
+#define GIVEN(field) [](const Settings& settings) { return static_cast<uint64_t>(settings.field); }
+const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
+    {"limits.connections_max", GIVEN(live.mqtt->connections_max)},
+    {"limits.connections_per_address_max", GIVEN(live.mqtt->connections_per_address_max)},
+    {"limits.connects_per_address_per_s", GIVEN(live.mqtt->connects_per_address_per_s)},
+    {"limits.half_open_max", GIVEN(live.mqtt->half_open_max)},
+    {"limits.password_queue_max", GIVEN(password_queue_max)},
+    {"mqtt.connect_timeout_ms", GIVEN(live.mqtt->connect_timeout_ms)},
+    {"mqtt.connect_bytes_max", GIVEN(live.mqtt->connect_bytes_max)},
+    {"mqtt.client_id_bytes_max", GIVEN(live.mqtt->client_id_bytes_max)},
+    {"mqtt.keepalive_max_s", GIVEN(live.mqtt->keepalive_max_s)},
+    {"mqtt.packet_bytes_max", GIVEN(live.mqtt->packet_bytes_max)},
+    {"mqtt.user_properties_max", GIVEN(live.mqtt->user_properties_max)},
+    {"mqtt.user_property_bytes_max", GIVEN(live.mqtt->user_property_bytes_max)},
+    {"mqtt.filters_per_subscribe_max", GIVEN(live.mqtt->filters_per_subscribe_max)},
+    {"mqtt.topic_alias_max", GIVEN(live.mqtt->topic_alias_max)},
+    {"limits.topic_length_max", GIVEN(live.mqtt->topics.length_max)},
+    {"limits.topic_depth_max", GIVEN(live.mqtt->topics.depth_max)},
+    {"mqtt.session_expiry_max_s", GIVEN(broker.session_expiry_max_s)},
+    {"limits.subscriptions_per_session_max", GIVEN(broker.subscriptions_per_session_max)},
+    {"limits.inflight_per_session_max", GIVEN(broker.inflight_per_session_max)},
+    {"limits.queued_bytes_per_session_max", GIVEN(broker.queued_bytes_per_session_max)},
+    {"limits.queued_bytes_max", GIVEN(broker.queued_bytes_max)},
+    {"limits.output_bytes_per_connection_max", GIVEN(output_bytes_per_connection_max)},
+    {"limits.output_bytes_max", GIVEN(output_bytes_max)},
+    {"mqtt.receive_max", GIVEN(live.mqtt->receive_max)},
+    {"mqtt.acks_pending_max", GIVEN(live.mqtt->acks_pending_max)},
+    {"limits.cross_core_bytes_max", GIVEN(broker.cross_core_bytes_max)},
+    {"limits.retained_messages_max", GIVEN(broker.retained_messages_max)},
+    {"limits.retained_bytes_max", GIVEN(broker.retained_bytes_max)},
+    {"limits.inbox_bytes_max", GIVEN(broker.inbox_bytes_max)},
+    {"store.reserve_bytes", GIVEN(store_reserve_bytes)},
+};
+#undef GIVEN
+
+// The rooms' own defaults are those of the configuration, so a limit that is not copied shows only when it is set.
+TEST(Wiring, EveryLimitReachesItsRoom) {
+  Config config;
+  std::map<std::string_view, uint64_t> wanted;
+  uint64_t step = 0;
+  for (const Limit& limit : limits()) {
+    const auto setting = std::ranges::find(settings(), limit.key, &Setting::key);
+    ASSERT_NE(setting, settings().end()) << limit.key;
+    uint64_t& number = *std::get<uint64_t*>(setting->slot(config));
+    wanted[limit.key] = number += ++step;
+  }
+  const auto made = settings_of(config);
+  ASSERT_TRUE(made);
+  for (const auto& [key, number] : wanted) {
+    const auto given = kGiven.find(key);
+    ASSERT_NE(given, kGiven.end()) << key << " has no line in kGiven";
+    EXPECT_EQ(given->second(*made), number) << key;
+  }
 }
 
 TEST(Wiring, WithoutAUsersFileAnonymousMayDoAll) {
