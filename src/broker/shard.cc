@@ -57,13 +57,14 @@ Session* Shard::open(const OpenRequest& request, SessionSink& sink) {
     session->evict(EndReason::taken_over, DetachKind::abrupt);
     session = find_session(session_key(request.principal, request.client_id));
   }
+  const bool erases = session != nullptr && request.clean_start && session->has_record();
   if (session != nullptr && request.clean_start) {
     session->end();
     session = nullptr;
   }
   const bool present = session != nullptr;
   if (!present) session = &add_session(request);
-  session->attach(request, sink, present);
+  session->attach(request, sink, present, erases);
   return session;
 }
 

@@ -571,5 +571,20 @@ TEST_P(BrokerTest, AGroupEndsThoughItsMemberExpiresWhileTheStoreIsSlowToRecover)
   EXPECT_TRUE(world.settle([&] { return world.sum(&Counters::sessions) == 0 && world.sum(&Counters::groups) == 0; }));
 }
 
+// The client was told that nothing is left of it.
+TEST_P(BrokerTest, ASessionThatACleanStartEndedDoesNotComeBackWithACrash) {
+  Peer a(world, "a");
+  ASSERT_TRUE(a.connect(true, 100));
+  a.drop();
+  world.run_ms(200);
+  world.disk().set_commit_delay_ms(300);
+  ASSERT_TRUE(a.connect(true, 0));
+  a.forget();
+  world.crash();
+  world.disk().set_commit_delay_ms(0);
+  ASSERT_TRUE(a.connect(false, 100));
+  EXPECT_FALSE(a.present);
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -18,9 +18,17 @@ access::Rule denied(bool publish, const char* filter) {
   return rule;
 }
 
+access::Rule allowed_to_publish(const char* filter) {
+  access::Rule rule = denied(true, filter);
+  rule.allow = true;
+  return rule;
+}
+
 std::shared_ptr<const access::Policy> rules(bool guarded, uint32_t epoch) {
   std::vector<access::Rule> all{denied(false, "secret/#"), denied(true, "mute/#")};
+  all.push_back(allowed_to_publish("$lone/#"));
   if (guarded) all.push_back(denied(false, "guard/#"));
+  if (guarded) all.push_back(denied(true, "gate/#"));
   access::Policy::Options options;
   options.epoch = epoch;
   options.default_allow = true;
@@ -140,6 +148,20 @@ uint64_t Broker::dropped(broker::Drop reason) const {
   uint64_t total = ended_.drops[static_cast<std::size_t>(reason)].get();
   for (const auto& core : cores_) total += core->broker_counters.drops[static_cast<std::size_t>(reason)].get();
   return total;
+}
+
+bool Broker::is_stored(const std::string& topic, const std::string& payload) const {
+  const auto id = placement_->partition_of(topic);
+  const auto& logs = disk_.partition(id)->logs;
+  const auto log = logs.find(engine::LogId::inbox);
+  if (log == logs.end()) return false;
+  engine::ReadRequest request;
+  request.partition = id;
+  request.topic = topic;
+  request.bytes_max = request.scan_bytes_max = SIZE_MAX;
+  const engine::ReadResult result = log->second.read(request);
+  return std::any_of(result.records.begin(), result.records.end(),
+                     [&](const engine::Record& record) { return record.message->payload.starts_with(payload); });
 }
 
 uint64_t Broker::stray_receipts() const {

@@ -19,7 +19,7 @@ class Broker {
 
   // What is in memory is gone, with every connection; what was committed comes back.
   void crash();
-  // May guard/# be read? On all cores at once, for subscriptions that stand, too.
+  // May guard/# be read, and gate/# be written? On all cores at once, for subscriptions that stand, too.
   void set_guarded(bool guarded);
   const broker::Options& options() const { return options_; }
   std::size_t largest_queue_bytes() const;
@@ -27,6 +27,8 @@ class Broker {
   uint64_t sum(broker::Counter broker::Counters::*counter) const;
   uint64_t dropped(broker::Drop reason) const;
   std::size_t connections() const;
+  // Does the log hold a message to `topic` whose payload begins with `payload`?
+  bool is_stored(const std::string& topic, const std::string& payload) const;
   uint64_t stray_receipts() const;  // since the last crash
   unsigned cores() const { return world_.cores(); }
 

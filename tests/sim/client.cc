@@ -11,6 +11,7 @@ namespace am = arena::mqtt;
 
 namespace {
 constexpr uint16_t kIds = 35;  // packet ids come round, so that what is left of an old handshake is met again
+constexpr uint32_t kLongS = 3600;    // an expiry that no run lives to see
 constexpr std::size_t kAskedMax = 10;  // so that there is always a free one
 }  // namespace
 
@@ -50,6 +51,7 @@ uint16_t Client::next_id() {
 
 void Client::dial(const Dial& dial) {
   if (stream_ != nullptr) {
+    if (connected_) note_will();
     tally_["taken over by oneself"] += connected_ ? 1 : 0;
     if (!connected_) note_unanswered_dial();
     stream_->set_handler(nullptr);
@@ -59,6 +61,7 @@ void Client::dial(const Dial& dial) {
   }
   remember_unanswered();
   if (expiry_s_ == 0) forget_session();  // it ends with its connection
+  if (session_ != nullptr && (dial.clean || dial.expiry_s < kLongS)) session_->stands = false;
   delayed_will_ = will_;
   delayed_until_ms_ = left_ms_ + int64_t{dial_.will_delay_s} * 1000;
   dial_ = dial;
@@ -100,7 +103,7 @@ void Client::dial(const Dial& dial) {
 void Client::note_unanswered_dial() {
   unsure_ = true;
   unsure_until_ms_ = now_ms() + 10'000;  // it may still arrive that late, and take over
-  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s == 0;
+  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s == 0 || !stood_until(unsure_until_ms_);
 }
 
 // What was asked and not answered may or may not have happened: such messages may come, and none is owed.
@@ -117,13 +120,17 @@ void Client::remember_unanswered() {
   asked_.clear();
 }
 
-void Client::begin_session(bool present) {
-  const bool keeps = dial_.version == am::Version::v5 ? dial_.expiry_s != 0 : !dial_.clean;
+// Has the server held our session until then for certain?
+bool Client::stood_until(int64_t at_ms) const {
   const bool was_known = session_ != nullptr && !session_->lost && session_->persistent;
   const int64_t held_back_ms = oracle_.network_is_good ? 0 : kNetworkMs;
-  const bool alive = was_known && now_ms() - heard_ms_ < int64_t{expiry_s_} * 1000 - 1000 - held_back_ms;
-  if (dial_.clean && present) oracle_.fail(name_ + " found a session after asking for a clean one");
-  if (!dial_.clean && !present && alive && !unsure_) oracle_.fail(name_ + " lost its session");
+  return was_known && at_ms - heard_ms_ < int64_t{expiry_s_} * 1000 - 1000 - held_back_ms;
+}
+
+void Client::begin_session(bool present) {
+  const bool keeps = dial_.version == am::Version::v5 ? dial_.expiry_s != 0 : !dial_.clean;
+  check_present(present);
+  if (!dial_.clean && !present && stood_until(now_ms()) && !unsure_) oracle_.fail(name_ + " lost its session");
   if (present && session_ != nullptr && !session_->lost && !unsure_reset_) {
     tally_["session resumed"]++;
     // Back before the delay was over: that will has nothing to say any more [MQTT-3.1.3-9].
@@ -141,6 +148,8 @@ void Client::begin_session(bool present) {
   }
   expiry_s_ = dial_.version == am::Version::v5 ? dial_.expiry_s : (keeps ? UINT32_MAX : 0);
   if (now_ms() > unsure_until_ms_) unsure_ = unsure_reset_ = false;
+  session_->stands = dial_.expiry_s >= kLongS && !unsure_;
+  for (Outbound& out : outbound_) out.received_here = false;
 }
 
 void Client::forget_session() {
@@ -176,7 +185,7 @@ void Client::resend() {
 }
 
 void Client::send_publish(const Outbound& out, bool dup) {
-  const Published& message = oracle_.message(out.message);
+  Published& message = oracle_.message(out.message);
   am::Publish packet;
   packet.qos = message.guarantee;
   packet.dup = dup;
@@ -186,8 +195,9 @@ void Client::send_publish(const Outbound& out, bool dup) {
   const std::string payload = "m" + std::to_string(out.message) + ";";
   packet.payload = payload;
   if (message.expires_ms != 0 && dial_.version == am::Version::v5) {
-    packet.properties.message_expiry_interval_s =
-        static_cast<uint32_t>(std::max<int64_t>(1, (message.expires_ms - now_ms() + 999) / 1000));
+    const int64_t left_s = std::max<int64_t>(1, (message.expires_ms - now_ms() + 999) / 1000);
+    packet.properties.message_expiry_interval_s = static_cast<uint32_t>(left_s);
+    message.expires_ms = now_ms() + left_s * 1000;
   }
   send(packet);
 }
@@ -237,6 +247,9 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   asked.span.granted = guarantee;
   asked.span.request = ++requests_;
   asked_[id].push_back(asked);
+  for (Span& span : session_->spans) {
+    if (span.filter == filter && span.group == group) span.shaky = true;
+  }
   send(packet);
   tally_[group.empty() ? "subscribe" : "subscribe shared"]++;
 }
@@ -289,6 +302,7 @@ void Client::hang_up() {
 
 void Client::vanish() {
   if (stream_ == nullptr) return;
+  if (connected_) note_will();
   if (!connected_) note_unanswered_dial();
   stream_->abort();
   stream_.reset();
@@ -424,36 +438,8 @@ void Client::on_publish(const am::Publish& packet) {
   }
 }
 
-void Client::on_ack(const am::Ack& packet) {
-  if (packet.type == am::PacketType::pubrel) {
-    inbound_open_.erase(packet.packet_id);
-    ack(am::PacketType::pubcomp, packet.packet_id);
-    return;
-  }
-  const auto it = std::find_if(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == packet.packet_id; });
-  if (it == outbound_.end()) return;
-  Published& message = oracle_.message(it->message);
-  if (packet.type == am::PacketType::pubcomp) {
-    outbound_.erase(it);
-    return;
-  }
-  if (am::is_error(packet.reason)) {
-    message.refused = message.refused || !message.resent;  // the first try may have been taken
-    tally_["publish refused"]++;
-    outbound_.erase(it);
-    return;
-  }
-  message.acked = true;
-  if (message.retain) last_retained[message.topic] = it->message;
-  if (packet.type == am::PacketType::puback) {
-    outbound_.erase(it);
-    return;
-  }
-  it->received = true;
-  ack(am::PacketType::pubrel, packet.packet_id);
-}
-
 void Client::on_closed(net::CloseReason) {
+  if (connected_) note_will();
   if (!connected_) note_unanswered_dial();
   stream_.reset();
   connected_ = false;

@@ -67,6 +67,7 @@ class Client final : public net::StreamHandler {
     uint16_t id = 0;
     std::size_t message = 0;
     bool received = false;  // PUBREC came
+    bool received_here = false;  // ... on this connection
   };
   struct Asked {
     bool subscribe = true;
@@ -78,6 +79,12 @@ class Client final : public net::StreamHandler {
   void on_connack(const arena::mqtt::Connack& packet);
   void on_publish(const arena::mqtt::Publish& packet);
   void on_ack(const arena::mqtt::Ack& packet);
+  void on_taken(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
+  bool fits(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
+  void on_released(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
+  void check_present(bool present);
+  bool stood_until(int64_t at_ms) const;
+  void note_will();
   void begin_session(bool present);
   void note_unanswered_dial();
   void remember_unanswered();

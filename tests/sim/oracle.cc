@@ -13,12 +13,11 @@ std::string text(std::size_t index, const Published& message) {
          std::to_string(static_cast<int>(message.guarantee));
 }
 
-// What the rules take out, always or at times: never owed to anybody.
-bool is_ruled(std::string_view topic) {
+}  // namespace
+
+bool Oracle::is_ruled(std::string_view topic) {
   return topic.starts_with("secret/") || topic.starts_with("guard/") || topic.starts_with("mute/");
 }
-
-}  // namespace
 
 // Payloads are "m<index>;" and padding.
 std::size_t Oracle::index_of(std::string_view payload) {
@@ -105,6 +104,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   ++deliveries_;
   if (got.topic.starts_with("will/")) {
     if (!wills_.contains(std::string(got.payload))) fail("a will that nobody left: " + std::string(got.payload));
+    session.wills.insert(std::string(got.payload));
     if (forbidden_wills_.contains(std::string(got.payload))) fail("a will that was taken back: " + std::string(got.payload));
     return;
   }
@@ -117,7 +117,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (message.refused) fail(text(index, message) + " was refused, and delivered to " + session.client);
   check_permission(session, got, now_ms);
   check_matches(session, got, message, unanswered);
-  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + late_ms_ + kNetworkMs && got.guarantee != Guarantee::exactly_once) {
+  if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + late_ms_ + (network_is_good ? kPauseMs : kNetworkMs) && got.guarantee != Guarantee::exactly_once) {
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
   }
   check_last_value(session, got, index);
@@ -133,6 +133,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
 }
 
 void Oracle::check_end() {
+  check_wills();
   std::map<std::string, std::vector<const Span*>> group_spans;
   std::vector<const SessionView*> unknown_members;  // nobody knows what such a session has joined
   std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it

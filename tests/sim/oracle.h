@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,10 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/mqtt/reason.h"
 #include "message/message.h"
 
 namespace arena::sim {
 
+inline constexpr int64_t kPauseMs = 5'000;      // how long a core may stand still, and a little
 inline constexpr int64_t kNetworkMs = 10'000;  // how long the network may hold back what the broker has sent
 
 struct Published {
@@ -37,6 +40,7 @@ struct Span {
   int64_t granted_ms = 0;        // 0: not answered yet, or given up
   uint64_t request = 0;          // which of its client's requests made it
   bool ended = false;
+  bool shaky = false;            // asked for again, and not answered yet
 };
 
 // One session of one client, from its making to its end.
@@ -44,11 +48,21 @@ struct SessionView {
   std::string client;
   bool persistent = false;
   bool lost = false;             // ended, or nobody can know
+  bool stands = false;           // certainly: it does not expire, and nothing on its way may end it
   std::vector<Span> spans;
   std::map<std::size_t, int> deliveries;        // message -> first-time deliveries, retained snapshots apart
   std::map<std::size_t, int> exactly_once;      // message -> completed as new at exactly once
   std::map<std::string, std::size_t> last_live;   // order key -> highest message seen live
   std::map<std::string, std::size_t> last_first;  // order key -> highest message seen first
+  std::set<std::string> wills;
+};
+
+// A will without delay whose connection ended without a goodbye.
+struct OwedWill {
+  std::string topic;
+  std::string payload;
+  int64_t dialled_ms = 0;
+  int64_t ended_ms = 0;
 };
 
 struct Received {
@@ -69,10 +83,19 @@ class Oracle {
   // A message has arrived and is new to the client (an exactly-once repeat under an open tag is not).
   void received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered);
   void will(const std::string& payload) { wills_.insert(payload); }
-  // From `now_ms` on guard/# may, or may not, be read; what is under way still arrives.
-  void rules_changed(bool guarded, int64_t now_ms) { guarded_since_ms_ = guarded ? now_ms : 0; }
+  // From `now_ms` on guard/# may, or may not, be read, and gate/# written; what is under way still arrives.
+  void rules_changed(bool guarded, int64_t now_ms);
   // Whatever expires by that clock lives so much longer.
   void clock_jumped_back(int64_t ms) { late_ms_ += ms; }
+  int64_t late_ms() const { return late_ms_; }
+  void store_full(int64_t from_ms, int64_t upto_ms) { full_.push_back({from_ms, upto_ms}); }
+  void crashed(int64_t now_ms) { crashes_ms_.push_back(now_ms); }
+  int64_t last_crash_ms() const { return crashes_ms_.empty() ? 0 : crashes_ms_.back(); }
+  // The publisher was told what its message came to; told_why: its protocol has reasons.
+  void answered(std::size_t index, arena::mqtt::Reason reason, bool told_why, int64_t now_ms);
+  void owe_will(OwedWill will) { owed_wills_.push_back(std::move(will)); }
+  // Does the log hold a message to that topic whose payload begins like this?
+  std::function<bool(const std::string& topic, const std::string& payload)> is_stored;
   void forbid_will(const std::string& payload) { forbidden_wills_.insert(payload); }
 
   // After everything has healed and drained: what was promised must have happened.
@@ -89,6 +112,21 @@ class Oracle {
   const std::vector<std::string>& failures() const { return failures_; }
 
  private:
+  struct Period {
+    int64_t from_ms = 0;
+    int64_t upto_ms = INT64_MAX;
+  };
+  // What the rules take out, always or at times: never owed to anybody.
+  static bool is_ruled(std::string_view topic);
+  static bool overlap(const std::vector<Period>& periods, int64_t from_ms, int64_t upto_ms);
+  static bool within(const std::vector<Period>& periods, int64_t from_ms, int64_t upto_ms);
+  bool may_be_refused(const Published& message, arena::mqtt::Reason reason, int64_t now_ms) const;
+  bool may_be_taken(const Published& message, int64_t now_ms) const;
+  const SessionView* certain_reader(const Published& message, Guarantee granted_at_least) const;
+  static bool reads(const SessionView& session, const Published& message, Guarantee granted_at_least);
+  void check_stored(std::size_t index, const Published& message);
+  void check_wills();
+  bool excused(const OwedWill& will) const;
   void check_permission(const SessionView& session, const Received& got, int64_t now_ms);
   void check_matches(const SessionView& session, const Received& got, const Published& message,
                      const std::vector<Span>& unanswered);
@@ -100,6 +138,10 @@ class Oracle {
   uint64_t deliveries_ = 0;
   int64_t late_ms_ = 0;
   int64_t guarded_since_ms_ = 0;  // 0: guard/# may be read
+  std::vector<Period> guarded_;
+  std::vector<Period> full_;
+  std::vector<int64_t> crashes_ms_;
+  std::vector<OwedWill> owed_wills_;
   std::vector<Published> messages_;
   std::vector<std::unique_ptr<SessionView>> sessions_;
   std::set<std::string> wills_;

@@ -10,9 +10,11 @@ namespace {
 using arena::mqtt::Version;
 
 constexpr std::size_t kClients = 6;
-constexpr int kOperations = 240;
+constexpr int kOperations = 200;
 constexpr int kGreetings = 12;       // the first operations only connect and subscribe
 constexpr int kOperationsPerFault = 40;
+constexpr int kOperationsPerBurst = 16;  // on average
+constexpr int kOperationsPerSleep = 60;
 
 class Planner {
  public:
@@ -29,6 +31,8 @@ class Planner {
       Step step = operation(i < kGreetings);
       step.wait_ms = static_cast<int64_t>(below(500));
       plan_.steps.push_back(step);
+      if (i >= kGreetings && below(kOperationsPerBurst) == 0) burst();
+      if (i >= kGreetings && below(kOperationsPerSleep) == 0) plan_.steps.push_back(sleep());
       if (crash_in > 0 && --crash_in == 0) plan_.steps.push_back(crash());
       if (i % kOperationsPerFault != kOperationsPerFault - 1) continue;
       plan_.steps.push_back(fault());
@@ -70,7 +74,7 @@ class Planner {
       publish(step, dice);
     } else if (dice < 68 || dice >= 92) {
       static constexpr std::array kFilters{"a/b", "a/+", "x/#", "+/+", "x/+/y", "x/2/z", "deep/#", "+/1/#",
-                                           "#",   "r/+", "secret/s", "guard/t"};
+                                           "#",   "r/+", "secret/s", "guard/t", "e/+"};
       step.act = Act::subscribe;
       step.name = one_of(kFilters);
       step.guarantee = dice >= 92 ? Guarantee::exactly_once : guarantee();
@@ -88,7 +92,7 @@ class Planner {
 
   void publish(Step& step, uint64_t dice) {
     static constexpr std::array kTopics{"a/b", "a/c", "x/1/y", "x/2/y", "x/2/z", "deep/1/2/3/4"};
-    static constexpr std::array kRuledTopics{"secret/s", "guard/t", "guard/t", "mute/m"};
+    static constexpr std::array kRuledTopics{"secret/s", "guard/t", "guard/t", "mute/m", "$lone/x", "gate/p", "e/v"};
     step.act = Act::publish;
     step.guarantee = guarantee();
     if (dice < 43) {
@@ -100,8 +104,47 @@ class Planner {
       step.retain = true;
     } else {
       step.name = one_of(kRuledTopics);
-      step.retain = below(2) == 0;
+      step.retain = below(2) == 0 || step.name == "e/v";
+      step.expiry_s = step.name == "e/v" ? 2 : 0;
     }
+  }
+
+  // Several publishes at once that come to different things; then, mostly, the connection breaks and is made again.
+  void burst() {
+    static constexpr std::array kTopics{"a/b", "a/b", "x/1/y", "x/2/z", "mute/m", "$lone/x", "gate/p"};
+    const std::size_t client = below(kClients);
+    const Dial again = dial(client, plan_.first_dials[client].version);
+    Step step;
+    step.client = client;
+    step.dial = again;
+    step.patient = true;
+    step.act = Act::publish;
+    for (uint64_t left = 3 + below(4); left > 0; --left) {
+      step.name = one_of(kTopics);
+      step.guarantee = below(4) == 0 ? Guarantee::at_least_once : Guarantee::exactly_once;
+      step.wait_ms = 0;
+      plan_.steps.push_back(step);
+    }
+    plan_.steps.back().wait_ms = static_cast<int64_t>(below(30));
+    const uint64_t dice = below(4);
+    if (dice == 0) return;
+    if (dice == 1) {
+      step.act = Act::vanish;
+      plan_.steps.push_back(step);
+    }
+    step.act = Act::connect;  // over the one that stands, if it was not cut
+    step.dial.clean = step.dial.expiry_s == 0;
+    step.wait_ms = static_cast<int64_t>(below(100));
+    plan_.steps.push_back(step);
+  }
+
+  Step sleep() {
+    Step step;
+    step.act = Act::sleep;
+    step.client = below(kClients);
+    step.choice = random_.next();
+    step.amount_ms = 5'000 + static_cast<int64_t>(below(15'000));
+    return step;
   }
 
   static Step crash() {

@@ -19,6 +19,7 @@ enum class Act : uint8_t {
   release_acks,
   hang_up,
   vanish,
+  sleep,        // does nothing for a while, also not come back
   crash,        // the broker
   pause_core,
   fill_store,
@@ -39,7 +40,7 @@ struct Step {
   bool retain = false;
   uint32_t expiry_s = 0;
   std::size_t padding = 0;
-  uint64_t choice = 0;         // which core, connections or subscription
+  uint64_t choice = 0;         // which core, connections or subscription; of sleep: odd: it vanishes first
   int64_t amount_ms = 0;
   int64_t wait_ms = 0;         // afterwards
 };

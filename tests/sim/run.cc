@@ -17,7 +17,9 @@ class Run {
       : plan_(plan), verbose_(verbose), tally_(tally), world_(plan.seed, options_of(plan)), network_(world_), broker_(world_, network_) {
     oracle_.verbose = verbose;
     oracle_.network_is_good = !plan.faulty_network;
+    oracle_.is_stored = [this](const std::string& topic, const std::string& payload) { return broker_.is_stored(topic, payload); };
     dials_ = plan.first_dials;
+    asleep_until_ms_.resize(dials_.size());
     for (std::size_t i = 0; i < dials_.size(); ++i) {
       clients_.push_back(std::make_unique<Client>("c" + std::to_string(i), world_, network_, oracle_, tally_));
       clients_.back()->verbose = verbose;
@@ -65,7 +67,12 @@ class Run {
   void take(const Step& step) {
     if (step.act >= Act::crash) return fault(step);
     Client& client = *clients_[step.client];
-    if (step.act == Act::connect) {  // or takes over from itself
+    if (world_.now_ms() < asleep_until_ms_[step.client]) return;
+    if (step.act == Act::sleep) {
+      asleep_until_ms_[step.client] = world_.now_ms() + step.amount_ms;
+      say(client.name() + (step.choice % 2 == 1 ? " vanishes for " : " sleeps for ") + std::to_string(step.amount_ms) + " ms");
+      if (step.choice % 2 == 1) client.vanish();
+    } else if (step.act == Act::connect) {  // or takes over from itself
       connect(step.client, step.dial);
     } else if (!client.connected()) {
       if (!client.dialling() || !step.patient) connect(step.client, step.dial);
@@ -106,7 +113,8 @@ class Run {
       case Act::crash:
         say("the broker crashes");
         tally_["fault: broker crash"]++;
-        return broker_.crash();
+        broker_.crash();
+        return oracle_.crashed(world_.now_ms());
       case Act::pause_core: {
         const auto core = static_cast<unsigned>(step.choice % world_.cores());
         say("core " + std::to_string(core) + " stands still for " + std::to_string(step.amount_ms) + " ms");
@@ -117,6 +125,7 @@ class Run {
         say("the store is full for 2 s");
         tally_["fault: store full"]++;
         broker_.disk().set_bytes_max(1);
+        oracle_.store_full(world_.now_ms(), world_.now_ms() + 2'000);
         return world_.at(2'000'000, [this] { broker_.disk().set_bytes_max(0); });
       case Act::slow_store:
         say("a commit takes " + std::to_string(step.amount_ms) + " ms for 5 s");
@@ -280,6 +289,7 @@ class Run {
   Broker broker_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Dial> dials_;
+  std::vector<int64_t> asleep_until_ms_;
 };
 
 }  // namespace

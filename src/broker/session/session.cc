@@ -32,7 +32,7 @@ Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
 
 Session::~Session() = default;
 
-void Session::attach(const OpenRequest& request, SessionSink& sink, bool present) {
+void Session::attach(const OpenRequest& request, SessionSink& sink, bool present, bool erases) {
   sink_ = &sink;
   started_ = false;
   ++attachment_;
@@ -44,14 +44,17 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   expires_at_ms_ = 0;
   shard_.counters().sessions_opened.add();
   shard_.counters().sessions_connected.add();
-  if (!persistent() && !will_ && !has_record_) {
-    sink_->opened(*this, present);
-    return;
-  }
-  has_record_ = true;
-  write([shard = &shard_, id = id_, attachment = attachment_, present](engine::CommitStatus status) {
+  auto then = [shard = &shard_, id = id_, attachment = attachment_, present](engine::CommitStatus status) {
     if (Session* session = shard->find_session(id)) session->on_attached(attachment, present, status);
-  });
+  };
+  has_record_ = has_record_ || persistent() || will_;
+  if (has_record_) {
+    write(std::move(then));
+  } else if (erases) {
+    shard_.submit(key_, {}, std::move(then));  // a session that was said to be over must not come back with a restart
+  } else {
+    sink_->opened(*this, present);
+  }
 }
 
 void Session::on_attached(uint32_t attachment, bool present, engine::CommitStatus status) {

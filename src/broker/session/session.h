@@ -104,8 +104,9 @@ class Session final : public Reader {
   uint64_t incarnation() const { return incarnation_; }
   bool connected() const { return sink_ != nullptr; }
   bool persistent() const { return expiry_s_ != 0; }
-  // A connection takes the session. Commits the record when it needs one, then calls opened().
-  void attach(const OpenRequest& request, SessionSink& sink, bool present);
+  // A connection takes the session. Commits the record when it needs one, then calls opened(). erases: the stored one that
+  // this takes the place of is being erased, which is awaited, too.
+  void attach(const OpenRequest& request, SessionSink& sink, bool present, bool erases);
   // Takes the connection away; closed(reason) is called on the sink.
   void evict(EndReason reason, DetachKind kind);
   // Everything ends: interest, will, stored state. The object is destroyed later this turn.

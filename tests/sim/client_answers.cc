@@ -1,0 +1,81 @@
+// What a device is told, held against what it asked: acknowledgements, and whether its session is still there.
+#include <algorithm>
+
+#include "sim/client.h"
+
+namespace arena::sim {
+namespace am = arena::mqtt;
+
+// A session that must be gone must not be found.
+void Client::check_present(bool present) {
+  if (!present) return;
+  if (dial_.clean) oracle_.fail(name_ + " found a session after asking for a clean one");
+  if (unsure_) return;
+  if (expiry_s_ == 0) oracle_.fail(name_ + " found a session though its last one ended with its connection");
+  // A restart begins to count anew for whoever it cut off.
+  const int64_t since_ms = std::max(left_ms_, oracle_.last_crash_ms());
+  const int64_t expired_ms = since_ms + int64_t{expiry_s_} * 1000 + kPauseMs + oracle_.late_ms();
+  if (oracle_.network_is_good && dialled_ms_ > expired_ms) oracle_.fail(name_ + " found a session that should have expired");
+}
+
+// The connection ends without a goodbye.
+void Client::note_will() {
+  if (!will_.empty() && dial_.will_delay_s == 0) oracle_.owe_will({"will/" + name_, will_, dialled_ms_, now_ms()});
+}
+
+void Client::on_ack(const am::Ack& packet) {
+  if (packet.type == am::PacketType::pubrel) {
+    inbound_open_.erase(packet.packet_id);
+    ack(am::PacketType::pubcomp, packet.packet_id);
+    return;
+  }
+  const auto it = std::find_if(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == packet.packet_id; });
+  if (it == outbound_.end()) {
+    oracle_.fail(name_ + " got an answer to " + std::to_string(packet.packet_id) + ", under which it has nothing on its way");
+  } else if (packet.type == am::PacketType::pubcomp) {
+    on_released(packet, it);
+  } else {
+    on_taken(packet, it);
+  }
+}
+
+void Client::on_released(const am::Ack& packet, std::deque<Outbound>::iterator at) {
+  const std::string what = name_ + " was told that the handshake of m" + std::to_string(at->message);
+  if (!at->received) oracle_.fail(what + " is over before it was released");
+  // The broker may forget it with a connection or a crash only.
+  if (am::is_error(packet.reason) && at->received_here) oracle_.fail(what + " is not known");
+  outbound_.erase(at);
+}
+
+// Of the right kind, once, and in the order of the questions [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+bool Client::fits(const am::Ack& packet, std::deque<Outbound>::iterator at) {
+  const auto open = [&](const Outbound& out) {
+    return oracle_.message(out.message).guarantee == Guarantee::at_least_once || !out.received;
+  };
+  const bool exactly_once = oracle_.message(at->message).guarantee == Guarantee::exactly_once;
+  return exactly_once == (packet.type == am::PacketType::pubrec) && open(*at) && std::none_of(outbound_.begin(), at, open);
+}
+
+void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) {
+  Published& message = oracle_.message(at->message);
+  if (!fits(packet, at)) oracle_.fail(name_ + " got an answer to m" + std::to_string(at->message) + " that does not fit or out of turn");
+  oracle_.answered(at->message, packet.reason, dial_.version == am::Version::v5, now_ms());
+  if (am::is_error(packet.reason)) {
+    message.refused = message.refused || !message.resent;  // the first try may have been taken
+    tally_["publish refused"]++;
+    outbound_.erase(at);
+    return;
+  }
+  if (packet.reason == am::Reason::no_matching_subscribers) tally_["publish wanted by nobody"]++;
+  // 3.1.1 is not told what the rules refuse.
+  message.acked = dial_.version == am::Version::v5 || !message.topic.starts_with("gate/");
+  if (message.retain) last_retained[message.topic] = at->message;
+  if (packet.type == am::PacketType::puback) {
+    outbound_.erase(at);
+    return;
+  }
+  at->received = at->received_here = true;
+  ack(am::PacketType::pubrel, packet.packet_id);
+}
+
+}  // namespace arena::sim
