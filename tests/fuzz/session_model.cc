@@ -265,8 +265,14 @@ bool SessionModel::received_shared(std::size_t client, const am::Publish& packet
 }
 
 std::string SessionModel::missing(std::size_t client, bool room) const {
+  bool waiting = false;  // for room
+  bool behind = false;   // last values that wait behind those, and then everything
   for (const Due& due : sessions[client].dues) {
-    if (due.optional || due.stage != Due::Stage::unseen || (due.qos != k0 && !room)) continue;
+    if (due.stage != Due::Stage::unseen) continue;
+    const bool waits = due.qos != k0 && !room;
+    waiting = waiting || waits;
+    behind = behind || (waiting && due.snapshot);
+    if (due.optional || waits || behind) continue;
     return fmt::format("client {} did not get {} on {}", client, due.message.payload, due.message.topic);
   }
   return {};
