@@ -265,14 +265,12 @@ bool SessionModel::received_shared(std::size_t client, const am::Publish& packet
 }
 
 std::string SessionModel::missing(std::size_t client, bool room) const {
-  bool waiting = false;  // for room
-  bool behind = false;   // last values that wait behind those, and then everything
+  // Without room for QoS 1 and 2 last values may wait, behind what is the group's, too; and then everything.
+  bool behind = false;
   for (const Due& due : sessions[client].dues) {
     if (due.stage != Due::Stage::unseen) continue;
-    const bool waits = due.qos != k0 && !room;
-    waiting = waiting || waits;
-    behind = behind || (waiting && due.snapshot);
-    if (due.optional || waits || behind) continue;
+    behind = behind || (!room && due.snapshot);
+    if (due.optional || behind || (due.qos != k0 && !room)) continue;
     return fmt::format("client {} did not get {} on {}", client, due.message.payload, due.message.topic);
   }
   return {};
