@@ -49,9 +49,15 @@ void SessionModel::detach(std::size_t client, Leaving how, std::optional<uint32_
   if (expiry_s) session.expiry_s = *expiry_s;
   if (how == Leaving::politely) session.will.reset();
   if (session.member) loosen_group();
-  std::erase_if(session.dues,
-                [](const Due& due) { return due.qos == k0 && due.stage == Due::Stage::unseen; });
-  for (Due& due : session.dues) due.loose = due.loose || due.stage == Due::Stage::unseen;
+  std::erase_if(session.dues, [](const Due& due) {
+    return due.qos == k0 && due.stage == Due::Stage::unseen && !due.snapshot;
+  });
+  for (Due& due : session.dues) {
+    if (due.stage != Due::Stage::unseen) continue;
+    due.loose = true;
+    // Last values that still wait behind a full window may go with the session or come when it is back.
+    due.optional = due.optional || (due.qos == k0 && due.snapshot);
+  }
   if (session.expiry_s == 0) return end(client);
   session.expires_ms = session.expiry_s == kForGood ? INT64_MAX : now_ms + int64_t{session.expiry_s} * 1000;
   if (!session.will) return;
