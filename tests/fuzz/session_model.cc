@@ -1,6 +1,7 @@
 #include "session_model.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "naive_topics.h"
 
@@ -227,15 +228,27 @@ Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   return may_come != nullptr ? may_come : may_come_so;
 }
 
+// What is known of the message that came, for whoever has to find out why it should not have.
+std::string SessionModel::near(const ModelSession& session, const am::Publish& packet) {
+  std::string out = fmt::format(" with ids {}", fmt::join(packet.properties.subscription_identifiers, ","));
+  for (const Due& due : session.dues) {
+    if (due.message.topic != packet.topic || due.message.payload != packet.payload) continue;
+    out += fmt::format("; known: QoS {}, retain {}, ids {}{}{}{}, stage {}", static_cast<int>(due.qos), due.retain,
+                       fmt::join(due.ids, ","), due.loose ? ", loose" : "", due.optional ? ", optional" : "",
+                       due.snapshot ? ", snapshot" : "", static_cast<int>(due.stage));
+  }
+  return out;
+}
+
 bool SessionModel::received(std::size_t client, const am::Publish& packet, std::string& why) {
-  const auto wrong = [&](std::string_view what) {
+  const auto wrong = [&](const std::string& what) {
     why = fmt::format("client {}: {} ({})", client, what, am::describe(packet));
     return false;
   };
   if (is_shared_topic(packet.topic)) return received_shared(client, packet, why);
   ModelSession& session = sessions[client];
   Due* due = find(session, packet);
-  if (due == nullptr) return wrong("this is not owed");
+  if (due == nullptr) return wrong("this is not owed" + near(session, packet));
   if (due->loose ? packet.qos > due->message.qos : packet.qos != due->qos) return wrong("the wrong QoS");
   if (!due->loose && packet.retain != due->retain) return wrong("the wrong retain flag");
   if (due->stage == Due::Stage::released) return wrong("again after PUBREC");

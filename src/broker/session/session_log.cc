@@ -14,21 +14,24 @@ void Session::read_if_room() {
   if (feed_.behind()) feed_.read_more(durable_filters());
 }
 
+// Only a durable subscription makes the message mine; one for which nothing is kept has a say in how it comes, if it matches
+// now [MQTT-3.3.4-4].
 std::optional<Merged> Session::merge_own(const Message& message, PartitionId partition, uint64_t offset) {
   Merged merged;
   bool mine = false;
   for (auto& [name, subscription] : subscriptions_) {
-    if (!subscription->durable || !subscription->is_born(partition, offset)) continue;
-    if (!filter_matches(subscription->request.filter, message.topic)) continue;
-    if (subscription->request.no_local && message.publisher == identity_) continue;
+    const SubscribeRequest& request = subscription->request;
+    if (!request.group.empty() || (subscription->durable && !subscription->is_born(partition, offset))) continue;
+    if (!filter_matches(request.filter, message.topic)) continue;
+    if (request.no_local && message.publisher == identity_) continue;
     if (!may_read(*subscription, message.topic)) {
-      shard_.counters().drop(Drop::denied_delivery);
+      if (subscription->durable) shard_.counters().drop(Drop::denied_delivery);
       continue;
     }
-    mine = true;
-    merged.guarantee = std::max(merged.guarantee, std::min(message.guarantee, subscription->request.granted));
-    merged.retained = merged.retained || (subscription->request.keep_retained_flag && message.retain);
-    if (subscription->request.id != 0) merged.ids.push_back(subscription->request.id);
+    mine = mine || subscription->durable;
+    merged.guarantee = std::max(merged.guarantee, std::min(message.guarantee, request.granted));
+    merged.retained = merged.retained || (request.keep_retained_flag && message.retain);
+    if (request.id != 0) merged.ids.push_back(request.id);
   }
   if (!mine) return std::nullopt;
   return merged;

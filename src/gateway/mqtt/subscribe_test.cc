@@ -195,6 +195,26 @@ TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlap) {
   EXPECT_TRUE(client.silent());
 }
 
+// [5 MQTT-3.3.4-4]: also those at QoS 0, for which nothing is kept, when the log gives the message to another.
+TEST(MqttSubscribe, TellsTheIdentifiersOfAllThatOverlapAfterAnAbsence) {
+  DoorWorld world;
+  Talker client(world), other(world);
+  client.connect("c", true, 100);
+  other.connect("other");
+  for (const auto& [filter, qos, id] : {std::tuple{"a/#", k1, 7u}, std::tuple{"a/b", k0, 8u}, std::tuple{"$share/g/+/b", k0, 9u}}) {
+    am::Subscribe packet = one(client, filter, qos);
+    packet.properties.subscription_identifier = id;
+    client.subscribe(packet);
+  }
+  client.vanish();
+  other.say(other.message("a/b", "", k1));
+  other.acked(PacketType::puback, other.packet_id);
+  Talker again(world);
+  again.connect("c", false, 100);
+  const auto ids = again.next<am::Publish>().properties.subscription_identifiers;
+  EXPECT_EQ(std::multiset<uint32_t>(ids.begin(), ids.end()), (std::multiset<uint32_t>{7, 8}));
+}
+
 // [5 MQTT-3.8.3-3]
 TEST(MqttSubscribe, KeepsItsOwnMessagesFromNoLocal) {
   DoorWorld world;
