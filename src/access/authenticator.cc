@@ -77,7 +77,7 @@ int anonymous_circle(const AuthSettings& settings) {
 
 }  // namespace
 
-bool still_welcome(const Principal& principal, const AuthSettings& before, const AuthSettings& now) {
+bool still_welcome(const PrincipalView& principal, const AuthSettings& before, const AuthSettings& now) {
   if (principal.internal) return true;
   if (principal.anonymous()) return anonymous_circle(now) >= anonymous_circle(before);
   const std::string* old_hash = before.users.hash_of(principal.name);

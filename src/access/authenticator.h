@@ -41,7 +41,7 @@ struct AuthSettings {
 
 // Would `principal`, let in under `before`, be let in again under `now`? Not with a changed password, nor as anonymous
 // where that has become narrower.
-bool still_welcome(const Principal& principal, const AuthSettings& before, const AuthSettings& now);
+bool still_welcome(const PrincipalView& principal, const AuthSettings& before, const AuthSettings& now);
 
 // One per core; called on that core.
 class Authenticator {

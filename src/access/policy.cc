@@ -157,7 +157,7 @@ bool Policy::applies(const Compiled& compiled, const Subject& subject, Test test
 }
 
 template <typename Visit>
-void Policy::for_each_rule(const Principal& principal, Action action, Visit visit) const {
+void Policy::for_each_rule(const PrincipalView& principal, Action action, Visit visit) const {
   const auto visit_all = [&](const Indexes& indexes) {
     for (const uint32_t index : indexes) {
       const Compiled& compiled = rules_[index];
@@ -169,7 +169,7 @@ void Policy::for_each_rule(const Principal& principal, Action action, Visit visi
   if (!visit_all(for_everybody_)) return;
   if (principal.anonymous()) {
     visit_all(for_anonymous_);
-  } else if (const auto own = for_user_.find(std::string_view(principal.name)); own != for_user_.end()) {
+  } else if (const auto own = for_user_.find(principal.name); own != for_user_.end()) {
     visit_all(own->second);
   }
 }
@@ -191,7 +191,7 @@ Decision Policy::decide(const Subject& subject, Action action, std::string_view 
   return {default_allows(action, topic), Decision::Cause::no_user_yet, nullptr};
 }
 
-bool Policy::may_still_publish(const Principal& principal, std::string_view topic) const {
+bool Policy::may_still_publish(const PrincipalView& principal, std::string_view topic) const {
   if (principal.internal) return true;
   bool allowed = options_.default_allow && default_allows(Action::publish, topic), denied = false;
   for_each_rule(principal, Action::publish, [&](const Compiled& compiled) {

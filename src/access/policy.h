@@ -38,7 +38,7 @@ struct Rule {
 
 // Who asks. Refers to its owner's texts: for the duration of a call only.
 struct Subject {
-  const Principal& principal;
+  PrincipalView principal;
   std::string_view client_id;
 };
 
@@ -90,7 +90,7 @@ class Policy {
   Decision decide(const Subject& subject, Action action, std::string_view topic) const;
   // For a message that was published before: might this user still publish it? Under which client id they did is not
   // known any more, so an allow rule about %c holds as for anybody's, and a deny rule about it does not.
-  bool may_still_publish(const Principal& principal, std::string_view topic) const;
+  bool may_still_publish(const PrincipalView& principal, std::string_view topic) const;
   // `filter` is valid and plain (a group's prefix taken off).
   Coverage covers(const Subject& subject, std::string_view filter) const;
   // Of the first rule that has one and allows all of `filter`; rules about users and anonymous come before those about
@@ -112,7 +112,7 @@ class Policy {
   static bool applies(const Compiled& compiled, const Subject& subject, Test test);
   // Visits the rules about this principal and action until `visit` returns false.
   template <typename Visit>
-  void for_each_rule(const Principal& principal, Action action, Visit visit) const;
+  void for_each_rule(const PrincipalView& principal, Action action, Visit visit) const;
 
   Options options_;
   std::vector<Compiled> rules_;

@@ -1,5 +1,5 @@
-// A queue for objects of which there are many and which mostly have nothing in it: 24 bytes while empty, where a
-// std::deque takes 80 and a heap block of 576.
+// A queue for objects of which there are many and which mostly have nothing in it: a pointer while it is empty, where
+// a std::deque takes 80 bytes and a heap block of 576.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <utility>
 
 namespace arena {
@@ -44,68 +45,80 @@ class Ring {
   using iterator = Iterator<Ring, T>;
   using const_iterator = Iterator<const Ring, const T>;
 
-  bool empty() const { return size_ == 0; }
-  std::size_t size() const { return size_; }
-  T& operator[](std::size_t i) { return room_[place(i)]; }
-  const T& operator[](std::size_t i) const { return room_[place(i)]; }
+  Ring() = default;
+  Ring(Ring&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Ring& operator=(Ring other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~Ring() { clear(); }
+
+  bool empty() const { return block_ == nullptr || block_->size == 0; }
+  std::size_t size() const { return block_ == nullptr ? 0 : block_->size; }
+  T& operator[](std::size_t i) { return block_->room()[block_->place(i)]; }
+  const T& operator[](std::size_t i) const { return block_->room()[block_->place(i)]; }
   T& front() { return (*this)[0]; }
   const T& front() const { return (*this)[0]; }
-  T& back() { return (*this)[size_ - 1]; }
+  T& back() { return (*this)[size() - 1]; }
   iterator begin() { return {this, 0}; }
-  iterator end() { return {this, size_}; }
+  iterator end() { return {this, size()}; }
   const_iterator begin() const { return {this, 0}; }
-  const_iterator end() const { return {this, size_}; }
+  const_iterator end() const { return {this, size()}; }
 
   void push_back(T value) {
-    if (size_ == capacity_) grow();
-    room_[place(size_)] = std::move(value);
-    ++size_;
+    if (block_ == nullptr || block_->size == block_->capacity) grow();
+    block_->room()[block_->place(block_->size)] = std::move(value);
+    ++block_->size;
   }
   void pop_front() {
     front() = T{};
-    first_ = (first_ + 1) & (capacity_ - 1);
-    if (--size_ == 0) give_back();
+    block_->first = (block_->first + 1) & (block_->capacity - 1);
+    if (--block_->size == 0 && block_->capacity > kKept) clear();
   }
   void erase(const iterator& at) {
     for (std::size_t i = at.index(); i > 0; --i) (*this)[i] = std::move((*this)[i - 1]);
     pop_front();
   }
-  void clear() { *this = Ring(); }
-
-  Ring() = default;
-  Ring(Ring&& other) noexcept { swap(other); }
-  Ring& operator=(Ring other) noexcept {
-    swap(other);
-    return *this;
+  // Gives all its room back.
+  void clear() {
+    if (block_ != nullptr) Block::destroy(std::exchange(block_, nullptr));
   }
 
  private:
   static constexpr uint32_t kFirst = 4;
   static constexpr uint32_t kKept = 16;
 
-  std::size_t place(std::size_t i) const { return (first_ + i) & (capacity_ - 1); }
+  // Followed in the same heap block by `capacity` elements.
+  struct alignas(alignof(T) > alignof(uint64_t) ? alignof(T) : alignof(uint64_t)) Block {
+    uint32_t capacity;  // a power of two
+    uint32_t first = 0;
+    uint32_t size = 0;
+
+    T* room() { return std::launder(reinterpret_cast<T*>(this + 1)); }
+    std::size_t place(std::size_t i) const { return (first + i) & (capacity - 1); }
+
+    static Block* make(uint32_t capacity) {
+      void* memory = ::operator new(sizeof(Block) + capacity * sizeof(T));
+      auto* block = new (memory) Block{capacity};
+      std::uninitialized_value_construct_n(reinterpret_cast<T*>(block + 1), capacity);
+      return block;
+    }
+    static void destroy(Block* block) {
+      std::destroy_n(block->room(), block->capacity);
+      ::operator delete(block);
+    }
+  };
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+
   void grow() {
-    const uint32_t capacity = capacity_ == 0 ? kFirst : capacity_ * 2;
-    auto room = std::make_unique<T[]>(capacity);
-    for (std::size_t i = 0; i < size_; ++i) room[i] = std::move((*this)[i]);
-    room_ = std::move(room);
-    capacity_ = capacity;
-    first_ = 0;
-  }
-  void give_back() {
-    if (capacity_ > kKept) clear();
-  }
-  void swap(Ring& other) noexcept {
-    std::swap(room_, other.room_);
-    std::swap(capacity_, other.capacity_);
-    std::swap(first_, other.first_);
-    std::swap(size_, other.size_);
+    Block* block = Block::make(block_ == nullptr ? kFirst : block_->capacity * 2);
+    for (std::size_t i = 0; i < size(); ++i) block->room()[i] = std::move((*this)[i]);
+    block->size = static_cast<uint32_t>(size());
+    clear();
+    block_ = block;
   }
 
-  std::unique_ptr<T[]> room_;
-  uint32_t capacity_ = 0;  // a power of two
-  uint32_t first_ = 0;
-  uint32_t size_ = 0;
+  Block* block_ = nullptr;
 };
 
 }  // namespace arena

@@ -21,10 +21,9 @@ Group::Group(Shard& shard, uint64_t id, std::string space, std::string name, std
       id_(id),
       space_(std::move(space)),
       name_(std::move(name)),
-      key_(group_key(space_, name_, filter)),
-      feed_(shard, id) {
+      key_(group_key(space_, name_, filter)) {
   subscription_.group = this;
-  subscription_.request.filter = std::move(filter);
+  subscription_.request.filter = filter;
   subscription_.request.group = name_;
   subscription_.request.granted = Guarantee::exactly_once;
   shard_.counters().groups.add();
@@ -154,7 +153,7 @@ void Group::offer(const Routed& routed) {
   if (subscription_.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;
     if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
-      feed_.fall_behind(routed.partition);
+      feed_.fall_behind(shard_, routed.partition);
       return;
     }
     if (!feed_.find(routed.partition)->take(routed.offset)) return;
@@ -296,14 +295,16 @@ void Group::settled(const Item& item) {
 
 Filters Group::filters() {
   if (!filters_) {
-    filters_ = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{subscription_.request.filter});
+    auto list = std::make_unique<FilterList>();
+    list->filters.emplace_back(subscription_.request.filter);
+    filters_ = Filters(list.release());
   }
   return filters_;
 }
 
 void Group::read_if_room() {
   if (!reading_ || ended_ || !feed_.behind()) return;
-  if (waiting_bytes_ < shard_.options().queued_bytes_per_session_max / 4) feed_.read_more(filters());
+  if (waiting_bytes_ < shard_.options().queued_bytes_per_session_max / 4) feed_.read_more(shard_, id_, filters());
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
@@ -336,12 +337,13 @@ void Group::on_end(PartitionId partition, uint64_t end) {
 }
 
 void Group::on_tick() {
-  feed_.report_floors();
+  feed_.report_floors(shard_, id_);
   if (dirty_) write({});
 }
 
 engine::Operation Group::record_operation() const {
-  GroupRecord record{space_, name_, subscription_.request.filter, subscription_.born, feed_.records()};
+  GroupRecord record{space_, name_, std::string(subscription_.request.filter),
+                     {subscription_.born.begin(), subscription_.born.end()}, feed_.records()};
   engine::Operation operation;
   operation.space = engine::Space::groups;
   operation.key = key_;
@@ -361,7 +363,7 @@ void Group::write(UniqueFunction<void(engine::CommitStatus)> done) {
 }
 
 void Group::restore(const GroupRecord& record) {
-  subscription_.born = record.born;
+  for (const auto& place : record.born) subscription_.born.push_back(place);
   subscription_.durable = true;
   for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
   shard_.register_reader(id_, *this);

@@ -36,12 +36,12 @@ Shard::~Shard() = default;
 
 Session* Shard::find_session(SessionId id) {
   const auto it = sessions_by_id_.find(id);
-  return it == sessions_by_id_.end() ? nullptr : it->second;
+  return it == sessions_by_id_.end() ? nullptr : *it;
 }
 
 Session* Shard::find_session(std::string_view key) {
   const auto it = sessions_.find(key);
-  return it == sessions_.end() ? nullptr : it->second.get();
+  return it == sessions_.end() ? nullptr : it->get();
 }
 
 Session* Shard::open(const OpenRequest& request, SessionSink& sink) {
@@ -72,16 +72,17 @@ Session& Shard::add_session(const OpenRequest& request) {
   const SessionId id = (SessionId{core()} << 48) | next_serial_++;
   auto session = std::make_unique<Session>(*this, id, request);
   Session& added = *session;
-  sessions_by_id_[id] = &added;
-  sessions_[added.key()] = std::move(session);
+  sessions_by_id_.insert(&added);
+  sessions_.insert(std::move(session));
   return added;
 }
 
 void Shard::remove_session(Session& session) {
-  sessions_by_id_.erase(session.id());
+  sessions_by_id_.erase(&session);
   const auto it = sessions_.find(session.key());
   if (it == sessions_.end()) return;
-  dead_sessions_.push_back(std::move(it->second));
+  // Elements of a set cannot be moved out; this one is erased next, by its place.
+  dead_sessions_.push_back(std::move(const_cast<std::unique_ptr<Session>&>(*it)));
   sessions_.erase(it);
   bury();
 }
@@ -102,10 +103,10 @@ bool Shard::kick(std::string_view key) {
   return true;
 }
 
-std::size_t Shard::kick_all(const std::function<bool(const Principal&)>& chosen) {
+std::size_t Shard::kick_all(const std::function<bool(const PrincipalView&)>& chosen) {
   std::vector<std::string> keys;  // sessions may end while they are kicked
-  for (const auto& [key, session] : sessions_) {
-    if (session->connected() && chosen(session->principal())) keys.push_back(key);
+  for (const auto& session : sessions_) {
+    if (session->connected() && chosen(session->principal())) keys.emplace_back(session->key());
   }
   std::size_t kicked = 0;
   for (const std::string& key : keys) kicked += kick(key) ? 1 : 0;
@@ -114,7 +115,7 @@ std::size_t Shard::kick_all(const std::function<bool(const Principal&)>& chosen)
 
 void Shard::drain(UniqueFunction<void()> done) {
   std::vector<SessionId> ids;
-  for (const auto& [key, session] : sessions_) {
+  for (const auto& session : sessions_) {
     if (session->connected()) ids.push_back(session->id());
   }
   for (SessionId id : ids) {
@@ -185,7 +186,7 @@ void Shard::remove_group(Group& group) {
 void Shard::set_policy(std::shared_ptr<const access::Policy> policy) {
   policy_ = std::move(policy);
   std::vector<SessionId> ids;  // sessions may end while they are told
-  for (const auto& [id, session] : sessions_by_id_) ids.push_back(id);
+  for (const Session* session : sessions_by_id_) ids.push_back(session->id());
   for (SessionId id : ids) {
     if (Session* session = find_session(id)) session->drop_denied();
   }
@@ -193,7 +194,7 @@ void Shard::set_policy(std::shared_ptr<const access::Policy> policy) {
 
 std::size_t Shard::largest_queue_bytes() const {
   std::size_t most = 0;
-  for (const auto& [key, session] : sessions_) most = std::max(most, session->queued_bytes());
+  for (const auto& session : sessions_) most = std::max(most, session->queued_bytes());
   for (const auto& [key, group] : groups_) most = std::max(most, group->queued_bytes());
   return most;
 }

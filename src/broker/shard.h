@@ -2,7 +2,7 @@
 // Gateways of this core call it directly; other cores reach it by mail only.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,6 +26,26 @@
 #include "runtime/loop.h"
 
 namespace arena::broker {
+
+// How sessions are found in a table that holds nothing but them.
+struct SessionByKey {
+  using is_transparent = void;
+  using is_avalanching = void;
+  std::size_t operator()(std::string_view key) const { return StringHash{}(key); }
+  std::size_t operator()(const std::unique_ptr<Session>& session) const { return StringHash{}(session->key()); }
+  bool operator()(const std::unique_ptr<Session>& a, const std::unique_ptr<Session>& b) const { return a == b; }
+  bool operator()(std::string_view key, const std::unique_ptr<Session>& session) const { return key == session->key(); }
+  bool operator()(const std::unique_ptr<Session>& session, std::string_view key) const { return key == session->key(); }
+};
+
+struct SessionById {
+  using is_transparent = void;
+  std::size_t operator()(SessionId id) const { return static_cast<std::size_t>(id); }
+  std::size_t operator()(const Session* session) const { return static_cast<std::size_t>(session->id()); }
+  bool operator()(const Session* a, const Session* b) const { return a == b; }
+  bool operator()(SessionId id, const Session* session) const { return id == session->id(); }
+  bool operator()(const Session* session, SessionId id) const { return id == session->id(); }
+};
 
 class Shard {
  public:
@@ -55,7 +75,7 @@ class Shard {
   // Takes the connection of a session away. False: no such session connected here.
   bool kick(std::string_view session_key);
   // The same for every session here whose principal is chosen; tells how many.
-  std::size_t kick_all(const std::function<bool(const Principal&)>& chosen);
+  std::size_t kick_all(const std::function<bool(const PrincipalView&)>& chosen);
   // Holds for what waits, too: nothing leaves from now on that the new one does not allow.
   void set_policy(std::shared_ptr<const access::Policy> policy);
   const access::Policy& policy() const { return *policy_; }
@@ -129,10 +149,6 @@ class Shard {
   void want_tick();
 
  private:
-  struct LocalFilter {
-    std::size_t count = 0;
-    bool announced = false;
-  };
   struct InterestOperation {
     Subscription* subscription = nullptr;
     bool announces = false;
@@ -181,8 +197,8 @@ class Shard {
   std::vector<Shard*> shards_;
 
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
-  boost::unordered_flat_map<std::string, std::unique_ptr<Session>, StringHash, std::equal_to<>> sessions_;
-  boost::unordered_flat_map<SessionId, Session*> sessions_by_id_;
+  boost::unordered_flat_set<std::unique_ptr<Session>, SessionByKey, SessionByKey> sessions_;
+  boost::unordered_flat_set<Session*, SessionById, SessionById> sessions_by_id_;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   std::map<uint64_t, Group*> groups_by_id_;
   std::map<uint64_t, Reader*> readers_;
@@ -194,7 +210,6 @@ class Shard {
   FilterIndex remote_;               // cores with interest
   FilterIndex durable_;              // readers, for topics owned here
   TopicTree retained_;               // last values of topics owned here
-  boost::unordered_flat_map<std::string, LocalFilter, StringHash, std::equal_to<>> local_filters_;
   std::map<uint64_t, InterestOperation> operations_;
   uint64_t next_operation_ = 1;
 
@@ -208,7 +223,6 @@ class Shard {
   std::vector<Candidate> candidates_;
   std::size_t candidates_used_ = 0;
   std::vector<FilterIndex::Value> remote_matches_;
-  uint64_t route_mark_ = 0;
   bool routing_ = false;
   std::vector<std::pair<Routed, unsigned>> postponed_;  // routed from inside a delivery
   std::vector<Group*> groups_hit_;

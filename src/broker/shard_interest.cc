@@ -21,10 +21,9 @@ std::vector<unsigned> Shard::owners_of(std::string_view filter) const {
 
 void Shard::add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained,
                          InterestDone done) {
-  const std::string& filter = subscription.request.filter;
-  LocalFilter& local = local_filters_[filter];
-  if (index_.add(filter, reinterpret_cast<uint64_t>(&subscription))) ++local.count;
-  const bool announce = !local.announced && shards_.size() > 1;
+  const std::string filter(subscription.request.filter);
+  index_.add(filter, reinterpret_cast<uint64_t>(&subscription));
+  const bool announce = shards_.size() > 1 && !index_.marked(filter);
   std::vector<unsigned> targets;
   if (announce) {
     for (unsigned to = 0; to < shards_.size(); ++to) targets.push_back(to);
@@ -83,7 +82,7 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   for (const auto& [partition, end] : answer.ends) {
     const bool known = std::any_of(subscription.born.begin(), subscription.born.end(),
                                    [p = partition](const auto& place) { return place.first == p; });
-    if (!known) subscription.born.emplace_back(partition, end);
+    if (!known) subscription.born.push_back({partition, end});
   }
   if (subscription.session != nullptr) subscription.session->join_log(answer.ends);
   if (subscription.group != nullptr) subscription.group->join_log(answer.ends);
@@ -91,14 +90,13 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   if (--waiting.open != 0) return;
   InterestOperation finished = std::move(waiting);
   operations_.erase(it);
-  if (finished.announces) local_filters_[subscription.request.filter].announced = true;
+  if (finished.announces) index_.mark(subscription.request.filter);
   finished.done(std::move(finished.retained));
 }
 
 void Shard::silence(Subscription& subscription) {
-  const std::string& filter = subscription.request.filter;
   if (subscription.session != nullptr && !subscription.request.group.empty()) return;  // the group is in the index
-  if (index_.remove(filter, reinterpret_cast<uint64_t>(&subscription))) --local_filters_[filter].count;
+  index_.remove(subscription.request.filter, reinterpret_cast<uint64_t>(&subscription));
   std::vector<InterestDone> cancelled;
   for (auto it = operations_.begin(); it != operations_.end();) {
     if (it->second.subscription != &subscription) {
@@ -116,15 +114,13 @@ void Shard::forget_subscription(const Subscription& subscription, uint64_t reade
     if (subscription.group_id != 0) leave_group(*this, subscription.group_id, reader);
     return;
   }
-  const std::string& filter = subscription.request.filter;
-  const auto local = local_filters_.find(filter);
-  const bool unannounce = local != local_filters_.end() && local->second.count == 0;
-  if (unannounce) local_filters_.erase(local);
+  const std::string filter(subscription.request.filter);
+  const bool unannounce = !index_.has(filter);
   withdraw_everywhere(filter, unannounce, subscription.durable ? reader : 0, last_durable);
 }
 
 void Shard::withdraw_durable(const Subscription& subscription, uint64_t reader, bool last_durable) {
-  withdraw_everywhere(subscription.request.filter, false, reader, last_durable);
+  withdraw_everywhere(std::string(subscription.request.filter), false, reader, last_durable);
 }
 
 void Shard::withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable) {
@@ -156,11 +152,12 @@ void Shard::serve_read(const ReadOrder& order) {
   request.partition = order.partition;
   request.from = order.from;
   request.bytes_max = options_.log_read_bytes;
-  if (order.filters->size() == 1 && !has_wildcard(order.filters->front())) {
-    request.topic = order.filters->front();
+  const std::vector<std::string>& filters = order.filters->filters;
+  if (filters.size() == 1 && !has_wildcard(filters.front())) {
+    request.topic = filters.front();
   } else {
-    request.wanted = [filters = order.filters](std::string_view topic) {
-      return std::any_of(filters->begin(), filters->end(), [&](const std::string& f) { return filter_matches(f, topic); });
+    request.wanted = [list = order.filters](std::string_view topic) {
+      return std::any_of(list->filters.begin(), list->filters.end(), [&](const std::string& f) { return filter_matches(f, topic); });
     };
   }
   store_.read(std::move(request), [this, order](engine::ReadResult result) { finish_read(order, std::move(result)); });

@@ -83,7 +83,6 @@ bool Shard::match_here(const Message& message, std::size_t count, unsigned from)
   groups_hit_.clear();
   matches_.clear();
   index_.match(message.topic, matches_);
-  ++route_mark_;
   const uint64_t from_bit = uint64_t{1} << from;
   for (FilterIndex::Value value : matches_) {
     Subscription& subscription = *reinterpret_cast<Subscription*>(value);
@@ -106,9 +105,8 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
     counters_.drop(Drop::denied_delivery, count);
     return;
   }
-  if (session.route_mark != route_mark_) {
-    session.route_mark = route_mark_;
-    session.route_slot = candidates_used_++;
+  if (session.route_slot >= candidates_used_ || candidates_[session.route_slot].session != &session) {
+    session.route_slot = static_cast<uint32_t>(candidates_used_++);
     if (candidates_.size() < candidates_used_) candidates_.emplace_back();
     Candidate& fresh = candidates_[session.route_slot];
     fresh.session = &session;

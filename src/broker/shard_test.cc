@@ -546,7 +546,7 @@ TEST_P(BrokerTest, KicksThoseChosenAndNobodyElse) {
   ASSERT_TRUE(bob.connect() && durable.connect(true, 100) && other.connect());
   std::size_t kicked = 0;
   for (unsigned core = 0; core < world.cores(); ++core) {
-    kicked += world.shard(core).kick_all([](const Principal& principal) { return principal.name == "bob"; });
+    kicked += world.shard(core).kick_all([](const PrincipalView& principal) { return principal.name == "bob"; });
   }
   EXPECT_EQ(kicked, 2u);
   EXPECT_EQ(bob.close_reason, EndReason::kicked);

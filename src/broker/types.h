@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "engine/store.h"
 #include "message/burst.h"
 #include "message/message.h"
@@ -77,8 +78,8 @@ enum class EndReason : uint8_t {
 enum class RetainedOnSubscribe : uint8_t { always = 0, if_new = 1, never = 2 };
 
 struct SubscribeRequest {
-  std::string filter;                  // valid; without the group prefix
-  std::string group;                   // empty: not shared
+  Text filter;                         // valid; without the group prefix
+  Text group;                          // empty: not shared
   Guarantee granted = Guarantee::at_most_once;
   bool no_local = false;
   bool keep_retained_flag = false;     // forwarded copies keep the publisher's retain flag

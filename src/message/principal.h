@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace arena {
 
@@ -9,6 +10,18 @@ namespace arena {
 struct Principal {
   std::string space = "default";  // the namespace (tenant)
   std::string name;
+  bool internal = false;
+
+  bool anonymous() const { return name.empty() && !internal; }
+};
+
+// The same, referring to somebody else's texts.
+struct PrincipalView {
+  PrincipalView(std::string_view of_space, std::string_view of_name) : space(of_space), name(of_name) {}
+  PrincipalView(const Principal& whole) : space(whole.space), name(whole.name), internal(whole.internal) {}
+
+  std::string_view space;
+  std::string_view name;
   bool internal = false;
 
   bool anonymous() const { return name.empty() && !internal; }

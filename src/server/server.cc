@@ -226,7 +226,7 @@ void Server::reload(LiveSettings live) {
     core.door.set_options(live.mqtt);
   });
   // Only then: nobody is let in by the old settings any more.
-  const auto unwelcome = [&](const Principal& principal) {
+  const auto unwelcome = [&](const PrincipalView& principal) {
     return !access::still_welcome(principal, *state_->settings.live.auth, *live.auth);
   };
   std::atomic<std::size_t> kicked{0};

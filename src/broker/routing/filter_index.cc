@@ -2,10 +2,10 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include <string>
 #include <utility>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "broker/routing/filter_trie.h"
 #include "broker/routing/value_list.h"
 #include "message/topic.h"
@@ -19,7 +19,10 @@ void shrink_if_sparse(Table& table) {
   if (table.bucket_count() > 1024 && table.size() * 8 < table.bucket_count()) table.rehash(0);
 }
 
-std::size_t heap_bytes(const std::string& text) { return text.capacity() > 15 ? text.capacity() + 1 : 0; }
+struct SameText {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const { return a == b; }
+};
 
 }  // namespace
 
@@ -27,8 +30,8 @@ struct FilterIndex::State {
   bool add_literal(std::string_view filter, Value value) {
     auto at = literals.find(filter);
     if (at == literals.end()) {
-      at = literals.emplace(std::string(filter), ValueList{}).first;
-      heap += heap_bytes(at->first);
+      at = literals.emplace(Text(filter), ValueList{}).first;
+      heap += at->first.heap_bytes();
     }
     heap -= at->second.heap_bytes();
     const bool added = at->second.add(value);
@@ -43,14 +46,20 @@ struct FilterIndex::State {
     const bool removed = at->second.remove(value);
     heap += at->second.heap_bytes();
     if (at->second.empty()) {
-      heap -= heap_bytes(at->first);
+      heap -= at->first.heap_bytes();
       literals.erase(at);
       shrink_if_sparse(literals);
     }
     return removed;
   }
 
-  boost::unordered_flat_map<std::string, ValueList, StringHash, std::equal_to<>> literals;
+  ValueList* find(std::string_view filter) {
+    if (has_wildcard(filter)) return wildcards.find(filter);
+    const auto at = literals.find(filter);
+    return at == literals.end() ? nullptr : &at->second;
+  }
+
+  boost::unordered_flat_map<Text, ValueList, StringHash, SameText> literals;
   FilterTrie wildcards;
   std::size_t entries = 0;
   std::size_t heap = 0;  // of the literal filters' texts and lists
@@ -73,6 +82,17 @@ bool FilterIndex::remove(std::string_view filter, Value value) {
   return removed;
 }
 
+bool FilterIndex::has(std::string_view filter) const { return state_->find(filter) != nullptr; }
+
+void FilterIndex::mark(std::string_view filter) {
+  if (ValueList* values = state_->find(filter)) values->marked = true;
+}
+
+bool FilterIndex::marked(std::string_view filter) const {
+  const ValueList* values = state_->find(filter);
+  return values != nullptr && values->marked;
+}
+
 void FilterIndex::match(std::string_view topic, std::vector<Value>& out) const {
   const auto at = state_->literals.find(topic);
   if (at != state_->literals.end()) at->second.append_to(out);
@@ -86,7 +106,7 @@ bool FilterIndex::any(std::string_view topic) const {
 std::size_t FilterIndex::entries() const { return state_->entries; }
 
 std::size_t FilterIndex::bytes() const {
-  using Slot = std::pair<const std::string, ValueList>;
+  using Slot = std::pair<const Text, ValueList>;
   return state_->literals.bucket_count() * (sizeof(Slot) + 1) + state_->heap + state_->wildcards.bytes();
 }
 

@@ -25,6 +25,11 @@ class FilterIndex {
   bool add(std::string_view filter, Value value);
   // False if it was not there. Frees what nothing else needs.
   bool remove(std::string_view filter, Value value);
+  // Is anything there under the filter?
+  bool has(std::string_view filter) const;
+  // A mark that a filter keeps while anything is there under it.
+  void mark(std::string_view filter);
+  bool marked(std::string_view filter) const;
   // Appends the value of every matching entry to `out`; a value appears once per matching filter it was added
   // under. `topic` is valid; filters beginning with a wildcard do not match topics beginning with '$'.
   void match(std::string_view topic, std::vector<Value>& out) const;

@@ -154,6 +154,28 @@ TEST(FilterIndex, AgreesWithComparingEveryFilter) {
   }
 }
 
+TEST(FilterIndex, KeepsAMarkWhileAnythingIsThere) {
+  for (const std::string_view filter : {"a/b", "a/+", "a/#", "#"}) {
+    FilterIndex index;
+    index.mark(filter);  // nothing there: nothing happens
+    EXPECT_FALSE(index.has(filter));
+    index.add(filter, 1);
+    index.add("a/+/c", 1);
+    index.add("a/b/c", 1);
+    EXPECT_TRUE(index.has(filter));
+    EXPECT_FALSE(index.marked(filter));
+    index.mark(filter);
+    index.add(filter, 2);
+    index.remove(filter, 1);
+    EXPECT_TRUE(index.marked(filter));
+    EXPECT_FALSE(index.marked("a/+/c"));
+    index.remove(filter, 2);
+    EXPECT_FALSE(index.has(filter));
+    index.add(filter, 3);
+    EXPECT_FALSE(index.marked(filter));
+  }
+}
+
 TEST(FilterIndex, DeepFiltersAndTopics) {
   std::string literal = "l", plus = "+", topic = "l";
   for (int level = 1; level < 128; ++level) {

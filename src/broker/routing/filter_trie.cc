@@ -260,6 +260,23 @@ bool FilterTrie::add(std::string_view filter, Value value) {
   return added;
 }
 
+ValueList* FilterTrie::find(std::string_view filter) {
+  State& state = *state_;
+  NodeId node = kRoot;
+  bool ends_open = false;
+  Levels walk(filter);
+  while (const auto level = walk.next()) {
+    if (*level == "#") {
+      ends_open = true;
+      break;
+    }
+    node = state.child(node, *level);
+    if (node == kNoNode) return nullptr;
+  }
+  ValueList& list = ends_open ? state.nodes[node].rest : state.nodes[node].here;
+  return list.empty() ? nullptr : &list;
+}
+
 bool FilterTrie::remove(std::string_view filter, Value value) {
   State& state = *state_;
   state.path.clear();

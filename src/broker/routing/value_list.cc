@@ -57,7 +57,7 @@ struct ValueList::Many {
   std::unique_ptr<Positions> positions;  // value -> index in `values`; null for short lists
 };
 
-ValueList::ValueList(ValueList&& other) noexcept : size_(std::exchange(other.size_, 0)) {
+ValueList::ValueList(ValueList&& other) noexcept : marked(other.marked), size_(std::exchange(other.size_, 0)) {
   if (size_ > 1) {
     many_ = other.many_;
   } else {
@@ -69,6 +69,7 @@ ValueList& ValueList::operator=(ValueList&& other) noexcept {
   if (this == &other) return *this;
   clear();
   size_ = std::exchange(other.size_, 0);
+  marked = other.marked;
   if (size_ > 1) {
     many_ = other.many_;
   } else {
@@ -104,6 +105,7 @@ bool ValueList::remove(Value value) {
   if (size_ == 1) {
     if (one_ != value) return false;
     size_ = 0;
+    marked = false;
     return true;
   }
   const std::size_t at = many_->find(value);

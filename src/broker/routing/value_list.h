@@ -30,6 +30,8 @@ class ValueList {
   std::size_t size() const { return size_; }
   std::size_t heap_bytes() const;
 
+  bool marked = false;  // for whoever keeps the list; gone when the last value goes
+
  private:
   struct Many;
   void clear();

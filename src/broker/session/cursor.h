@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 
 #include "engine/store.h"
@@ -49,6 +50,7 @@ class Cursor {
   Seam seam = Seam::detached;
   bool reading = false;         // a read is under way
   uint32_t generation = 0;      // answers to reads of an older generation are ignored
+  std::optional<uint64_t> reported;  // the floor that the owner was told last
 
  private:
   void prune() { settled_.erase(settled_.begin(), settled_.lower_bound(floor())); }

@@ -33,19 +33,19 @@ bool Feed::admits(PartitionId partition, uint64_t offset) {
   return cursor != nullptr && cursor->seam == Cursor::Seam::live && offset >= cursor->next();
 }
 
-void Feed::fall_behind(PartitionId partition) {
+void Feed::fall_behind(Shard& shard, PartitionId partition) {
   Cursor* cursor = find(partition);
   if (cursor == nullptr || cursor->seam != Cursor::Seam::live) return;
   cursor->seam = Cursor::Seam::behind;
   ++cursor->generation;
-  shard_.counters().seams_lost.add();
+  shard.counters().seams_lost.add();
 }
 
-void Feed::read_more(const Filters& filters) {
+void Feed::read_more(Shard& shard, uint64_t reader, const Filters& filters) {
   for (auto& [partition, cursor] : cursors_) {
     if (cursor.seam != Cursor::Seam::behind || cursor.reading) continue;
     cursor.reading = true;
-    shard_.order_read(ReadOrder{reader_, shard_.core(), partition, cursor.generation, cursor.next(), filters});
+    shard.order_read(ReadOrder{reader, shard.core(), partition, cursor.generation, cursor.next(), filters});
   }
 }
 
@@ -68,12 +68,11 @@ bool Feed::behind() const {
   return false;
 }
 
-void Feed::report_floors() {
+void Feed::report_floors(Shard& shard, uint64_t reader) {
   for (auto& [partition, cursor] : cursors_) {
-    const auto [it, fresh] = reported_.try_emplace(partition, cursor.floor());
-    if (!fresh && it->second == cursor.floor()) continue;
-    it->second = cursor.floor();
-    shard_.report_floor(partition, reader_, cursor.floor());
+    if (cursor.reported == cursor.floor()) continue;
+    cursor.reported = cursor.floor();
+    shard.report_floor(partition, reader, cursor.floor());
   }
 }
 

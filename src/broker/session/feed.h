@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/lazy.h"
+#include "base/ref.h"
 #include "broker/session/cursor.h"
 #include "broker/session/record.h"
 #include "broker/types.h"
@@ -43,7 +43,10 @@ class Reader {
   virtual void on_tick() = 0;
 };
 
-using Filters = std::shared_ptr<const std::vector<std::string>>;
+struct FilterList : RefCounted<FilterList> {
+  std::vector<std::string> filters;
+};
+using Filters = Ref<const FilterList>;
 
 struct ReadOrder {
   uint64_t reader = 0;
@@ -54,10 +57,9 @@ struct ReadOrder {
   Filters filters;
 };
 
+// Its shard and its reader's id are told in each call that needs them: a session has a feed whether it reads or not.
 class Feed {
  public:
-  Feed(Shard& shard, uint64_t reader) : shard_(shard), reader_(reader) {}
-
   Cursor* find(PartitionId partition);
 
   // A partition's owner registered this reader with its log ending at `end`. A new cursor starts there; `live`:
@@ -69,25 +71,22 @@ class Feed {
   // May a routed record be taken? (live, and not taken yet)
   bool admits(PartitionId partition, uint64_t offset);
   // A live record did not fit: read it from the log when there is room.
-  void fall_behind(PartitionId partition);
+  void fall_behind(Shard& shard, PartitionId partition);
   // Asks the owners of all partitions that are behind for more.
-  void read_more(const Filters& filters);
+  void read_more(Shard& shard, uint64_t reader, const Filters& filters);
   // Takes the answer's seam changes; false when it is stale and must be ignored.
   bool accept(const ReadAnswer& answer);
   // After the records of an answer were taken.
   void finish(const ReadAnswer& answer);
   bool behind() const;
   // Tells each owner the floor if it moved since last told.
-  void report_floors();
+  void report_floors(Shard& shard, uint64_t reader);
   std::vector<std::pair<PartitionId, uint64_t>> floors() const;
   std::vector<CursorRecord> records() const;
   void restore(const CursorRecord& record);
 
  private:
-  Shard& shard_;
-  uint64_t reader_;
   Lazy<std::map<PartitionId, Cursor>> cursors_;
-  Lazy<std::map<PartitionId, uint64_t>> reported_;
 };
 
 }  // namespace arena::broker

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ring.h"
 #include "message/message.h"
 
 namespace arena::broker {
@@ -15,17 +16,20 @@ namespace arena::broker {
 class LastValues {
  public:
   bool empty() const { return lists_.empty(); }
-  std::size_t size() const { return size_; }
+  std::size_t size() const {
+    std::size_t size = 0;
+    for (const List& list : lists_) size += list.messages.size() - list.next;
+    return size;
+  }
 
   // Takes the place of what is left under that name of a subscription.
   void add(const std::string& name, std::vector<MessageRef> messages) {
-    std::erase_if(lists_, [&](const List& list) {
-      if (list.name == name) size_ -= list.messages.size() - list.next;
-      return list.name == name;
-    });
-    if (messages.empty()) return;
-    size_ += messages.size();
-    lists_.push_back({name, std::move(messages), 0});
+    for (auto it = lists_.begin(); it != lists_.end(); ++it) {
+      if (it->name != name) continue;
+      lists_.erase(it);
+      break;
+    }
+    if (!messages.empty()) lists_.push_back({name, std::move(messages), 0});
   }
 
   // The next to leave, and whose it is. Not to be called when empty.
@@ -34,15 +38,10 @@ class LastValues {
   void pop() {
     List& list = lists_.front();
     list.messages[list.next] = {};
-    --size_;
-    if (++list.next == list.messages.size()) lists_.erase(lists_.begin());
+    if (++list.next == list.messages.size()) lists_.pop_front();
   }
 
-  void clear() {
-    lists_.clear();
-    lists_.shrink_to_fit();
-    size_ = 0;
-  }
+  void clear() { lists_.clear(); }
 
  private:
   struct List {
@@ -50,8 +49,7 @@ class LastValues {
     std::vector<MessageRef> messages;
     std::size_t next = 0;  // always below messages.size()
   };
-  std::vector<List> lists_;
-  std::size_t size_ = 0;
+  Ring<List> lists_;  // one at most for each name
 };
 
 }  // namespace arena::broker

@@ -9,12 +9,26 @@
 
 namespace arena::broker {
 
+namespace {
+constexpr std::string_view kShare = "$share/";
+}  // namespace
+
 std::string subscription_name(std::string_view group, std::string_view filter) {
   if (group.empty()) return std::string(filter);
-  std::string name = "$share/";
+  std::string name(kShare);
   name.append(group).push_back('/');
   name.append(filter);
   return name;
+}
+
+int compare_name(std::string_view group, std::string_view filter, std::string_view name) {
+  if (group.empty()) return filter.compare(name);
+  for (const std::string_view part : {kShare, group, std::string_view("/")}) {
+    const int order = part.compare(name.substr(0, part.size()));
+    if (order != 0) return order;
+    name.remove_prefix(part.size());
+  }
+  return filter.compare(name);
 }
 
 Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
@@ -23,14 +37,12 @@ Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
       key_(session_key(request.principal, request.client_id)),
       identity_(hash64(key_)),
       incarnation_(shard.loop().random()),
-      principal_(request.principal),
-      client_id_(request.client_id),
-      feed_(shard, id),
-      waiting_bytes_(shard.counters().queued_bytes) {
+      space_bytes_(static_cast<uint16_t>(request.principal.space.size())),
+      name_bytes_(static_cast<uint16_t>(request.principal.name.size())) {
   shard_.counters().sessions.add();
 }
 
-Session::~Session() = default;
+Session::~Session() { shard_.counters().queued_bytes.sub(waiting_bytes_); }
 
 void Session::attach(const OpenRequest& request, SessionSink& sink, bool present, bool erases) {
   sink_ = &sink;
@@ -39,7 +51,7 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   ++epoch_;
   expiry_s_ = std::min(request.expiry_s, shard_.options().session_expiry_max_s);
   will_ = request.will ? std::make_unique<Will>(*request.will) : nullptr;
-  inflight_max_ = std::min(request.inflight_max, shard_.options().inflight_per_session_max);
+  inflight_max_ = static_cast<uint32_t>(std::min({request.inflight_max, shard_.options().inflight_per_session_max, std::size_t{UINT16_MAX}}));
   set_due(0);
   expires_at_ms_ = 0;
   shard_.counters().sessions_opened.add();
@@ -157,8 +169,8 @@ void Session::end() {
   }
   drop_waiting();
   std::vector<FilterName> names;
-  for (const auto& [name, subscription] : subscriptions_) {
-    names.push_back({subscription->request.group, subscription->request.filter});
+  for (const auto& subscription : subscriptions_) {
+    names.push_back({std::string(subscription->request.group), std::string(subscription->request.filter)});
   }
   unsubscribe(std::move(names), 0);
   for (const auto& [tag, inbound] : inbound_) {
@@ -168,10 +180,12 @@ void Session::end() {
     std::vector<engine::Operation> operations(1);
     operations[0].kind = engine::Operation::Kind::erase;
     operations[0].space = engine::Space::sessions;
-    operations[0].key = key_;
-    if (!due_key_.empty()) stale_due_keys_.insert(due_key_);
-    for (const std::string& key : stale_due_keys_) {
-      operations.push_back({engine::Operation::Kind::erase, engine::Space::due, key, {}});
+    operations[0].key = key();
+    if (stored_) {
+      if (!stored_->due_key.empty()) stored_->stale_due_keys.insert(stored_->due_key);
+      for (const std::string& key : stored_->stale_due_keys) {
+        operations.push_back({engine::Operation::Kind::erase, engine::Space::due, key, {}});
+      }
     }
     shard_.submit(key_, std::move(operations), {});
   }
@@ -183,13 +197,12 @@ void Session::end() {
 // ---- publishing ----
 
 bool Session::may_publish(std::string_view topic) const {
-  const access::Subject subject{principal_, client_id_};
-  return shard_.policy().decide(subject, access::Action::publish, topic).allowed();
+  return shard_.policy().decide(subject(), access::Action::publish, topic).allowed();
 }
 
 void Session::stamp(Message& message, std::size_t count) const {
   message.id = shard_.next_message_id(count);
-  message.principal = principal_.name;
+  message.principal = principal().name;
   message.publisher = identity_;
   message.published_ms = shard_.loop().wall_ms();
 }
@@ -225,7 +238,7 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
     if (!fresh) return;  // the first one's receipt answers this one too
   }
   Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}};
-  if (tag != 0) origin.session_key = key_;
+  if (tag != 0) origin.session_key = key();
   if (!may_publish(message->topic)) {
     shard_.counters().drop(Drop::denied_publish);
     on_receipt(origin, 0, Receipt{Outcome::denied, Level::memory, false, std::nullopt});

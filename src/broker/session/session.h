@@ -4,6 +4,7 @@
 // Lives on its home core: the owner of the partition its key hashes to. All calls there.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,13 +15,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "access/policy.h"
 #include "base/lazy.h"
 #include "base/ring.h"
 #include "broker/counters.h"
 #include "broker/mail.h"
 #include "broker/session/feed.h"
-#include "broker/session/subscription.h"
 #include "broker/session/last_values.h"
+#include "broker/session/subscriptions.h"
 #include "broker/session/transient_queue.h"
 #include "broker/session/window.h"
 #include "broker/types.h"
@@ -34,29 +36,6 @@ struct Merged {
   bool durable = false;           // through a durable subscription: the cursor decides
   SlowPolicy slow = SlowPolicy::drop_oldest;
   std::vector<uint32_t> ids;
-};
-
-// What waits in memory for one session; counted for all of them, too.
-class QueuedBytes {
- public:
-  explicit QueuedBytes(Counter& all) : all_(all) {}
-  ~QueuedBytes() { all_.sub(own_); }
-  QueuedBytes(const QueuedBytes&) = delete;
-  QueuedBytes& operator=(const QueuedBytes&) = delete;
-
-  operator std::size_t() const { return own_; }
-  void operator+=(std::size_t bytes) {
-    own_ += bytes;
-    all_.add(bytes);
-  }
-  void operator-=(std::size_t bytes) {
-    own_ -= bytes;
-    all_.sub(bytes);
-  }
-
- private:
-  Counter& all_;
-  std::size_t own_ = 0;
 };
 
 class Session final : public Reader {
@@ -93,13 +72,14 @@ class Session final : public Reader {
   void detach(DetachKind kind, std::optional<uint32_t> expiry_s);
 
   SessionId id() const { return id_; }
-  const std::string& client_id() const { return client_id_; }
-  const Principal& principal() const { return principal_; }
+  std::string_view client_id() const { return key().substr(std::size_t{space_bytes_} + name_bytes_ + 2); }
+  PrincipalView principal() const { return {key().substr(0, space_bytes_), key().substr(std::size_t{space_bytes_} + 1, name_bytes_)}; }
+  access::Subject subject() const { return {principal(), client_id()}; }
   uint32_t expiry_s() const { return expiry_s_; }
   std::size_t queued_bytes() const { return waiting_bytes_; }
 
   // ---- for the broker ----
-  const std::string& key() const { return key_; }
+  std::string_view key() const { return key_; }
   uint64_t identity() const { return identity_; }
   uint64_t incarnation() const { return incarnation_; }
   bool connected() const { return sink_ != nullptr; }
@@ -137,15 +117,14 @@ class Session final : public Reader {
   // due: what the store said about wills and expiry; wall clock ms, 0: nothing.
   void restore(SessionRecord record);
   void restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key);
-  void forget_due(const std::string& due_key) { stale_due_keys_.insert(due_key); }
+  void forget_due(const std::string& due_key) { stored().stale_due_keys.insert(due_key); }
   // After restore and restore_due: a session that was connected when all stopped begins to expire now.
   void settle_restored(bool was_connected);
   void restore_inbound(uint16_t tag, PartitionId partition);
   void announce(UniqueFunction<void()> done);
 
-  // Scratch for the router: which match this session was last seen in.
-  uint64_t route_mark = 0;
-  std::size_t route_slot = 0;
+  // Scratch for the router: where among a message's candidates this session is, if it is one.
+  uint32_t route_slot = 0;
 
  private:
   struct Inbound {
@@ -171,6 +150,7 @@ class Session final : public Reader {
   void write(UniqueFunction<void(engine::CommitStatus)> done);
   void mark_dirty() { dirty_ = true; }
   void write_later();
+  void note_due_key(std::string due_key);
   void stamp(Message& message, std::size_t count = 1) const;
   bool may_publish(std::string_view topic) const;
   bool publisher_may(const Message& message) const;
@@ -194,6 +174,7 @@ class Session final : public Reader {
   bool waiting_may_leave() const;
   Item pop_waiting();
   void send_waiting();
+  void trim_waiting_ahead() { waiting_ahead_ = static_cast<uint32_t>(std::min<std::size_t>(waiting_ahead_, waiting_.size())); }
   void send_last_values();
   std::optional<Item> last_value_item(const std::string& name, const MessageRef& message);
   void send(Item item);
@@ -214,14 +195,19 @@ class Session final : public Reader {
   void refuse(const GroupDelivery& origin);
   bool note_newer(const MessageRef& message);
   void drop_waiting();
+  // What waits in memory is counted here and for all sessions.
+  void count_in(const Item& item);
+  void count_out(const Item& item);
   void return_group_window();
   std::optional<Merged> merge_own(const Message& message, PartitionId partition, uint64_t offset);
   void release_unread(PartitionId partition, uint64_t next);
+  uint16_t take_restored_tag(PartitionId partition, uint64_t offset);
   void release_tag(uint16_t tag);
   void take_record(PartitionId partition, engine::Record& record);
 
   // subscriptions
   Filters durable_filters();
+  Subscription& add_subscription(const SubscribeRequest& request);
   void subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
   void subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
   void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
@@ -244,59 +230,66 @@ class Session final : public Reader {
   bool has_durable() const;
   void become_reader();
 
+  // There are very many sessions, most of them idle: what few of them need is behind a pointer.
+
+  // Of sessions with a record in the store.
+  struct Stored {
+    std::vector<uint16_t> releasing;      // tags in that stage, in the order the receiver had them
+    std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags;
+    std::string due_key;                  // in the store
+    std::set<std::string> stale_due_keys; // still in the store until a write succeeds
+  };
+  Stored& stored() {
+    if (!stored_) stored_ = std::make_unique<Stored>();
+    return *stored_;
+  }
+
   Shard& shard_;
   SessionId id_;
-  std::string key_;
+  Text key_;
   uint64_t identity_;
   uint64_t incarnation_;
+  uint16_t space_bytes_;         // of key_: the space, a zero, the user's name, a zero, the client id
+  uint16_t name_bytes_;
   uint32_t epoch_ = 0;
-  Principal principal_;
-  std::string client_id_;
   uint32_t expiry_s_ = 0;
+  uint32_t attachment_ = 0;      // counts connections, so that late answers of an old one are ignored
+  uint32_t inflight_max_ = 0;
+  bool started_ : 1 = false;
+  bool ended_ : 1 = false;
+  bool has_record_ : 1 = false;
+  bool is_reader_ : 1 = false;
+  bool recording_ : 1 = false;       // exactly-once tags are being committed
+  bool recording_failed_ : 1 = false;
+  bool releases_scheduled_ : 1 = false;
+  bool releases_failed_ : 1 = false;
+  bool pumping_ : 1 = false;
+  bool groups_refused_ : 1 = false;  // groups take me for absent, as my queue was full
+  bool dirty_ : 1 = false;
+  uint32_t dirty_settled_ = 0;
+  uint32_t parked_ = 0;                 // entries of window_ in that stage
+  uint32_t waiting_ahead_ = 0;          // so many at the front of waiting_ came before last_values_
   std::unique_ptr<Will> will_;
   SessionSink* sink_ = nullptr;
-  uint32_t attachment_ = 0;      // counts connections, so that late answers of an old one are ignored
-  bool started_ = false;
-  bool ended_ = false;
-  bool has_record_ = false;
-  bool is_reader_ = false;
-  bool recording_ = false;       // exactly-once tags are being committed
-  bool recording_failed_ = false;
-  bool releases_scheduled_ = false;
-  bool releases_failed_ = false;
-  std::vector<uint16_t> releasing_;  // tags in that stage, in the order the receiver had them
-  bool pumping_ = false;
-  bool groups_refused_ = false;  // groups take me for absent, as my queue was full
-  std::size_t inflight_max_ = 0;
+  int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
+  int64_t expires_at_ms_ = 0;           // monotonic; 0: never
 
-  std::map<std::string, std::unique_ptr<Subscription>> subscriptions_;  // by subscription_name()
+  Subscriptions subscriptions_;
   Filters durable_filters_;
   Feed feed_;
   Window window_;
-  std::size_t parked_ = 0;              // entries of window_ in that stage
   Ring<Item> waiting_;                  // at least once and above, in order
   LastValues last_values_;              // leave before what came later
-  std::size_t waiting_ahead_ = 0;       // so many at the front of waiting_ came before last_values_
   TransientQueue waiting_transient_;    // at most once
-  QueuedBytes waiting_bytes_;
-  Lazy<std::map<std::pair<PartitionId, uint64_t>, uint16_t>> restored_tags_;
+  std::size_t waiting_bytes_ = 0;
 
+  std::unique_ptr<Stored> stored_;
   Lazy<std::unordered_map<uint16_t, Inbound>> inbound_;
   Lazy<std::map<PartitionId, std::size_t>> owner_bound_;  // unanswered at-most-once publishes with an owner
   Lazy<std::map<uint64_t, PendingAnswer>> answers_;       // by cookie
-
-  std::size_t dirty_settled_ = 0;
-  bool dirty_ = false;
-  int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
-  int64_t expires_at_ms_ = 0;           // monotonic; 0: never
-  std::string due_key_;                 // in the store
-  Lazy<std::set<std::string>> stale_due_keys_;  // still in the store until a write succeeds
 };
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).
 CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t tag, CallMail then);
-
-// "$share/<group>/<filter>" or the filter: how a subscription is named inside its session.
-std::string subscription_name(std::string_view group, std::string_view filter);
 
 }  // namespace arena::broker

@@ -15,15 +15,15 @@ void Session::add_last_values(const std::string& name, std::vector<MessageRef> m
     shard_.counters().drop(Drop::queue_full, messages.size() - room);
     messages.resize(room);
   }
-  if (last_values_.empty()) waiting_ahead_ = waiting_.size();
+  if (last_values_.empty()) waiting_ahead_ = static_cast<uint32_t>(waiting_.size());
   last_values_.add(name, std::move(messages));
 }
 
 // None: the subscription is gone, or does not want it.
 std::optional<Item> Session::last_value_item(const std::string& name, const MessageRef& message) {
-  const auto it = subscriptions_.find(name);
-  if (it == subscriptions_.end()) return std::nullopt;
-  Subscription& subscription = *it->second;
+  Subscription* found = subscriptions_.find(name);
+  if (found == nullptr) return std::nullopt;
+  Subscription& subscription = *found;
   if (subscription.request.no_local && message->publisher == identity_) return std::nullopt;
   if (message->payload.empty() || message->expired(shard_.loop().wall_ms())) return std::nullopt;
   if (!publisher_may(*message)) {

@@ -9,9 +9,12 @@ namespace arena::broker {
 
 void Session::read_if_room() {
   if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
-  if (std::exchange(groups_refused_, false)) tell_groups();
+  if (groups_refused_) {
+    groups_refused_ = false;
+    tell_groups();
+  }
   if (!last_values_.empty() || (!waiting_.empty() && !has_room())) return;
-  if (feed_.behind()) feed_.read_more(durable_filters());
+  if (feed_.behind()) feed_.read_more(shard_, id_, durable_filters());
 }
 
 // Only a durable subscription makes the message mine; one for which nothing is kept has a say in how it comes, if it matches
@@ -19,7 +22,7 @@ void Session::read_if_room() {
 std::optional<Merged> Session::merge_own(const Message& message, PartitionId partition, uint64_t offset) {
   Merged merged;
   bool mine = false;
-  for (auto& [name, subscription] : subscriptions_) {
+  for (const auto& subscription : subscriptions_) {
     const SubscribeRequest& request = subscription->request;
     if (!request.group.empty() || (subscription->durable && !subscription->is_born(partition, offset))) continue;
     if (!filter_matches(request.filter, message.topic)) continue;
@@ -44,11 +47,9 @@ void Session::take_record(PartitionId partition, engine::Record& record) {
   if (!merged || !cursor->take(record.offset)) return;
   Item item{std::move(record.message), merged->guarantee, merged->retained, true, partition, record.offset};
   item.ids = std::move(merged->ids);
-  const auto restored = restored_tags_.find({partition, record.offset});
-  if (restored != restored_tags_.end()) {
-    item.restored_tag = restored->second;
+  if (const uint16_t restored = take_restored_tag(partition, record.offset)) {
+    item.restored_tag = restored;
     item.guarantee = Guarantee::exactly_once;  // as it began, whatever the subscription says now
-    restored_tags_.erase(restored);
   }
   if (item.guarantee == Guarantee::at_most_once) {
     // The subscription is just being lowered to that: nobody would ever settle it under a tag [MQTT-3.3.1-2].
@@ -57,22 +58,31 @@ void Session::take_record(PartitionId partition, engine::Record& record) {
     enqueue_transient(std::move(item));
     return;
   }
-  waiting_bytes_ += item.bytes();
+  count_in(item);
   waiting_.push_back(std::move(item));
+}
+
+// 0: nothing of that place was sent before a restart.
+uint16_t Session::take_restored_tag(PartitionId partition, uint64_t offset) {
+  if (!stored_) return 0;
+  const auto it = stored_->restored_tags.find({partition, offset});
+  if (it == stored_->restored_tags.end()) return 0;
+  const uint16_t tag = it->second;
+  stored_->restored_tags.erase(it);
+  return tag;
 }
 
 // Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
 // may still hold them open, so they are released.
 void Session::release_unread(PartitionId partition, uint64_t next) {
+  if (!stored_) return;
   std::vector<uint16_t> tags;
-  for (auto it = restored_tags_.begin(); it != restored_tags_.end();) {
-    if (it->first.first != partition || it->first.second >= next) {
-      ++it;
-      continue;
-    }
-    tags.push_back(it->second);
-    it = restored_tags_.erase(it);
-  }
+  std::erase_if(stored_->restored_tags, [&](const auto& restored) {
+    const auto& [place, tag] = restored;
+    if (place.first != partition || place.second >= next) return false;
+    tags.push_back(tag);
+    return true;
+  });
   for (uint16_t tag : tags) release_tag(tag);
 }
 
@@ -103,7 +113,7 @@ void Session::on_end(PartitionId partition, uint64_t end) {
 }
 
 void Session::on_tick() {
-  feed_.report_floors();
+  feed_.report_floors(shard_, id_);
   if (releases_failed_) write_releases();
   if (recording_ && recording_failed_) {
     write_recording();

@@ -9,7 +9,7 @@ namespace arena::broker {
 bool Session::may_read(Subscription& subscription, std::string_view topic) {
   const access::Policy& policy = shard_.policy();
   if (subscription.covered_epoch == policy.epoch()) return true;
-  const access::Subject subject{principal_, client_id_};
+  const access::Subject subject = this->subject();
   if (policy.covers(subject, subscription.request.filter) == access::Coverage::all) {
     subscription.covered_epoch = policy.epoch();
     return true;
@@ -25,7 +25,7 @@ void Session::take(const Routed& routed, const Merged& merged) {
   if (merged.durable && routed.stored) {
     if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
     if (waiting_bytes_ >= queued_bytes_max() || !last_values_.empty()) {
-      feed_.fall_behind(routed.partition);
+      feed_.fall_behind(shard_, routed.partition);
       return;
     }
     if (!feed_.find(routed.partition)->take(routed.offset)) return;
@@ -96,17 +96,17 @@ void Session::refuse(const GroupDelivery& origin) {
 
 void Session::take_from_group(Item item) {
   const auto it = std::find_if(subscriptions_.begin(), subscriptions_.end(),
-                               [&](const auto& entry) { return entry.second->group_id == item.origin.group; });
+                               [&](const auto& entry) { return entry->group_id == item.origin.group; });
   if (ended_ || sink_ == nullptr || it == subscriptions_.end()) {
     refuse(item.origin);
     return;
   }
-  if (!may_read(*it->second, item.message->topic)) {
+  if (!may_read(**it, item.message->topic)) {
     shard_.counters().drop(Drop::denied_delivery);
     settled(item);
     return;
   }
-  item.slow = it->second->request.slow.value_or(SlowPolicy::drop_oldest);
+  item.slow = (*it)->request.slow.value_or(SlowPolicy::drop_oldest);
   if (item.guarantee == Guarantee::at_most_once) {
     enqueue_transient(std::move(item));
   } else if (waiting_bytes_ < queued_bytes_max()) {
@@ -124,12 +124,22 @@ bool Session::must_record_tag(const Item& item) const {
   return persistent() && item.guarantee == Guarantee::exactly_once && item.restored_tag == 0;
 }
 
+void Session::count_in(const Item& item) {
+  waiting_bytes_ += item.bytes();
+  shard_.counters().queued_bytes.add(item.bytes());
+}
+
+void Session::count_out(const Item& item) {
+  waiting_bytes_ -= item.bytes();
+  shard_.counters().queued_bytes.sub(item.bytes());
+}
+
 void Session::enqueue(Item item) {
   if (waiting_.empty() && last_values_.empty() && may_send() && !must_record_tag(item)) {
     if (!drop_if_expired(item)) send(std::move(item));
     return;
   }
-  waiting_bytes_ += item.bytes();
+  count_in(item);
   waiting_.push_back(std::move(item));
   pump();
 }
@@ -163,17 +173,17 @@ void Session::wait_transient(Item item) {
   }
   push_transient(std::move(item));
   while (waiting_bytes_ > bytes_max && !waiting_transient_.empty()) {
-    waiting_bytes_ -= waiting_transient_.pop().bytes();
+    count_out(waiting_transient_.pop());
     shard_.counters().drop(Drop::queue_full);
   }
 }
 
 void Session::push_transient(Item item) {
-  waiting_bytes_ += item.bytes();
+  count_in(item);
   if (item.slow != SlowPolicy::latest_per_topic) {
     waiting_transient_.push(std::move(item));
   } else if (const auto superseded = waiting_transient_.push_latest(std::move(item))) {
-    waiting_bytes_ -= superseded->bytes();
+    count_out(*superseded);
     shard_.counters().drop(Drop::superseded);
   }
 }

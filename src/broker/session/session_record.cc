@@ -10,16 +10,17 @@ namespace arena::broker {
 
 engine::Operation Session::record_operation() {
   SessionRecord record;
-  record.principal = principal_;
-  record.client_id = client_id_;
+  record.principal.space = principal().space;
+  record.principal.name = principal().name;
+  record.client_id = client_id();
   record.incarnation = incarnation_;
   record.epoch = epoch_;
   record.expiry_s = expiry_s_;
   record.connected = sink_ != nullptr;
   if (will_) record.will = *will_;
   if (persistent()) {
-    for (const auto& [name, subscription] : subscriptions_) {
-      record.subscriptions.push_back({subscription->request, subscription->born});
+    for (const auto& subscription : subscriptions_) {
+      record.subscriptions.push_back({subscription->request, {subscription->born.begin(), subscription->born.end()}});
     }
     record.cursors = feed_.records();
     for (const Outstanding& entry : window_.entries()) {
@@ -32,13 +33,15 @@ engine::Operation Session::record_operation() {
     for (const Item& item : waiting_) {
       if (item.restored_tag != 0) record.window.push_back({item.restored_tag, false, item.partition, item.offset, true});
     }
-    for (const auto& [place, tag] : restored_tags_) record.window.push_back({tag, false, place.first, place.second, true});
+    if (stored_) {
+      for (const auto& [place, tag] : stored_->restored_tags) record.window.push_back({tag, false, place.first, place.second, true});
+    }
   }
   dirty_ = false;
   dirty_settled_ = 0;
   engine::Operation operation;
   operation.space = engine::Space::sessions;
-  operation.key = key_;
+  operation.key = key();
   operation.value = encode(record);
   return operation;
 }
@@ -54,27 +57,35 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
   if (due_ms_ != 0) {
     const int64_t to_wall = shard_.loop().wall_ms() - shard_.loop().now_ms();
     put_be(due_key, static_cast<uint64_t>(due_ms_ + to_wall));
-    due_key.append(key_);
+    due_key.append(key());
     engine::Operation due{engine::Operation::Kind::put, engine::Space::due, due_key, {}};
     put_be(due.value, static_cast<uint64_t>(expires_at_ms_ == 0 ? 0 : expires_at_ms_ + to_wall));
     operations.push_back(std::move(due));
   }
-  if (!due_key_.empty() && due_key_ != due_key) stale_due_keys_.insert(due_key_);
-  stale_due_keys_.erase(due_key);
-  due_key_ = std::move(due_key);
-  for (const std::string& stale : stale_due_keys_) {
+  if (stored_ || !due_key.empty()) note_due_key(std::move(due_key));
+  std::set<std::string> erased;
+  if (stored_) erased = stored_->stale_due_keys;
+  for (const std::string& stale : erased) {
     operations.push_back({engine::Operation::Kind::erase, engine::Space::due, stale, {}});
   }
   shard_.submit(key_, std::move(operations),
-                [shard = &shard_, id = id_, erased = stale_due_keys_.copy(), done = std::move(done)](engine::CommitStatus status) mutable {
+                [shard = &shard_, id = id_, erased = std::move(erased), done = std::move(done)](engine::CommitStatus status) mutable {
                   Session* session = shard->find_session(id);
                   if (session != nullptr && status != engine::CommitStatus::committed) {
                     session->write_later();
                   } else if (session != nullptr) {
-                    for (const std::string& key : erased) session->stale_due_keys_.erase(key);
+                    for (const std::string& key : erased) session->stored().stale_due_keys.erase(key);
                   }
                   if (done) done(status);
                 });
+}
+
+// What the store is told now takes the place of what it was told before.
+void Session::note_due_key(std::string due_key) {
+  Stored& stored = this->stored();
+  if (!stored.due_key.empty() && stored.due_key != due_key) stored.stale_due_keys.insert(stored.due_key);
+  stored.stale_due_keys.erase(due_key);
+  stored.due_key = std::move(due_key);
 }
 
 // The store refused: the tick tries again, when it may have room.
@@ -103,28 +114,28 @@ void Session::restore(SessionRecord record) {
       item.offset = entry.offset;
       window_.add(std::move(item), Stage::received, entry.tag).ever_sent = true;
     } else {
-      restored_tags_[{entry.partition, entry.offset}] = entry.tag;
+      stored().restored_tags[{entry.partition, entry.offset}] = entry.tag;
       window_.reserve(entry.tag);
     }
   }
-  for (SubscriptionRecord& stored : record.subscriptions) {
+  for (SubscriptionRecord& was : record.subscriptions) {
     auto subscription = std::make_unique<Subscription>();
     subscription->session = this;
-    subscription->request = std::move(stored.request);
-    subscription->born = std::move(stored.born);
+    subscription->request = std::move(was.request);
+    for (const auto& place : was.born) subscription->born.push_back(place);
     const bool plain = subscription->request.group.empty();
     subscription->durable = plain && persistent() && subscription->request.granted != Guarantee::at_most_once;
     if (subscription->durable) become_reader();
     shard_.counters().subscriptions.add();
     if (!plain) shard_.counters().shared_subscriptions.add();
-    subscriptions_[subscription_name(subscription->request.group, subscription->request.filter)] = std::move(subscription);
+    subscriptions_.add(std::move(subscription));
   }
-  durable_filters_.reset();
+  durable_filters_ = {};
 }
 
 void Session::restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key) {
   const int64_t to_monotonic = shard_.loop().now_ms() - shard_.loop().wall_ms();
-  due_key_ = std::move(due_key);
+  stored().due_key = std::move(due_key);
   expires_at_ms_ = expires_wall_ms == 0 ? 0 : std::max<int64_t>(1, expires_wall_ms + to_monotonic);
   set_due(std::max<int64_t>(1, due_wall_ms + to_monotonic));
 }
@@ -147,17 +158,18 @@ void Session::announce(UniqueFunction<void()> done) {
   auto one_done = std::make_shared<UniqueFunction<void()>>([open, done = std::move(done)]() mutable {
     if (--*open == 0) done();
   });
-  for (auto& [name, subscription] : subscriptions_) {
+  for (const auto& subscription : subscriptions_) {
     if (subscription->request.group.empty()) {
       shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), false,
                           [one_done](const std::vector<MessageRef>&) { (*one_done)(); });
     } else {
-      join_group(*subscription, [shard = &shard_, id = id_, name = name, one_done](uint64_t group, bool) {
+      const std::string name = subscription_name(subscription->request.group, subscription->request.filter);
+      join_group(*subscription, [shard = &shard_, id = id_, name, one_done](uint64_t group, bool) {
         Session* session = shard->find_session(id);
         if (session == nullptr) {
           leave_group(*shard, group, id);  // it expired meanwhile
-        } else if (const auto it = session->subscriptions_.find(name); it != session->subscriptions_.end()) {
-          it->second->group_id = group;
+        } else if (Subscription* joined = session->subscriptions_.find(name)) {
+          joined->group_id = group;
         }
         (*one_done)();
       });

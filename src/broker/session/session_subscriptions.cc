@@ -9,22 +9,22 @@
 namespace arena::broker {
 
 bool Session::has_durable() const {
-  return std::any_of(subscriptions_.begin(), subscriptions_.end(), [](const auto& entry) { return entry.second->durable; });
+  return std::any_of(subscriptions_.begin(), subscriptions_.end(), [](const auto& subscription) { return subscription->durable; });
 }
 
 Filters Session::durable_filters() {
   if (!durable_filters_) {
-    auto filters = std::make_shared<std::vector<std::string>>();
-    for (const auto& [name, subscription] : subscriptions_) {
-      if (subscription->durable) filters->push_back(subscription->request.filter);
+    auto list = std::make_unique<FilterList>();
+    for (const auto& subscription : subscriptions_) {
+      if (subscription->durable) list->filters.emplace_back(subscription->request.filter);
     }
-    durable_filters_ = std::move(filters);
+    durable_filters_ = Filters(list.release());
   }
   return durable_filters_;
 }
 
 void Session::become_reader() {
-  durable_filters_.reset();
+  durable_filters_ = {};
   if (is_reader_) return;
   is_reader_ = true;
   shard_.register_reader(id_, *this);
@@ -38,14 +38,14 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   for (std::size_t slot = 0; slot < requests.size(); ++slot) {
     SubscribeRequest& request = requests[slot];
     answer.outcomes.push_back({SubscribeStatus::granted, request.granted});  // as asked, also when unsubscribed meanwhile
-    const access::Subject subject{principal_, client_id_};
+    const access::Subject subject = this->subject();
     if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
       answer_subscribe(slot, cookie, SubscribeStatus::denied);
       continue;
     }
     if (!request.slow) request.slow = shard_.policy().slow_policy(subject, request.filter).value_or(shard_.options().slow_policy);
     const std::string name = subscription_name(request.group, request.filter);
-    if (!subscriptions_.contains(name) && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
+    if (subscriptions_.find(name) == nullptr && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
       shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (request.group.empty()) {
@@ -56,15 +56,20 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
   }
 }
 
+Subscription& Session::add_subscription(const SubscribeRequest& request) {
+  auto subscription = std::make_unique<Subscription>();
+  subscription->session = this;
+  subscription->request = request;
+  shard_.counters().subscriptions.add();
+  if (!request.group.empty()) shard_.counters().shared_subscriptions.add();
+  return subscriptions_.add(std::move(subscription));
+}
+
 void Session::subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
   const std::string name = subscription_name({}, request.filter);
-  std::unique_ptr<Subscription>& subscription = subscriptions_[name];
+  Subscription* subscription = subscriptions_.find(name);
   const bool fresh = subscription == nullptr;
-  if (fresh) {
-    subscription = std::make_unique<Subscription>();
-    subscription->session = this;
-    shard_.counters().subscriptions.add();
-  }
+  if (fresh) subscription = &add_subscription(request);
   // Until the change is committed it is durable if it was or will be: a refusal must leave it as it was.
   auto before = fresh ? std::nullopt : std::optional<SubscribeRequest>(subscription->request);
   subscription->request = request;
@@ -88,14 +93,13 @@ void Session::settle_durable(Subscription& subscription) {
   if (!subscription.durable || wants_durable(subscription.request)) return;
   subscription.durable = false;
   subscription.born.clear();
-  durable_filters_.reset();
+  durable_filters_ = {};
   shard_.withdraw_durable(subscription, id_, !has_durable());
 }
 
 void Session::on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
                                 std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
-  const auto it = subscriptions_.find(name);
-  if (it == subscriptions_.end()) {  // unsubscribed meanwhile
+  if (subscriptions_.find(name) == nullptr) {  // unsubscribed meanwhile
     answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
@@ -117,14 +121,14 @@ void Session::on_interest_known(const std::string& name, std::size_t slot, uint6
 }
 
 void Session::undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before) {
-  const auto it = subscriptions_.find(name);
-  if (it == subscriptions_.end()) return;
+  Subscription* subscription = subscriptions_.find(name);
+  if (subscription == nullptr) return;
   if (!before) {
     remove_subscription(name);
     return;
   }
-  it->second->request = std::move(*before);
-  settle_durable(*it->second);
+  subscription->request = std::move(*before);
+  settle_durable(*subscription);
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
@@ -134,17 +138,13 @@ void Session::join_log(const Places& ends) {
 
 void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
   const std::string name = subscription_name(request.group, request.filter);
-  std::unique_ptr<Subscription>& subscription = subscriptions_[name];
+  Subscription* subscription = subscriptions_.find(name);
   std::optional<SubscribeRequest> before;
   if (subscription == nullptr) {
-    subscription = std::make_unique<Subscription>();
-    subscription->session = this;
-    shard_.counters().subscriptions.add();
-    shard_.counters().shared_subscriptions.add();
+    subscription = &add_subscription(request);
   } else {
-    before = subscription->request;
+    before = std::exchange(subscription->request, request);
   }
-  subscription->request = request;
   join_group(*subscription, [shard = &shard_, id = id_, name, slot, cookie, before](uint64_t group, bool stored) {
     Session* session = shard->find_session(id);
     if (session != nullptr) {
@@ -165,8 +165,8 @@ void Session::join_group(const Subscription& subscription, UniqueFunction<void(u
   member.persistent = persistent();
   member.online = open_for_sending();
   member.window = std::max<std::size_t>(1, std::min<std::size_t>(inflight_max_, 64));
-  const unsigned owner = shard_.placement().core_of_name(group_key(principal_.space, request.group, request.filter));
-  shard_.call(owner, [space = principal_.space, group = request.group, filter = request.filter,
+  const unsigned owner = shard_.placement().core_of_name(group_key(principal().space, request.group, request.filter));
+  shard_.call(owner, [space = std::string(principal().space), group = request.group, filter = request.filter,
                       member = std::move(member), home = shard_.core(), done = std::move(done)](Shard& there) mutable {
     Group& joined = there.group_for(space, group, filter);
     const uint64_t group_id = joined.id();
@@ -178,13 +178,13 @@ void Session::join_group(const Subscription& subscription, UniqueFunction<void(u
 
 void Session::on_group_joined(const std::string& name, uint64_t group_id, bool stored,
                               std::optional<SubscribeRequest> before, std::size_t slot, uint64_t cookie) {
-  const auto it = subscriptions_.find(name);
-  if (it == subscriptions_.end()) {  // unsubscribed meanwhile
+  Subscription* subscription = subscriptions_.find(name);
+  if (subscription == nullptr) {  // unsubscribed meanwhile
     leave_group(shard_, group_id, id_);
     answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
-  it->second->group_id = group_id;
+  subscription->group_id = group_id;
   tell_group(group_id);
   auto finish = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](engine::CommitStatus status) mutable {
     Session* session = shard->find_session(id);
@@ -207,11 +207,11 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
 
 void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
                                std::vector<MessageRef> retained) {
-  const auto subscription = subscriptions_.find(name);
-  if (subscription != subscriptions_.end()) settle_durable(*subscription->second);
+  Subscription* subscription = subscriptions_.find(name);
+  if (subscription != nullptr) settle_durable(*subscription);
   const auto it = answers_.find(cookie);
   if (it == answers_.end() || it->second.attachment != attachment_) return;
-  if (subscription == subscriptions_.end()) {
+  if (subscription == nullptr) {
     answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
   }
@@ -240,27 +240,23 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
 // What somebody may no longer say is no longer said for them.
 bool Session::publisher_may(const Message& message) const {
   if (message.publisher == 0) return true;  // the broker itself
-  Principal publisher;
-  publisher.space = principal_.space;
-  publisher.name = message.principal;
-  return shard_.policy().may_still_publish(publisher, message.topic);
+  return shard_.policy().may_still_publish({principal().space, message.principal}, message.topic);
 }
 
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   std::vector<char> existed;
   std::vector<std::shared_ptr<Subscription>> removed;
   for (const FilterName& name : names) {
-    const auto it = subscriptions_.find(subscription_name(name.group, name.filter));
-    existed.push_back(it != subscriptions_.end());
-    if (it == subscriptions_.end()) continue;
-    removed.push_back(std::move(it->second));
-    subscriptions_.erase(it);
+    std::unique_ptr<Subscription> taken = subscriptions_.take(subscription_name(name.group, name.filter));
+    existed.push_back(taken != nullptr);
+    if (taken == nullptr) continue;
+    removed.push_back(std::move(taken));
     shard_.counters().subscriptions.sub();
     if (!name.group.empty()) shard_.counters().shared_subscriptions.sub();
     shard_.silence(*removed.back());
     if (removed.back()->group_id != 0) return_group_waiting(removed.back()->group_id);
   }
-  durable_filters_.reset();
+  durable_filters_ = {};
   if (!removed.empty() && !ended_) drop_unwanted();
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
                  removed = std::move(removed)](engine::CommitStatus) {
@@ -284,18 +280,18 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
 
 // The same filter may have been subscribed to again while the removal was being written: that interest stays.
 void Session::forget(const Subscription& removed) {
-  const auto again = subscriptions_.find(subscription_name(removed.request.group, removed.request.filter));
-  if (again == subscriptions_.end()) {
+  const Subscription* again = subscriptions_.find(subscription_name(removed.request.group, removed.request.filter));
+  if (again == nullptr) {
     shard_.forget_subscription(removed, id_, !has_durable());
-  } else if (removed.durable && !again->second->durable) {
+  } else if (removed.durable && !again->durable) {
     shard_.withdraw_durable(removed, id_, !has_durable());
   }
 }
 
 void Session::remove_subscription(const std::string& name) {
-  const auto it = subscriptions_.find(name);
-  if (it == subscriptions_.end()) return;
-  std::vector<FilterName> names{{it->second->request.group, it->second->request.filter}};
+  const Subscription* subscription = subscriptions_.find(name);
+  if (subscription == nullptr) return;
+  std::vector<FilterName> names{{std::string(subscription->request.group), std::string(subscription->request.filter)}};
   unsubscribe(std::move(names), 0);
 }
 
@@ -305,14 +301,14 @@ void Session::return_group_waiting(uint64_t group_id) {
   std::vector<GroupDelivery> returned;
   for (Item& item : waiting_) {
     if (item.origin.group == group_id) {
-      waiting_bytes_ -= item.bytes();
+      count_out(item);
       returned.push_back(item.origin);
     } else {
       kept.push_back(std::move(item));
     }
   }
   waiting_ = std::move(kept);
-  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
+  trim_waiting_ahead();
   for (const GroupDelivery& origin : returned) refuse(origin);
 }
 
@@ -320,7 +316,7 @@ void Session::return_group_waiting(uint64_t group_id) {
 void Session::drop_unwanted() {
   drop_unsent_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
-    for (const auto& [name, subscription] : subscriptions_) {
+    for (const auto& subscription : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }
     return true;
@@ -329,7 +325,7 @@ void Session::drop_unwanted() {
 
 void Session::drop_denied() {
   const std::size_t dropped = drop_unsent_if([this](const Item& item) {
-    const access::Subject subject{principal_, client_id_};
+    const access::Subject subject = this->subject();
     return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   });
   shard_.counters().drop(Drop::denied_delivery, dropped);
@@ -356,13 +352,13 @@ std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not
       kept.push_back(std::move(item));
       continue;
     }
-    waiting_bytes_ -= item.bytes();
+    count_out(item);
     dropped.push_back(std::move(item));
   }
   waiting_ = std::move(kept);
-  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
+  trim_waiting_ahead();
   for (Item& item : waiting_transient_.take_all()) {
-    waiting_bytes_ -= item.bytes();
+    count_out(item);
     if (not_mine(item)) {
       dropped.push_back(std::move(item));
     } else {
@@ -377,7 +373,7 @@ std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not
 }
 
 void Session::tell_groups() {
-  for (const auto& [name, subscription] : subscriptions_) {
+  for (const auto& subscription : subscriptions_) {
     if (subscription->group_id != 0) tell_group(subscription->group_id);
   }
 }

@@ -25,7 +25,7 @@ void Session::resume() {
 void Session::pump_transient() {
   while (open_for_sending() && last_values_.empty() && !waiting_transient_.empty() && sink_->ready()) {
     Item item = waiting_transient_.pop();
-    waiting_bytes_ -= item.bytes();
+    count_out(item);
     if (!drop_if_expired(item)) send_transient(item);
   }
 }
@@ -50,7 +50,7 @@ bool Session::waiting_may_leave() const { return !waiting_.empty() && (last_valu
 Item Session::pop_waiting() {
   Item item = std::move(waiting_.front());
   waiting_.pop_front();
-  waiting_bytes_ -= item.bytes();
+  count_out(item);
   if (waiting_ahead_ > 0) --waiting_ahead_;
   return item;
 }
@@ -157,7 +157,7 @@ bool Session::received(uint16_t tag) {
     sink_->release(tag, again);
     return true;
   }
-  if (entry->stage != Stage::releasing) releasing_.push_back(tag);
+  if (entry->stage != Stage::releasing) stored().releasing.push_back(tag);
   entry->stage = Stage::releasing;
   if (!releases_scheduled_) {
     releases_scheduled_ = true;
@@ -171,8 +171,8 @@ bool Session::received(uint16_t tag) {
 void Session::write_releases() {
   releases_scheduled_ = false;
   releases_failed_ = false;
-  if (releasing_.empty() || sink_ == nullptr) return;
-  write([shard = &shard_, id = id_, attachment = attachment_, tags = releasing_](engine::CommitStatus status) {
+  if (stored().releasing.empty() || sink_ == nullptr) return;
+  write([shard = &shard_, id = id_, attachment = attachment_, tags = stored().releasing](engine::CommitStatus status) {
     if (Session* session = shard->find_session(id)) session->on_releases_recorded(attachment, tags, status);
   });
 }
@@ -187,7 +187,7 @@ void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16
     Outstanding* entry = window_.find(tag);
     if (entry == nullptr || entry->stage != Stage::releasing) continue;
     entry->stage = Stage::received;
-    std::erase(releasing_, tag);
+    std::erase(stored().releasing, tag);
     sink_->release(tag, false);  // in the order they were received [MQTT-4.6.0-4]
   }
 }
@@ -214,7 +214,7 @@ void Session::settled(const Item& item) {
 void Session::resend_window() {
   recording_ = false;
   parked_ = 0;
-  releasing_.clear();
+  if (stored_) stored_->releasing.clear();
   std::vector<uint16_t> releases;
   bool unrecorded = false;
   for (Outstanding& entry : window_.entries()) {
@@ -238,7 +238,8 @@ void Session::resend_window() {
 
 void Session::resend_parked() {
   std::vector<uint16_t> tags;
-  std::size_t room = inflight_max_ - std::min(inflight_max_, window_.size() - parked_);
+  const std::size_t out = window_.size() - parked_;
+  const std::size_t room = inflight_max_ - std::min<std::size_t>(inflight_max_, out);
   for (const Outstanding& entry : window_.entries()) {
     if (entry.stage == Stage::parked && tags.size() < room) tags.push_back(entry.tag);
   }
@@ -254,7 +255,7 @@ void Session::resend_parked() {
 // Without a connection nothing waits in memory that the log still has.
 void Session::drop_waiting() {
   for (const Item& item : waiting_transient_.take_all()) {
-    waiting_bytes_ -= item.bytes();
+    count_out(item);
     shard_.counters().drop(Drop::offline);
   }
   if (!persistent() || ended_) {
@@ -264,24 +265,24 @@ void Session::drop_waiting() {
   Ring<Item> kept;
   for (Item& item : waiting_) {
     if (item.origin.number != 0) {
-      waiting_bytes_ -= item.bytes();
+      count_out(item);
       give_back(item.origin);
     } else if (item.stored) {
-      waiting_bytes_ -= item.bytes();
+      count_out(item);
       if (item.restored_tag != 0) {
-        restored_tags_[{item.partition, item.offset}] = item.restored_tag;
+        stored().restored_tags[{item.partition, item.offset}] = item.restored_tag;
         window_.reserve(item.restored_tag);
       }
       if (Cursor* cursor = feed_.find(item.partition)) cursor->untake_from(item.offset);
     } else if (persistent() && !ended_) {
       kept.push_back(std::move(item));
     } else {
-      waiting_bytes_ -= item.bytes();
+      count_out(item);
       shard_.counters().drop(Drop::session_ended);
     }
   }
   waiting_ = std::move(kept);
-  waiting_ahead_ = std::min(waiting_ahead_, waiting_.size());
+  trim_waiting_ahead();
 }
 
 // A leaver gives back its unsettled at-least-once messages; exactly-once ones stay with it [MQTT-4.8.2-4/5].

@@ -1,11 +1,12 @@
 // One filter of one session or group, as the router sees it.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
+#include "base/ring.h"
 #include "broker/types.h"
 
 namespace arena::broker {
@@ -19,11 +20,10 @@ struct Subscription {
   Group* group = nullptr;
   SubscribeRequest request;
   bool durable = false;            // records are kept for it in the log
-  std::vector<std::pair<PartitionId, uint64_t>> born;
+  uint32_t covered_epoch = 0;      // policy epoch under which every topic of the filter may be read; 0: none
+  Ring<std::pair<PartitionId, uint64_t>> born;
   // Cores whose answer is outstanding: what they route is in their snapshot, or published before we were there.
   uint64_t waiting_cores = 0;
-  uint64_t operation = 0;          // the interest operation under way; 0: none
-  uint32_t covered_epoch = 0;      // policy epoch under which every topic of the filter may be read; 0: none
   uint64_t group_id = 0;           // a member's side of a shared subscription
 
   // Is the record of its log at `offset` mine through this subscription?
@@ -34,5 +34,10 @@ struct Subscription {
     return false;
   }
 };
+
+// "$share/<group>/<filter>" or the filter: how a subscription is named inside its session.
+std::string subscription_name(std::string_view group, std::string_view filter);
+// Below, at or above 0: that name comes before `name`, is it, or comes after it. Makes no string.
+int compare_name(std::string_view group, std::string_view filter, std::string_view name);
 
 }  // namespace arena::broker
