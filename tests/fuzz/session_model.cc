@@ -163,13 +163,15 @@ bool SessionModel::subscribe(std::size_t client, const std::string& filter, Mode
   session.subscriptions[filter] = subscription;
   if (retain_handling == 2 || (retain_handling == 1 && !fresh)) return true;
   for (const auto& [topic, message] : retained) {
-    if (!matches(filter, topic) || !may_read(topic) || is_shared_topic(topic)) continue;
+    if (!matches(filter, topic) || is_shared_topic(topic)) continue;
     Due due;
     due.message = message;
     due.qos = std::min(message.qos, subscription.granted);
     due.retain = due.snapshot = true;
     if (subscription.id != 0) due.ids = {subscription.id};
-    due.optional = subscription.no_local && message.publisher == client;
+    // Forbidden ones may still come, when they have waited until nothing forbids them any more.
+    due.loose = !may_read(topic);
+    due.optional = due.loose || (subscription.no_local && message.publisher == client);
     session.dues.push_back(std::move(due));
   }
   return true;
