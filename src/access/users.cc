@@ -175,10 +175,22 @@ const std::string& UserTable::hash_like(std::string_view name) const {
   return hashes_.find(names_[hash64(name, StringHash::seed) % names_.size()])->second;
 }
 
+namespace {
+
+// Where a symbolic link leads: it is that file which is replaced, and the link stays.
+std::string followed(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path end = std::filesystem::canonical(path, error);
+  return error ? path : end.string();
+}
+
+}  // namespace
+
 Status UsersFile::apply(Change change, const std::string& name, const std::string& hash) {
   if (const auto fault = check_user_name(name)) return fail_with("the user name " + *fault);
   // Locking the folder keeps two editors apart without leaving a lock file behind.
-  const std::string folder_path = folder_of(path_);
+  const std::string path = followed(path_);
+  const std::string folder_path = folder_of(path);
   const File folder(folder_path, O_RDONLY | O_DIRECTORY);
   if (!folder.is_open()) return system_failure(folder_path, "open the folder of the users file");
   if (::flock(folder.fd(), LOCK_EX) != 0) return system_failure(folder_path, "lock the folder of the users file");
@@ -198,7 +210,7 @@ Status UsersFile::apply(Change change, const std::string& name, const std::strin
   if (change != Change::add && !known) return fail_with(fmt::format("there is no user \"{}\" in {}", name, path_));
   if (change != Change::add) text = without(text, name);
   if (change != Change::remove) text = with_line(std::move(text), name, hash);
-  return replace_file(path_, text, folder.fd());
+  return replace_file(path, text, folder.fd());
 }
 
 }  // namespace arena::access

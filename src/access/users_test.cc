@@ -105,6 +105,17 @@ TEST(Users, OneBadLineRefusesTheFile) {
   }
 }
 
+// Who keeps the file elsewhere and links to it keeps the link.
+TEST(Users, AChangeFollowsASymbolicLink) {
+  const Folder folder, elsewhere;
+  const std::string link = folder.path + "/users", file = elsewhere.path + "/users";
+  ASSERT_TRUE(UsersFile(file).apply(UsersFile::Change::add, "ann", cheap_hash("p")));
+  std::filesystem::create_symlink(file, link);
+  ASSERT_TRUE(UsersFile(link).apply(UsersFile::Change::add, "bob", cheap_hash("p")));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(UserTable::load(file)->names(), (std::vector<std::string>{"ann", "bob"}));
+}
+
 // mosquitto CVE-2017-7652: reloading without a free file descriptor fell back to no security at all.
 TEST(Users, AFileThatCannotBeOpenedIsAnError) {
   const Folder folder;

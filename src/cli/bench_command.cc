@@ -123,11 +123,12 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
       ->type_name("0|1|2")
       ->capture_default_str();
   command->add_option("--window", load.window, "Messages of a publisher not yet delivered to all or not acknowledged")
+      ->check(check_not_negative)
       ->capture_default_str();
   command->add_option("--rate", load.rate, "Messages a second and publisher, whatever comes back; latency counts from when each was due (default: by window)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(check_not_negative);
   command->add_option("--duration", a->duration, "How long is measured, after a warm-up")->capture_default_str();
-  command->add_option("--messages", load.messages, "Per publisher, instead of a duration");
+  command->add_option("--messages", load.messages, "Per publisher, instead of a duration")->check(check_not_negative);
   command->callback([a, &exit_code] { exit_code = run_bench(*a); });
 }
 

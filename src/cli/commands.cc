@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <exception>
+#include <system_error>
 #include <vector>
 
 #include "base/hash.h"
@@ -38,6 +41,14 @@ bool is_known(const CLI::App& app, std::string_view word) {
 }
 
 }  // namespace
+
+std::string check_not_negative(const std::string& text) {
+  double value = -1;
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, value);
+  const bool good = error == std::errc() && last == end && std::isfinite(value) && value >= 0;
+  return good ? std::string() : fmt::format("{} is no number of 0 or more", text.size() > 40 ? "that" : text);
+}
 
 void add_commands(CLI::App& app, int& exit_code) {
   add_bench_command(app, exit_code);

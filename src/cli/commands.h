@@ -49,6 +49,9 @@ void add_version_command(CLI::App& app, int& exit_code);
 // Adds all of the above.
 void add_commands(CLI::App& app, int& exit_code);
 
+// A check for options that take a number: it is finite and not negative (an unsigned option would take -1 for a huge one).
+std::string check_not_negative(const std::string& text);
+
 // Data goes to stdout, talk to stderr. An error says what and why and, where there is one, what to do next.
 void print(std::string_view data);
 void say(std::string_view line);

@@ -64,8 +64,12 @@ void add_dev_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<DevOptions>();
   CLI::App* command = app.add_subcommand("dev", "Run a broker on loopback without any configuration");
   command->add_option("--mqtt", options->mqtt_port, "MQTT port; 0: a free one")->capture_default_str();
-  command->add_option("--data", options->data_dir, "Folder for what must survive; without it all is in memory")->type_name("FOLDER");
-  command->add_option("--threads", options->threads, "Worker threads; 0: one per core")->capture_default_str();
+  command->add_option("--data", options->data_dir, "Folder for what must survive; without it all is in memory")
+      ->type_name("FOLDER")
+      ->check([](const std::string& folder) { return folder.empty() ? std::string("the folder has no name") : std::string(); });
+  command->add_option("--threads", options->threads, "Worker threads; 0: one per core")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
   command->add_flag("--verbose", options->verbose, "Log what is refused, and why");
   command->callback([options, &exit_code] { exit_code = run_dev(*options); });
 }

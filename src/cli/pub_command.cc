@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -171,10 +172,12 @@ Result<std::string> payload_of(const PubArguments& arguments) {
   if (arguments.message) return *arguments.message;
   if (arguments.data == "-") return read_all(std::cin);
   if (!arguments.data.starts_with('@')) return arguments.data;
-  std::ifstream file(arguments.data.substr(1), std::ios::binary);
+  const std::string path = arguments.data.substr(1);
+  if (std::error_code error; std::filesystem::is_directory(path, error)) return fail_with(fmt::format("{} is a folder", path));
+  std::ifstream file(path, std::ios::binary);
   std::string bytes;
   if (file) bytes = read_all(file);
-  if (!file.is_open() || file.bad()) return fail_with(fmt::format("cannot read {}", arguments.data.substr(1)));
+  if (!file.is_open() || file.bad()) return fail_with(fmt::format("cannot read {}", path));
   return bytes;
 }
 
@@ -228,11 +231,11 @@ void add_pub_command(CLI::App& app, int& exit_code) {
       ->type_name("0|1|2")
       ->capture_default_str();
   command->add_flag("-r,--retain", a->retain, "Keep it as the topic's last value");
-  command->add_option("--count", a->count, "How often it is sent")->capture_default_str();
+  command->add_option("--count", a->count, "How often it is sent")->check(check_not_negative)->capture_default_str();
   command->add_option("--rate", a->rate, "At most so many a second (default: as fast as it goes)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(check_not_negative);
   command->add_option("--header", a->headers, "A header, name=value; may be repeated")->allow_extra_args(false);
-  command->add_option("--expiry", a->expiry_s, "Seconds after which nobody gets it any more");
+  command->add_option("--expiry", a->expiry_s, "Seconds after which nobody gets it any more")->check(check_not_negative);
   command->add_option("--content-type", a->content_type, "What the payload is, such as application/json");
   command->add_option("-W,--timeout", a->timeout, "End with exit code 124 after so long, such as 5s");
   command->callback([a, data, &exit_code] { exit_code = run_pub(*a, data->count() > 0); });

@@ -147,10 +147,12 @@ void add_sub_command(CLI::App& app, int& exit_code) {
   CLI::Option* json = command->add_flag("--json", a->json, "A JSON object a line, with headers and all")->excludes(format);
   command->add_flag("--raw", a->raw, "Payloads only, without line ends")->excludes(format)->excludes(json);
   command->add_flag("-v,--verbose", a->verbose, "The same as --format '%t %p'");
-  command->add_option("-C,--count", a->count, "End after so many messages");
+  command->add_option("-C,--count", a->count, "End after so many messages")->check(check_not_negative);
   command->add_option("-W,--timeout", a->timeout, "End with exit code 124 after so long, such as 5s");
-  command->add_flag("--keep", a->keep, "Keep the session at the server: what comes meanwhile waits there");
-  command->add_option("--session-expiry", a->expiry_s, "With --keep: seconds until it is forgotten (default: never)");
+  CLI::Option* keep = command->add_flag("--keep", a->keep, "Keep the session at the server: what comes meanwhile waits there");
+  command->add_option("--session-expiry", a->expiry_s, "With --keep: seconds until it is forgotten (default: never)")
+      ->needs(keep)
+      ->check(check_not_negative);
   command->callback([a, &exit_code] { exit_code = run_sub(*a); });
 }
 

@@ -4,21 +4,21 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <system_error>
 
 namespace arena::net {
 namespace {
 
-std::string numeric(int family, const void* bytes) {
-  char text[INET6_ADDRSTRLEN] = "";
-  inet_ntop(family, bytes, text, sizeof text);
-  return text;
-}
+constexpr std::array<unsigned char, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-PeerAddress ipv4_peer(const in_addr& ip, uint16_t port) {
-  const bool loopback = (ntohl(ip.s_addr) >> 24) == 127;
-  return PeerAddress{numeric(AF_INET, &ip), port, loopback};
+in6_addr mapped(const in_addr& ipv4) {
+  in6_addr ipv6{};
+  std::memcpy(ipv6.s6_addr, kMapped.data(), kMapped.size());
+  std::memcpy(ipv6.s6_addr + kMapped.size(), &ipv4, sizeof ipv4);
+  return ipv6;
 }
 
 Result<std::vector<SocketAddress>> look_up(const std::string& host, uint16_t port, int flags) {
@@ -43,22 +43,46 @@ Result<std::vector<SocketAddress>> look_up(const std::string& host, uint16_t por
 
 }  // namespace
 
+PeerAddress::PeerAddress(const unsigned char* ipv6, uint16_t port, bool loopback) : port_(port), loopback_(loopback) {
+  std::copy_n(ipv6, ip_.size(), ip_.begin());
+}
+
+PeerAddress::PeerAddress(const std::string& ip, uint16_t port, bool loopback) : port_(port), loopback_(loopback) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, ip.c_str(), &v4) == 1) {
+    v6 = mapped(v4);
+  } else if (inet_pton(AF_INET6, ip.c_str(), &v6) != 1) {
+    return;
+  }
+  std::copy_n(v6.s6_addr, ip_.size(), ip_.begin());
+}
+
+std::string PeerAddress::ip() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  const bool v4 = std::equal(kMapped.begin(), kMapped.end(), ip_.begin());
+  inet_ntop(v4 ? AF_INET : AF_INET6, ip_.data() + (v4 ? kMapped.size() : 0), text, sizeof text);
+  return text;
+}
+
 PeerAddress to_peer(const SocketAddress& address) {
+  in6_addr ip{};
+  uint16_t port = 0;
   if (address.family() == AF_INET) {
     sockaddr_in v4{};
     std::memcpy(&v4, &address.storage, sizeof v4);
-    return ipv4_peer(v4.sin_addr, ntohs(v4.sin_port));
+    ip = mapped(v4.sin_addr);
+    port = ntohs(v4.sin_port);
+  } else if (address.family() == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address.storage, sizeof v6);
+    ip = v6.sin6_addr;
+    port = ntohs(v6.sin6_port);
+  } else {
+    return {};
   }
-  if (address.family() != AF_INET6) return PeerAddress{};
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, &address.storage, sizeof v6);
-  const uint16_t port = ntohs(v6.sin6_port);
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-    in_addr v4{};
-    std::memcpy(&v4, v6.sin6_addr.s6_addr + 12, sizeof v4);
-    return ipv4_peer(v4, port);
-  }
-  return PeerAddress{numeric(AF_INET6, &v6.sin6_addr), port, IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) != 0};
+  const bool loopback = IN6_IS_ADDR_LOOPBACK(&ip) != 0 || (IN6_IS_ADDR_V4MAPPED(&ip) != 0 && ip.s6_addr[kMapped.size()] == 127);
+  return {ip.s6_addr, port, loopback};
 }
 
 Result<SocketAddress> parse_address(const std::string& host, uint16_t port) {

@@ -19,7 +19,7 @@ class SimStream;
 struct SimNetState {
   struct Listener {
     SimNetwork::OnAccept on_accept;
-    StreamOptions options;
+    StreamOptionsRef options;
   };
   explicit SimNetState(runtime::SimWorld& w) : world(w) {}
   void count(const std::string& kind) { ++counters[kind]; }
@@ -109,8 +109,8 @@ class SimLink : public std::enable_shared_from_this<SimLink> {
 // One end of a link; the counterpart of TcpStream.
 class SimStream final : public Stream, private runtime::TurnEnd {
  public:
-  SimStream(std::shared_ptr<SimLink> link, unsigned side, runtime::SimLoop& loop, PeerAddress peer,
-            const StreamOptions& options);
+  SimStream(std::shared_ptr<SimLink> link, unsigned side, runtime::SimLoop& loop, const PeerAddress& peer,
+            StreamOptionsRef options);
   ~SimStream() override;
 
   void pause_reading() override { paused_ = true; }

@@ -17,8 +17,8 @@ void accept(const std::shared_ptr<SimLink>& link, runtime::SimLoop& loop, const 
   }
   const std::shared_ptr<SimNetState::Listener> listener = found->second;  // on_accept may replace it
   const auto port = static_cast<uint16_t>(kFirstClientPort + link->id() % 20000);
-  PeerAddress peer{client_ip, port, client_ip.starts_with("127.")};
-  listener->on_accept(std::make_unique<SimStream>(link, 1, loop, std::move(peer), listener->options));
+  const PeerAddress peer(client_ip, port, client_ip.starts_with("127."));
+  listener->on_accept(std::make_unique<SimStream>(link, 1, loop, peer, listener->options));
 }
 
 SimLink* link_of(Stream& end) {
@@ -51,7 +51,7 @@ SimNetwork::~SimNetwork() { state_->listeners.clear(); }
 
 void SimNetwork::listen(unsigned core, OnAccept on_accept, const StreamOptions& options) {
   state_->listeners[core] =
-      std::make_shared<SimNetState::Listener>(SimNetState::Listener{std::move(on_accept), options});
+      std::make_shared<SimNetState::Listener>(SimNetState::Listener{std::move(on_accept), share(options)});
 }
 
 void SimNetwork::stop_listening(unsigned core) { state_->listeners.erase(core); }
@@ -60,7 +60,7 @@ std::unique_ptr<Stream> SimNetwork::connect(runtime::SimLoop& client, unsigned c
                                             const std::string& client_ip) {
   state_->count("connect");
   auto link = std::make_shared<SimLink>(state_, ++state_->connections);
-  auto stream = std::make_unique<SimStream>(link, 0, client, PeerAddress{"10.0.0.1", 1883, false}, options);
+  auto stream = std::make_unique<SimStream>(link, 0, client, PeerAddress("10.0.0.1", 1883, false), share(options));
   runtime::SimLoop& server = state_->world.loop(core);
   server.schedule_io(state_->random_delay_us(), [link, &server, client_ip] { accept(link, server, client_ip); });
   return stream;

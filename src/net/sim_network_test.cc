@@ -77,7 +77,7 @@ TEST(SimNetwork, BytesGoBothWays) {
   Pair pair(1);
   pair.client->write("hello");
   ASSERT_TRUE(pair.until([&] { return pair.at_server.received == "hello"; }));
-  EXPECT_EQ(pair.server->peer().ip, "10.0.0.2");
+  EXPECT_EQ(pair.server->peer().ip(), "10.0.0.2");
   pair.server->write("wor");
   pair.server->write("ld");
   EXPECT_EQ(pair.server->output_bytes(), 5u);

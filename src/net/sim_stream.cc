@@ -7,27 +7,27 @@ namespace {
 
 class SimDetached final : public DetachedStream {
  public:
-  SimDetached(std::shared_ptr<SimLink> link, unsigned side, PeerAddress peer, const StreamOptions& options)
-      : link_(std::move(link)), side_(side), peer_(std::move(peer)), options_(options) {}
+  SimDetached(std::shared_ptr<SimLink> link, unsigned side, const PeerAddress& peer, StreamOptionsRef options)
+      : link_(std::move(link)), side_(side), peer_(peer), options_(std::move(options)) {}
   ~SimDetached() override {
     if (link_ != nullptr) link_->drop(side_);
   }
   std::unique_ptr<Stream> attach(runtime::SimLoop& loop) {
-    return std::make_unique<SimStream>(std::exchange(link_, nullptr), side_, loop, std::move(peer_), options_);
+    return std::make_unique<SimStream>(std::exchange(link_, nullptr), side_, loop, peer_, options_);
   }
 
  private:
   std::shared_ptr<SimLink> link_;
   unsigned side_;
   PeerAddress peer_;
-  StreamOptions options_;
+  StreamOptionsRef options_;
 };
 
 }  // namespace
 
-SimStream::SimStream(std::shared_ptr<SimLink> link, unsigned side, runtime::SimLoop& loop, PeerAddress peer,
-                     const StreamOptions& options)
-    : Stream(std::move(peer), options),
+SimStream::SimStream(std::shared_ptr<SimLink> link, unsigned side, runtime::SimLoop& loop, const PeerAddress& peer,
+                     StreamOptionsRef options)
+    : Stream(peer, std::move(options)),
       link_(std::move(link)),
       side_(side),
       loop_(loop),
@@ -68,7 +68,7 @@ void SimStream::begin_closing(CloseReason reason) {
   state_ = State::closing;
   reason_ = reason;
   loop_.at_turn_end(*this);
-  loop_.arm(close_timer_, options_.close_timeout_ms);
+  loop_.arm(close_timer_, options().close_timeout_ms);
 }
 
 void SimStream::abort() {
@@ -81,7 +81,7 @@ std::unique_ptr<DetachedStream> SimStream::detach() {
   if (state_ != State::open || !output_.empty()) return nullptr;
   handler_ = nullptr;
   link_->detach(side_);
-  auto detached = std::make_unique<SimDetached>(std::exchange(link_, nullptr), side_, std::move(peer_), options_);
+  auto detached = std::make_unique<SimDetached>(std::exchange(link_, nullptr), side_, peer_, options_);
   leave();
   return detached;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -15,10 +16,24 @@
 
 namespace arena::net {
 
-struct PeerAddress {
-  std::string ip;  // numeric, IPv4-mapped IPv6 shown as IPv4
-  uint16_t port = 0;
-  bool loopback = false;
+// Who is at the other end. Kept as the bytes of the address: there are very many streams.
+class PeerAddress {
+ public:
+  PeerAddress() = default;
+  // `ip` is numeric; anything else is no address.
+  PeerAddress(const std::string& ip, uint16_t port, bool loopback);
+  // 16 bytes; IPv4 as it is mapped into IPv6.
+  PeerAddress(const unsigned char* ipv6, uint16_t port, bool loopback);
+
+  // Numeric, IPv4-mapped IPv6 shown as IPv4.
+  std::string ip() const;
+  uint16_t port() const { return port_; }
+  bool loopback() const { return loopback_; }
+
+ private:
+  std::array<unsigned char, 16> ip_{};
+  uint16_t port_ = 0;
+  bool loopback_ = false;
 };
 
 enum class CloseReason : uint8_t { peer_closed, reset, output_full, timed_out, local };
@@ -65,6 +80,14 @@ struct StreamOptions {
   OutputBudget* budget = nullptr;   // shared; outlives the stream
 };
 
+// The options of many streams, kept once.
+struct SharedStreamOptions : RefCounted<SharedStreamOptions> {
+  explicit SharedStreamOptions(const StreamOptions& options) : value(options) {}
+  const StreamOptions value;
+};
+using StreamOptionsRef = Ref<const SharedStreamOptions>;
+inline StreamOptionsRef share(const StreamOptions& options) { return StreamOptionsRef(new SharedStreamOptions(options)); }
+
 // Bytes that several streams send; never changed once shared.
 struct SharedBytes : RefCounted<SharedBytes> {
   std::string text;
@@ -101,7 +124,7 @@ class Stream {
   }
   std::size_t output_bytes() const { return ahead_bytes_ + output_.size(); }  // not yet accepted by the system
   bool writable() const {
-    return output_bytes() <= certain_room() || (output_bytes() <= options_.output_high_bytes && !options_.budget->full());
+    return output_bytes() <= certain_room() || (output_bytes() <= options().output_high_bytes && !options().budget->full());
   }
   std::size_t output_room() const { return output_.capacity(); }
   const PeerAddress& peer() const { return peer_; }
@@ -117,21 +140,23 @@ class Stream {
   virtual std::unique_ptr<DetachedStream> detach() = 0;
 
  protected:
-  Stream(PeerAddress peer, const StreamOptions& options) : peer_(std::move(peer)), options_(options) {}
+  Stream(const PeerAddress& peer, StreamOptionsRef options) : options_(std::move(options)), peer_(peer) {}
+  const StreamOptions& options() const { return options_->value; }
   virtual void on_dirty() = 0;
   virtual void on_first_output() {}  // output_ is empty and about to be written: room may be put there
   // For streams: up to here writable() is true whatever others hold. Output above it makes on_writable owed.
   std::size_t certain_room() const {
-    if (options_.budget == nullptr) return options_.output_high_bytes;
-    return std::min(options_.output_high_bytes, OutputBudget::kLittleBytes);
+    if (options().budget == nullptr) return options().output_high_bytes;
+    return std::min(options().output_high_bytes, OutputBudget::kLittleBytes);
   }
-  bool drained() const { return output_bytes() <= options_.output_low_bytes && writable(); }
+  bool drained() const { return output_bytes() <= options().output_low_bytes && writable(); }
   // For streams, after each attempt to send.
   void account_output() {
-    if (options_.budget == nullptr || accounted_ == output_bytes()) return;
-    const std::size_t before = options_.budget->used.fetch_add(output_bytes() - accounted_);
+    OutputBudget* budget = options().budget;
+    if (budget == nullptr || accounted_ == output_bytes()) return;
+    const std::size_t before = budget->used.fetch_add(output_bytes() - accounted_);
     const std::size_t after = before + (output_bytes() - accounted_);
-    if (before < options_.budget->bytes_max && after >= options_.budget->bytes_max) ++options_.budget->times_full;
+    if (before < budget->bytes_max && after >= budget->bytes_max) ++budget->times_full;
     accounted_ = output_bytes();
   }
 
@@ -139,9 +164,9 @@ class Stream {
   std::string output_;
   std::size_t ahead_bytes_ = 0;  // of output that an implementation keeps elsewhere, in front of output_
   std::size_t accounted_ = 0;  // of the output in the budget
-  bool dirty_ = false;
+  StreamOptionsRef options_;
   PeerAddress peer_;
-  StreamOptions options_;
+  bool dirty_ = false;
 };
 
 // The other half of detach(): makes a stream of what came from another core. Called on the new core.

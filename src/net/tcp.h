@@ -29,7 +29,7 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   static constexpr std::size_t kShareBytesMin = 2048;
 
   // Takes the connected, nonblocking descriptor. If the loop cannot watch it, on_closed(reset) comes soon.
-  TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options);
+  TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options);
   ~TcpStream() override;
 
   void write_shared(const SharedBytesRef& bytes) override;
@@ -145,7 +145,7 @@ class TcpListener final : private runtime::IoHandler {
   int fd_;
   uint16_t local_port_;
   unsigned accept_batch_;
-  StreamOptions stream_options_;
+  StreamOptionsRef stream_options_;
   OnAccept on_accept_;
   bool paused_ = false;
   int64_t warned_ms_ = 0;

@@ -93,7 +93,7 @@ class Connecting final : public runtime::LoopOwned, private runtime::IoHandler {
     }
     stop_watching();
     end(std::unique_ptr<Stream>(std::make_unique<TcpStream>(
-        loop_, std::exchange(fd_, -1), to_peer(addresses_[next_ - 1]), options_.stream)));
+        loop_, std::exchange(fd_, -1), to_peer(addresses_[next_ - 1]), share(options_.stream))));
   }
 
   static void on_timeout(void* context) {

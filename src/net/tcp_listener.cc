@@ -37,7 +37,7 @@ uint16_t port_of(int fd) {
   SocketAddress address;
   address.length = sizeof address.storage;
   getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length);
-  return to_peer(address).port;
+  return to_peer(address).port();
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ TcpListener::TcpListener(runtime::EpollLoop& loop, int fd, uint16_t port, const 
       fd_(fd),
       local_port_(port),
       accept_batch_(options.accept_batch),
-      stream_options_(options.stream),
+      stream_options_(share(options.stream)),
       on_accept_(std::move(on_accept)),
       descriptors_timer_(&TcpListener::on_out_of_descriptors_over, this) {}
 

@@ -21,25 +21,25 @@ constexpr std::size_t kPartsPerSend = 64;
 
 class TcpDetached final : public DetachedStream {
  public:
-  TcpDetached(int fd, PeerAddress peer, const StreamOptions& options)
-      : fd_(fd), peer_(std::move(peer)), options_(options) {}
+  TcpDetached(int fd, const PeerAddress& peer, StreamOptionsRef options)
+      : fd_(fd), peer_(peer), options_(std::move(options)) {}
   ~TcpDetached() override {
     if (fd_ >= 0) ::close(fd_);
   }
   std::unique_ptr<Stream> attach(runtime::EpollLoop& loop) {
-    return std::make_unique<TcpStream>(loop, std::exchange(fd_, -1), std::move(peer_), options_);
+    return std::make_unique<TcpStream>(loop, std::exchange(fd_, -1), peer_, options_);
   }
 
  private:
   int fd_;
   PeerAddress peer_;
-  StreamOptions options_;
+  StreamOptionsRef options_;
 };
 
 }  // namespace
 
-TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, PeerAddress peer, const StreamOptions& options)
-    : Stream(std::move(peer), options), loop_(loop), fd_(fd) {
+TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options)
+    : Stream(peer, std::move(options)), loop_(loop), fd_(fd) {
   watched_ = kReading;
   if (loop_.add(fd_, watched_, *this)) return;
   ::close(std::exchange(fd_, -1));
@@ -90,7 +90,7 @@ void TcpStream::begin_closing(CloseReason reason) {
   reason_ = reason;
   watch_what_is_needed();
   loop_.at_turn_end(*this);
-  arm_close_timer(options_.close_timeout_ms);
+  arm_close_timer(options().close_timeout_ms);
 }
 
 void TcpStream::abort() {
@@ -103,7 +103,7 @@ std::unique_ptr<DetachedStream> TcpStream::detach() {
   if (state_ != State::open || fd_ < 0 || output_bytes() != 0) return nullptr;
   handler_ = nullptr;
   loop_.remove(fd_, *this);
-  auto detached = std::make_unique<TcpDetached>(std::exchange(fd_, -1), std::move(peer_), options_);
+  auto detached = std::make_unique<TcpDetached>(std::exchange(fd_, -1), peer_, options_);
   leave_loop();
   return detached;
 }

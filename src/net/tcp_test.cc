@@ -154,8 +154,8 @@ std::string pattern(std::size_t size) {
 TEST_F(TcpTest, BytesGoBothWays) {
   listen();
   connect();
-  EXPECT_EQ(stream_->peer().ip, "127.0.0.1");
-  EXPECT_TRUE(stream_->peer().loopback);
+  EXPECT_EQ(stream_->peer().ip(), "127.0.0.1");
+  EXPECT_TRUE(stream_->peer().loopback());
   client_->send("hello");
   ASSERT_TRUE(run_until([&] { return server_.received == "hello"; }));
   stream_->write("wor");

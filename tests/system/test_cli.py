@@ -421,6 +421,16 @@ def user_add_refuses_bad_names():
         one_of(done.returncode, [1, 2], f"exit code for the name {name!r}")
 
 
+# -- arguments
+
+@test
+def numbers_that_are_none_are_refused():
+    for arguments in (("pub", "a", "x", "--count", "-1"), ("pub", "a", "x", "--rate", "nan"), ("sub", "a", "-C", "-1"),
+                      ("sub", "a", "--session-expiry", "5"), ("dev", "--threads", "65"), ("dev", "--data", ""),
+                      ("bench", "pairs", "--rate", "inf")):
+        one_of(arena(*arguments).returncode, [2], f"exit code of {arguments}")
+
+
 # -- dev
 
 @test(seconds=30)

@@ -51,7 +51,7 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   ++epoch_;
   expiry_s_ = std::min(request.expiry_s, shard_.options().session_expiry_max_s);
   will_ = request.will ? std::make_unique<Will>(*request.will) : nullptr;
-  inflight_max_ = static_cast<uint32_t>(std::min({request.inflight_max, shard_.options().inflight_per_session_max, std::size_t{UINT16_MAX}}));
+  inflight_max_ = static_cast<uint16_t>(std::min({request.inflight_max, shard_.options().inflight_per_session_max, std::size_t{UINT16_MAX}}));
   set_due(0);
   expires_at_ms_ = 0;
   shard_.counters().sessions_opened.add();

@@ -254,7 +254,8 @@ class Session final : public Reader {
   uint32_t epoch_ = 0;
   uint32_t expiry_s_ = 0;
   uint32_t attachment_ = 0;      // counts connections, so that late answers of an old one are ignored
-  uint32_t inflight_max_ = 0;
+  uint16_t inflight_max_ = 0;
+  uint16_t parked_ = 0;          // entries of window_ in that stage
   bool started_ : 1 = false;
   bool ended_ : 1 = false;
   bool has_record_ : 1 = false;
@@ -267,7 +268,6 @@ class Session final : public Reader {
   bool groups_refused_ : 1 = false;  // groups take me for absent, as my queue was full
   bool dirty_ : 1 = false;
   uint32_t dirty_settled_ = 0;
-  uint32_t parked_ = 0;                 // entries of window_ in that stage
   uint32_t waiting_ahead_ = 0;          // so many at the front of waiting_ came before last_values_
   std::unique_ptr<Will> will_;
   SessionSink* sink_ = nullptr;

@@ -20,8 +20,7 @@ Connection::Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> str
       stream_(std::move(stream)),
       seat_(std::move(seat)),
       options_(door.options()),
-      timer_(&Connection::on_timer, this),
-      throttle_timer_(&Connection::on_throttle_timer, this) {
+      timer_(&Connection::on_timer, this) {
   stream_->set_handler(this);
   door_.loop().arm(timer_, options_->connect_timeout_ms);
 }
@@ -32,22 +31,29 @@ void Connection::on_data(std::string_view bytes) {
   door_.counters().bytes_received.add(bytes.size());
   last_heard_ms_ = door_.loop().now_ms();
   if (stage_ == Stage::closing) return;
-  if (rest_.empty() && stage_ != Stage::deciding && !throttled_) {
+  if (!has_rest() && stage_ != Stage::deciding && !throttled_) {
     consume(bytes);
     return;
   }
-  rest_.append(bytes);
+  rest().bytes.append(bytes);
   if (throttled_) return look_ahead();
-  if (stage_ == Stage::deciding || rest_.size() < bytes_wanted_) return;
-  const std::string whole = std::exchange(rest_, {});
+  if (stage_ == Stage::deciding || rest().bytes.size() < rest().wanted) return;
+  const std::string whole = take_rest();
   consume(whole);
 }
 
-// Handles every complete packet, until too many receipts are awaited; what remains waits in rest_.
+std::string Connection::take_rest() {
+  std::string bytes;
+  if (rest_) bytes.swap(rest_->bytes);
+  rest_.reset();
+  return bytes;
+}
+
+// Handles every complete packet, until too many receipts are awaited; what remains waits in rest().
 void Connection::consume(std::string_view bytes) {
   if (consuming_) return;
   consuming_ = true;
-  bytes_wanted_ = 0;
+  if (rest_) rest_->wanted = 0;
   while ((stage_ == Stage::fresh || stage_ == Stage::open) && acks_.size() < options_->acks_pending_max) {
     if (!continue_run(bytes) && !step(bytes)) break;
   }
@@ -72,8 +78,8 @@ bool Connection::continue_run(std::string_view& bytes) {
 }
 
 void Connection::keep_rest(std::string_view rest) {
-  rest_.insert(0, rest);
-  if (rest_.empty()) rest_.shrink_to_fit();
+  if (!rest.empty()) this->rest().bytes.insert(0, rest);
+  if (!has_rest()) rest_.reset();
 }
 
 am::DecodeResult Connection::decode_next(std::string_view bytes) const {
@@ -94,7 +100,7 @@ bool Connection::step(std::string_view& bytes) {
   if (bytes.empty()) return false;
   const am::DecodeResult result = decode_next(bytes);
   if (const auto* more = std::get_if<am::NeedMore>(&result)) {
-    bytes_wanted_ = more->bytes_min;
+    rest().wanted = more->bytes_min;
     return false;
   }
   end_run();
@@ -109,11 +115,11 @@ bool Connection::step(std::string_view& bytes) {
   if (stage_ == Stage::fresh) {
     // The handshake may take the bytes behind the CONNECT along to another core.
     const auto* connect = std::get_if<am::Connect>(&decoded.packet);
-    rest_.assign(bytes.substr(consumed));
+    if (bytes.size() > consumed) rest().bytes.assign(bytes.substr(consumed));
     bytes = {};
     on_connect(*connect);
-    if (stage_ == Stage::open && !rest_.empty()) {
-      const std::string pipelined = std::exchange(rest_, {});
+    if (stage_ == Stage::open && has_rest()) {
+      const std::string pipelined = take_rest();
       consuming_ = false;
       consume(pipelined);
       consuming_ = true;
@@ -127,7 +133,7 @@ bool Connection::step(std::string_view& bytes) {
 
 void Connection::on_malformed(const am::Malformed& malformed, std::string_view bytes) {
   door_.counters().malformed.add();
-  log::debug("mqtt", "refused a packet", {{"peer", stream_->peer().ip}, {"reason", malformed.text}});
+  log::debug("mqtt", "refused a packet", {{"peer", stream_->peer().ip()}, {"reason", malformed.text}});
   if (stage_ == Stage::open) {
     fail(malformed.reason, malformed.text);
     return;
@@ -162,20 +168,21 @@ void Connection::dispatch(const am::Packet& packet) {
 }
 
 // A publisher is slowed: while too many receipts are awaited, or another core has not handled what was posted to it.
-// What it sends meanwhile waits in rest_, then in its socket.
+// What it sends meanwhile waits in rest(), then in its socket.
 void Connection::throttle() {
   const bool must_wait = acks_.size() >= options_->acks_pending_max || door_.shard().congested();
   if (must_wait == throttled_) return;
   throttled_ = must_wait;
   if (must_wait) {
     door_.counters().throttled.add();
-    looked_at_ = 0;
+    if (rest_) rest_->looked_at = 0;
     look_ahead();
-    door_.loop().arm(throttle_timer_, kThrottleCheckMs);
+    if (!throttle_timer_) throttle_timer_ = std::make_unique<runtime::Timer>(&Connection::on_throttle_timer, this);
+    door_.loop().arm(*throttle_timer_, kThrottleCheckMs);
   } else {
     last_heard_ms_ = door_.loop().now_ms();  // what was not read was no silence of the client's
     stream_->resume_reading();
-    const std::string waited = std::exchange(rest_, {});
+    const std::string waited = take_rest();
     consume(waited);
   }
 }
@@ -183,29 +190,29 @@ void Connection::throttle() {
 // While publishes wait, what does not depend on them goes past: acknowledgements, without which this client's own
 // deliveries would stand still, and pings. Whatever else comes waits with them, in order; more than a little is not read.
 void Connection::look_ahead() {
-  while (stage_ == Stage::open) {
-    const std::string_view rest = std::string_view(rest_).substr(looked_at_);
+  while (stage_ == Stage::open && has_rest()) {
+    const std::string_view rest = std::string_view(rest_->bytes).substr(rest_->looked_at);
     const am::DecodeResult result = rest.empty() ? am::DecodeResult(am::NeedMore{}) : decode_next(rest);
     const auto* decoded = std::get_if<am::Decoded>(&result);
     if (decoded == nullptr) break;  // what is malformed is refused in its turn
     if (std::holds_alternative<am::Publish>(decoded->packet)) {
-      looked_at_ += decoded->consumed;
+      rest_->looked_at += decoded->consumed;
       continue;
     }
     if (!std::holds_alternative<am::Ack>(decoded->packet) && !std::holds_alternative<am::Pingreq>(decoded->packet)) break;
     door_.counters().packets_received.add();
     const std::size_t consumed = decoded->consumed;
     dispatch(decoded->packet);
-    if (stage_ == Stage::open) rest_.erase(looked_at_, consumed);
+    if (stage_ == Stage::open) rest_->bytes.erase(rest_->looked_at, consumed);
   }
-  if (stage_ == Stage::open && rest_.size() >= kWaitingBytesMax) stream_->pause_reading();
+  if (stage_ == Stage::open && has_rest() && rest_->bytes.size() >= kWaitingBytesMax) stream_->pause_reading();
 }
 
 void Connection::on_throttle_timer(void* self) {
   Connection& connection = *static_cast<Connection*>(self);
   if (connection.stage_ != Stage::open) return;
   connection.throttle();
-  if (connection.throttled_) connection.door_.loop().arm(connection.throttle_timer_, kThrottleCheckMs);
+  if (connection.throttled_) connection.door_.loop().arm(*connection.throttle_timer_, kThrottleCheckMs);
 }
 
 void Connection::on_writable() {
@@ -214,12 +221,13 @@ void Connection::on_writable() {
 
 // ---- bytes out ----
 
-void Connection::send(const am::Packet& packet) {
+bool Connection::send(const am::Packet& packet) {
   const std::size_t before = stream_->output_bytes();
-  if (!am::encode_limited(stream_->output(), packet, version_, peer_packet_bytes_max_)) return;
+  if (!am::encode_limited(stream_->output(), packet, version_, peer_packet_bytes_max_)) return false;
   door_.counters().packets_sent.add();
   door_.counters().bytes_sent.add(stream_->output_bytes() - before);
   stream_->mark_dirty();
+  return true;
 }
 
 void Connection::send_ack(am::PacketType type, uint16_t packet_id, Reason reason) {
@@ -261,8 +269,8 @@ void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expi
   unlink();
   seat_.leave_half_open();
   timer_.disarm();
-  throttle_timer_.disarm();
-  rest_.clear();
+  if (throttle_timer_) throttle_timer_->disarm();
+  if (rest_) rest_->bytes.clear();
   if (session_ != nullptr) std::exchange(session_, nullptr)->detach(kind, expiry_s);
   stream_->close();
 }
@@ -283,7 +291,7 @@ void Connection::give_way() {
 void Connection::on_closed(net::CloseReason) {
   stage_ = Stage::closing;
   timer_.disarm();
-  throttle_timer_.disarm();
+  if (throttle_timer_) throttle_timer_->disarm();
   if (session_ != nullptr) std::exchange(session_, nullptr)->detach(broker::DetachKind::abrupt, std::nullopt);
   door_.bury(*this);
 }

@@ -95,7 +95,20 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
     std::vector<std::size_t> asked;       // which of them the session was asked about
   };
 
+  // What was read and cannot be handled yet: of an incomplete packet, or behind a CONNECT that is being decided.
+  struct Rest {
+    std::string bytes;
+    std::size_t wanted = 0;     // the next packet is complete at this many bytes, if known
+    std::size_t looked_at = 0;  // while throttled_: of publishes that wait
+  };
+
   // bytes in
+  Rest& rest() {
+    if (!rest_) rest_ = std::make_unique<Rest>();
+    return *rest_;
+  }
+  bool has_rest() const { return rest_ && !rest_->bytes.empty(); }
+  std::string take_rest();
   void consume(std::string_view bytes);
   bool step(std::string_view& bytes);
   arena::mqtt::DecodeResult decode_next(std::string_view bytes) const;
@@ -114,7 +127,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   std::optional<broker::Will> take_will(const arena::mqtt::Connect& packet) const;
   void identify(Principal principal);
   void open_session();
-  void send_connack(bool present);
+  bool send_connack(bool present);
   void refuse(Reason reason, std::string_view text);
   static void on_timer(void* self);
   void start_keep_alive();
@@ -145,7 +158,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   void on_disconnect(const arena::mqtt::Disconnect& packet);
 
   // out
-  void send(const arena::mqtt::Packet& packet);
+  // False: it is larger than the client takes, whatever is left out.
+  bool send(const arena::mqtt::Packet& packet);
   void send_ack(arena::mqtt::PacketType type, uint16_t packet_id, Reason reason);
   bool append_frame(const Frame& frame, const broker::Delivery& delivery);
   uint32_t remaining_s(const Message& message) const;
@@ -170,12 +184,10 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   uint16_t topic_alias_out_max_ = 0;
   uint32_t peer_packet_bytes_max_ = arena::mqtt::kPacketBytesMax;
   uint32_t connect_expiry_s_ = 0;
-  std::size_t looked_at_ = 0;         // of rest_, while throttled_: publishes that wait
-  std::size_t bytes_wanted_ = 0;      // the next packet is complete at this many bytes, if known
   int64_t last_heard_ms_ = 0;
   runtime::Timer timer_;              // CONNECT deadline, then keep-alive
-  runtime::Timer throttle_timer_;
-  std::string rest_;                  // of an incomplete packet, or behind a CONNECT being decided
+  std::unique_ptr<runtime::Timer> throttle_timer_;  // made when it is first slowed
+  std::unique_ptr<Rest> rest_;
   std::unique_ptr<PendingConnect> pending_;
   std::unique_ptr<InboundAliases> aliases_in_;
   std::unique_ptr<OutboundAliases> aliases_out_;

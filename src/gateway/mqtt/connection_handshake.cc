@@ -106,7 +106,7 @@ void Connection::on_connect(const am::Connect& packet) {
   pending_ = take_connect(packet);
   stage_ = Stage::deciding;
   stream_->pause_reading();
-  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback, seat_.address()};
+  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback(), seat_.address()};
   pending_->password.reset();
   door_.authenticator().authenticate(std::move(credentials), [door = &door_, id = id_](Result<Principal, access::AuthRefusal> result) {
     if (Connection* connection = door->find(id)) connection->on_authenticated(result);
@@ -157,14 +157,14 @@ void Connection::identify(Principal principal) {
   std::unique_ptr<net::DetachedStream> detached = stream_->detach();
   if (detached != nullptr) {
     pending_->seat = std::move(seat_);
-    door_.hand_over(home, std::move(detached), std::move(pending_), std::move(rest_));
+    door_.hand_over(home, std::move(detached), std::move(pending_), take_rest());
   }
   door_.bury(*this);
 }
 
 void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest) {
   pending_ = std::move(pending);
-  rest_ = std::move(rest);
+  if (!rest.empty()) this->rest().bytes = std::move(rest);
   unlink();
   version_ = pending_->version;
   peer_packet_bytes_max_ = pending_->packet_bytes_max;
@@ -172,8 +172,8 @@ void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::
   stage_ = Stage::deciding;
   stream_->pause_reading();
   open_session();
-  if (stage_ == Stage::open && !rest_.empty()) {
-    const std::string pipelined = std::exchange(rest_, {});
+  if (stage_ == Stage::open && has_rest()) {
+    const std::string pipelined = take_rest();
     consume(pipelined);
   }
 }
@@ -210,14 +210,18 @@ void Connection::opened(broker::Session& session, bool present) {
   keep_alive_s_ = pending_->keep_alive_s;
   const bool over = options_->keepalive_max_s != 0 && (keep_alive_s_ == 0 || keep_alive_s_ > options_->keepalive_max_s);
   if (version_ == Version::v5 && over) keep_alive_s_ = options_->keepalive_max_s;
-  send_connack(present);
+  const bool answered = send_connack(present);
   pending_.reset();
+  if (!answered) {  // it would wait for a CONNACK for ever
+    shut_down(broker::DetachKind::clean, std::nullopt);
+    return;
+  }
   start_keep_alive();
   stream_->resume_reading();
   session.start();
-  if (consuming_ || rest_.empty() || stage_ != Stage::open) return;
+  if (consuming_ || !has_rest() || stage_ != Stage::open) return;
   // Opened in a later turn: what the client sent behind its CONNECT has waited.
-  const std::string pipelined = std::exchange(rest_, {});
+  const std::string pipelined = take_rest();
   consume(pipelined);
 }
 
@@ -227,7 +231,7 @@ void Connection::start_keep_alive() {
   if (keep_alive_s_ != 0) door_.loop().arm(timer_, int64_t{keep_alive_s_} * 1500);
 }
 
-void Connection::send_connack(bool present) {
+bool Connection::send_connack(bool present) {
   am::Connack packet;
   packet.session_present = present;
   if (version_ == Version::v5) {
@@ -245,10 +249,8 @@ void Connection::send_connack(bool present) {
     if (pending_->wants_response_information && !options_->response_information.empty()) {
       out.response_information = options_->response_information;  // [MQTT-3.1.2-28]
     }
-    send(packet);
-  } else {
-    send(packet);
   }
+  return send(packet);
 }
 
 // A CONNACK that says no, then the end [MQTT-3.2.2-7].
@@ -264,7 +266,7 @@ void Connection::refuse(Reason reason, std::string_view text) {
     send(packet);
   }
   log::info("mqtt", "refused a connection",
-            {{"peer", stream_->peer().ip}, {"reason", am::to_string(packet.reason)}, {"detail", text}});
+            {{"peer", stream_->peer().ip()}, {"reason", am::to_string(packet.reason)}, {"detail", text}});
   shut_down(broker::DetachKind::abrupt, std::nullopt);
 }
 

@@ -6,6 +6,14 @@
 
 namespace arena::gateway::mqtt {
 
+std::size_t ConnectionById::operator()(const std::unique_ptr<Connection>& connection) const {
+  return static_cast<std::size_t>(connection->id());
+}
+
+bool ConnectionById::operator()(uint64_t id, const std::unique_ptr<Connection>& connection) const {
+  return id == connection->id();
+}
+
 Door::Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& authenticator, net::StreamFactory& factory,
            std::shared_ptr<const Options> options, Admission& admission, Counters& counters)
     : loop_(loop),
@@ -19,7 +27,7 @@ Door::Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& aut
 Door::~Door() = default;
 
 void Door::accept(std::unique_ptr<net::Stream> stream) {
-  Result<Seat, Refused> seat = shut_ ? fail(Refused::shut) : admit(stream->peer().ip);
+  Result<Seat, Refused> seat = shut_ ? fail(Refused::shut) : admit(stream->peer().ip());
   if (!seat) {
     counters_.refuse(seat.error());
     stream->abort();
@@ -41,7 +49,7 @@ Result<Seat, Refused> Door::admit(std::string_view ip) {
 void Door::shut() {
   shut_ = true;
   std::vector<uint64_t> ids;
-  for (const auto& [id, connection] : connections_) ids.push_back(id);
+  for (const auto& connection : connections_) ids.push_back(connection->id());
   for (const uint64_t id : ids) {
     if (Connection* connection = find(id)) connection->close_unless_open();
   }
@@ -51,7 +59,7 @@ Connection& Door::add(std::unique_ptr<net::Stream> stream, Seat seat) {
   const uint64_t id = next_id_++;
   auto connection = std::make_unique<Connection>(*this, id, std::move(stream), std::move(seat));
   Connection& added = *connection;
-  connections_[id] = std::move(connection);
+  connections_.insert(std::move(connection));
   silent_.push_back(added);
   counters_.connections.add();
   return added;
@@ -59,13 +67,14 @@ Connection& Door::add(std::unique_ptr<net::Stream> stream, Seat seat) {
 
 Connection* Door::find(uint64_t id) {
   const auto it = connections_.find(id);
-  return it == connections_.end() ? nullptr : it->second.get();
+  return it == connections_.end() ? nullptr : it->get();
 }
 
 void Door::bury(Connection& connection) {
   const auto it = connections_.find(connection.id());
   if (it == connections_.end()) return;
-  dead_.push_back(std::move(it->second));
+  // Elements of a set cannot be moved out; this one is erased next, by its place.
+  dead_.push_back(std::move(const_cast<std::unique_ptr<Connection>&>(*it)));
   connections_.erase(it);
   counters_.connections.sub();
   if (dead_.size() == 1) {

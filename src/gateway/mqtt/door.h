@@ -2,7 +2,7 @@
 // another core over to that core's door.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +28,16 @@ struct PublishRun {
   std::string_view topic;
   std::vector<std::string_view> payloads;
   std::size_t bytes = 0;  // of their packets
+};
+
+// How connections are found in a table that holds nothing but them.
+struct ConnectionById {
+  using is_transparent = void;
+  std::size_t operator()(uint64_t id) const { return static_cast<std::size_t>(id); }
+  std::size_t operator()(const std::unique_ptr<Connection>& connection) const;
+  bool operator()(const std::unique_ptr<Connection>& a, const std::unique_ptr<Connection>& b) const { return a == b; }
+  bool operator()(uint64_t id, const std::unique_ptr<Connection>& connection) const;
+  bool operator()(const std::unique_ptr<Connection>& connection, uint64_t id) const { return (*this)(id, connection); }
 };
 
 class Door {
@@ -80,7 +90,7 @@ class Door {
   bool shut_ = false;
   uint64_t next_id_ = 1;
   IntrusiveList<Connection, SilentTag> silent_;  // without a CONNECT yet, oldest first
-  boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  boost::unordered_flat_set<std::unique_ptr<Connection>, ConnectionById, ConnectionById> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
 };
 

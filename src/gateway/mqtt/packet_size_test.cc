@@ -102,6 +102,16 @@ TEST(MqttPacketSize, BoundsWhatAuthExplains) {
   expect_too_large(packet);
 }
 
+// A client that has no room even for its CONNACK is not left waiting for one. [5 MQTT-3.1.2-24]
+TEST(MqttPacketSize, EndsAConnectionWithoutRoomForItsConnack) {
+  DoorWorld world;
+  Talker client(world);
+  am::Connect packet = client.connect_packet("c");
+  packet.properties.maximum_packet_size = 5;
+  client.say(packet);
+  EXPECT_TRUE(client.closed());
+}
+
 // The server does explain its DISCONNECT, to those with room for it. [5 MQTT-3.14.2-3]
 TEST(MqttPacketSize, ShortensTheServersLastWord) {
   DoorWorld world;

@@ -40,7 +40,7 @@ struct Wire {
 class FakeStream final : public net::Stream {
  public:
   FakeStream(runtime::Loop& loop, std::shared_ptr<Wire> wire)
-      : Stream(net::PeerAddress{wire->ip, 4242, true}, {}), loop_(loop), wire_(std::move(wire)) {
+      : Stream(net::PeerAddress(wire->ip, 4242, true), net::share({})), loop_(loop), wire_(std::move(wire)) {
     wire_->stream = this;
     if (!wire_->gone) return;
     loop_.post(loop_.core(), [wire = wire_, self = this] {
