@@ -65,6 +65,33 @@ TEST(BrokerLimits, RetainedMessages) {
   EXPECT_EQ(world.dropped(Drop::quota_publish), 1u);
 }
 
+// What the broker says of itself takes no room from its clients, and finds room where they have left none.
+TEST(BrokerLimits, RetainedMessagesOfTheBrokerItself) {
+  Options options;
+  options.retained_messages_max = 1;
+  World world(1, 1, options);
+  const auto say = [&](const std::string& topic, const std::string& payload) {
+    auto message = std::make_unique<Message>();
+    message->topic = topic;
+    message->payload = payload;
+    message->retain = true;
+    world.shard(0).publish_internal(std::move(message));
+    world.run_ms(100);
+  };
+  say("$SYS/a", "1");
+  say("$SYS/b", "1");
+  Peer pub(world, "pub"), sub(world, "sub");
+  ASSERT_TRUE(pub.connect() && sub.connect());
+  EXPECT_NE(pub.publish("a", "1", k0, true).outcome, Outcome::quota);
+  say("$SYS/c", "1");
+  EXPECT_EQ(pub.publish("b", "1", k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(world.sum(&Counters::retained), 1u);
+  sub.subscribe("$SYS/#", k0);
+  EXPECT_TRUE(sub.wait_for(3));
+  say("$SYS/a", "");
+  EXPECT_EQ(world.sum(&Counters::retained), 1u);
+}
+
 TEST(BrokerLimits, BytesOfRetainedMessages) {
   Options options;
   options.retained_bytes_max = 2'000;

@@ -237,7 +237,7 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
 }
 
 bool Shard::retained_has_room(const Message& message) const {
-  if (retained_.find(message.topic)) return true;  // replaces
+  if (message.publisher == 0 || retained_.find(message.topic)) return true;  // the broker's own; replaces
   return total(&Counters::retained) < options_.retained_messages_max &&
          total(&Counters::retained_bytes) < options_.retained_bytes_max;
 }
@@ -250,14 +250,20 @@ uint64_t Shard::total(Counter Counters::*counter) const {
   return sum;
 }
 
+// The broker's own values ($SYS) take no room from others, so they are not counted.
 void Shard::set_retained(const MessageRef& message) {
-  if (message->payload.empty()) {
-    retained_.erase(message->topic);
-  } else {
-    retained_.set(message);
+  const bool gone = message->payload.empty();
+  const MessageRef before = gone ? retained_.erase(message->topic) : retained_.set(message);
+  if (before && before->publisher == 0) {
+    --own_retained_;
+    own_retained_bytes_ -= before->accounted_bytes();
   }
-  counters_.retained.set(retained_.size());
-  counters_.retained_bytes.set(retained_.bytes());
+  if (!gone && message->publisher == 0) {
+    ++own_retained_;
+    own_retained_bytes_ += message->accounted_bytes();
+  }
+  counters_.retained.set(retained_.size() - own_retained_);
+  counters_.retained_bytes.set(retained_.bytes() - own_retained_bytes_);
 }
 
 void Shard::on_store_failed() {

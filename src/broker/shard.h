@@ -210,6 +210,8 @@ class Shard {
   FilterIndex remote_;               // cores with interest
   FilterIndex durable_;              // readers, for topics owned here
   TopicTree retained_;               // last values of topics owned here
+  std::size_t own_retained_ = 0;     // of them: the broker's own
+  std::size_t own_retained_bytes_ = 0;
   std::map<uint64_t, InterestOperation> operations_;
   uint64_t next_operation_ = 1;
 

@@ -105,10 +105,10 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
     counters_.drop(Drop::denied_delivery, count);
     return;
   }
-  if (session.route_slot >= candidates_used_ || candidates_[session.route_slot].session != &session) {
-    session.route_slot = static_cast<uint32_t>(candidates_used_++);
+  if (session.route_slot() >= candidates_used_ || candidates_[session.route_slot()].session != &session) {
+    session.set_route_slot(candidates_used_++);
     if (candidates_.size() < candidates_used_) candidates_.emplace_back();
-    Candidate& fresh = candidates_[session.route_slot];
+    Candidate& fresh = candidates_[session.route_slot()];
     fresh.session = &session;
     fresh.merged.guarantee = Guarantee::at_most_once;
     fresh.merged.retained = false;
@@ -116,7 +116,7 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
     fresh.merged.slow = SlowPolicy::drop_oldest;
     fresh.merged.ids.clear();
   }
-  Merged& merged = candidates_[session.route_slot].merged;
+  Merged& merged = candidates_[session.route_slot()].merged;
   const Guarantee guarantee = std::min(message.guarantee, request.granted);
   merged.guarantee = std::max(merged.guarantee, guarantee);
   merged.retained = merged.retained || (request.keep_retained_flag && message.retain);

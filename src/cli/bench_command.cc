@@ -52,14 +52,22 @@ class ProgressLine {
   bool shown_ = false;
 };
 
-Result<LoadReport> run_load(const BenchArguments& arguments) {
+// Complains when there is none.
+std::optional<LoadReport> run_load(const BenchArguments& arguments, int& exit_code) {
   runtime::Runtime runtime(1, server::process_seed(), {.lag_threshold_ms = 0});
   client::Load load(runtime.loop(0), arguments.load);
   ProgressLine line;
   if (!arguments.no_progress && ::isatty(STDERR_FILENO) == 1) {
     load.watch([&line](const client::LoadProgress& progress) { line.show(progress); });
   }
-  return load.run();
+  Result<LoadReport> report = load.run();
+  if (report) return std::move(*report);
+  // MQTT 3.1.1 gives no reason for a refused subscription; permissions are by far the usual one.
+  const bool unsaid = arguments.load.version != mqtt::Version::v5 && load.refusal() == mqtt::Reason::unspecified_error;
+  exit_code = unsaid ? kRefused : exit_code_of(load.refusal());
+  complain(exit_code, report.error().reason,
+           exit_code == kRefused ? "may this user do that? -u NAME and ARENA_PASSWORD in the environment" : "is the server up? arena dev");
+  return std::nullopt;
 }
 
 int run_bench(BenchArguments arguments) {
@@ -75,8 +83,9 @@ int run_bench(BenchArguments arguments) {
   }
   // The bound keeps what a publisher may have buffered, and packet identifiers, within limits.
   if (load.window == 0 || load.window > 60'000) return complain(kUsage, "--window is 1 to 60000");
-  const auto report = run_load(arguments);
-  if (!report) return complain(kFailed, report.error().reason, "is the server up? arena dev");
+  int exit_code = kOk;
+  const auto report = run_load(arguments, exit_code);
+  if (!report) return exit_code;
   print(arguments.json || arguments.output == "json" ? bench_json(load, *report) : bench_text(load, *report));
   return report->clean() ? kOk : complain(kFailed, "messages were lost, repeated, out of order or not ours");
 }

@@ -136,7 +136,7 @@ int ClientRun::complain_of_refusal(const client::Ending& ending) {
   return complain(exit_code, fmt::format("the server refused the connection: {}", ending.text), next);
 }
 
-int ClientRun::exit_code_of(mqtt::Reason reason) {
+int exit_code_of(mqtt::Reason reason) {
   using mqtt::Reason;
   switch (reason) {
     case Reason::bad_user_name_or_password:

@@ -37,6 +37,9 @@ mqtt::Version version_of(std::string_view version);
 Result<int64_t> parse_duration_ms(std::string_view text);
 
 // One client from connecting to closing. Runs on the calling thread.
+// What a command ends with when the server gave this reason.
+int exit_code_of(mqtt::Reason reason);
+
 class ClientRun : protected client::ClientHandler {
  public:
   ClientRun(const Target& target, client::ClientOptions options);
@@ -53,7 +56,6 @@ class ClientRun : protected client::ClientHandler {
   client::Client& client() { return client_; }
   runtime::EpollLoop& loop() { return runtime_.loop(0); }
   // kRefused for reasons that concern credentials or permissions, else kFailed.
-  static int exit_code_of(mqtt::Reason reason);
 
  private:
   void on_connack(const mqtt::Connack& connack) final;

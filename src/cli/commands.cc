@@ -90,7 +90,8 @@ int run(int argc, const char* const* argv) {
     exit_code = complain(kFailed, error.what());
   }
   // What was printed must have arrived: a full disk is not success.
-  if (std::fflush(stdout) != 0 && exit_code == kOk) exit_code = complain(kFailed, "cannot write the output");
+  const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!arrived && exit_code == kOk) exit_code = complain(kFailed, "cannot write the output");
   return exit_code;
 }
 

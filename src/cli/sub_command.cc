@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -83,6 +84,12 @@ class SubRun final : public ClientRun {
       text_.push_back('\n');
     }
     print(text_);
+    // An acknowledged message is gone at the server: it must have arrived before.
+    const bool wanted_back = message.qos != Guarantee::at_most_once;
+    if ((wanted_back && std::fflush(stdout) != 0) || std::ferror(stdout) != 0) {
+      finish(complain(kFailed, "cannot write the output"));
+      return;
+    }
     client().acknowledge(message.packet_id, message.qos);
     if (++seen_ == arguments_.count) finish(kOk);
   }

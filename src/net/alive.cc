@@ -2,6 +2,14 @@
 
 namespace arena::net {
 
-AliveCheck::AliveCheck(AliveMark& mark) { mark.push_back(*this); }
+AliveMark::~AliveMark() {
+  for (AliveCheck* check = last_; check != nullptr; check = check->before_) check->mark_ = nullptr;
+}
+
+AliveCheck::AliveCheck(AliveMark& mark) : mark_(&mark), before_(mark.last_) { mark.last_ = this; }
+
+AliveCheck::~AliveCheck() {
+  if (mark_ != nullptr) mark_->last_ = before_;
+}
 
 }  // namespace arena::net

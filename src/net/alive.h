@@ -1,21 +1,36 @@
 // For objects whose callbacks may destroy them: knowing afterwards.
 #pragma once
 
-#include "base/intrusive_list.h"
-
 namespace arena::net {
 
-struct AliveTag;
 class AliveCheck;
 
-// A member of the object that may be destroyed.
-using AliveMark = IntrusiveList<AliveCheck, AliveTag>;
+// A member of the object that may be destroyed. Checks are on the stack, so the last one to come is the first to go.
+class AliveMark {
+ public:
+  AliveMark() = default;
+  AliveMark(const AliveMark&) = delete;
+  AliveMark& operator=(const AliveMark&) = delete;
+  ~AliveMark();
+
+ private:
+  friend class AliveCheck;
+  AliveCheck* last_ = nullptr;
+};
 
 // On the stack around a callback: `alive()` is false once the object with the mark is gone.
-class AliveCheck : public ListNode<AliveTag> {
+class AliveCheck {
  public:
-  explicit AliveCheck(AliveMark& mark);  // not inline: g++ 12 would warn of a dangling pointer that is unlinked
-  bool alive() const { return linked(); }
+  explicit AliveCheck(AliveMark& mark);
+  AliveCheck(const AliveCheck&) = delete;
+  AliveCheck& operator=(const AliveCheck&) = delete;
+  ~AliveCheck();
+  bool alive() const { return mark_ != nullptr; }
+
+ private:
+  friend class AliveMark;
+  AliveMark* mark_;
+  AliveCheck* before_;
 };
 
 }  // namespace arena::net

@@ -74,7 +74,7 @@ struct OutputBudget {
 };
 
 struct StreamOptions {
-  std::size_t output_high_bytes = 1 << 20;  // above: writable() is false
+  std::size_t output_high_bytes = 1 << 20;  // above: writable() is false; 1 GiB at most
   std::size_t output_low_bytes = 256 << 10;
   int64_t close_timeout_ms = 2000;  // how long close() waits for the output to leave
   OutputBudget* budget = nullptr;   // shared; outlives the stream
@@ -157,14 +157,14 @@ class Stream {
     const std::size_t before = budget->used.fetch_add(output_bytes() - accounted_);
     const std::size_t after = before + (output_bytes() - accounted_);
     if (before < budget->bytes_max && after >= budget->bytes_max) ++budget->times_full;
-    accounted_ = output_bytes();
+    accounted_ = static_cast<uint32_t>(output_bytes());
   }
 
   StreamHandler* handler_ = nullptr;
   std::string output_;
-  std::size_t ahead_bytes_ = 0;  // of output that an implementation keeps elsewhere, in front of output_
-  std::size_t accounted_ = 0;  // of the output in the budget
   StreamOptionsRef options_;
+  uint32_t ahead_bytes_ = 0;  // of output that an implementation keeps elsewhere, in front of output_
+  uint32_t accounted_ = 0;    // of the output in the budget
   PeerAddress peer_;
   bool dirty_ = false;
 };

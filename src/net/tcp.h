@@ -81,16 +81,18 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   void leave_loop();
   void finish(CloseReason reason);
 
-  runtime::EpollLoop& loop_;
-  int fd_;
-  uint32_t watched_ = 0;
+  // There are very many streams: what is small is kept in few bits.
+  bool paused_ : 1 = false;
+  bool peer_ended_ : 1 = false;
+  bool output_blocked_ : 1 = false;  // waits for EPOLLOUT
+  bool output_failed_ : 1 = false;   // nothing can be sent; what can still be read comes first
+  bool writable_owed_ : 1 = false;
+  bool watching_input_ : 1 = true;
+  bool watching_room_ : 1 = false;   // for output
   State state_ = State::open;
   CloseReason reason_ = CloseReason::local;
-  bool paused_ = false;
-  bool peer_ended_ = false;
-  bool output_blocked_ = false;  // waits for EPOLLOUT
-  bool output_failed_ = false;   // nothing can be sent; what can still be read comes first
-  bool writable_owed_ = false;
+  int fd_;
+  runtime::EpollLoop& loop_;
   AliveMark alive_;
   std::unique_ptr<Ahead> ahead_;  // null: output_ is all
   std::unique_ptr<runtime::Timer> close_timer_;  // made when it first closes

@@ -39,9 +39,8 @@ class TcpDetached final : public DetachedStream {
 }  // namespace
 
 TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options)
-    : Stream(peer, std::move(options)), loop_(loop), fd_(fd) {
-  watched_ = kReading;
-  if (loop_.add(fd_, watched_, *this)) return;
+    : Stream(peer, std::move(options)), fd_(fd), loop_(loop) {
+  if (loop_.add(fd_, kReading, *this)) return;
   ::close(std::exchange(fd_, -1));
   reason_ = CloseReason::reset;
   arm_close_timer(0);
@@ -120,7 +119,7 @@ void TcpStream::write_shared(const SharedBytesRef& bytes) {
     return;
   }
   if (!ahead_) ahead_ = std::make_unique<Ahead>();
-  ahead_bytes_ += output_.size() + bytes->text.size();
+  ahead_bytes_ += static_cast<uint32_t>(output_.size() + bytes->text.size());
   if (!output_.empty()) ahead_->pieces.push_back({std::exchange(output_, {}), {}});
   ahead_->pieces.push_back({{}, bytes});
   mark_dirty();
@@ -138,13 +137,11 @@ void TcpStream::on_close_timeout(void* context) {
 
 void TcpStream::watch_what_is_needed() {
   if (fd_ < 0) return;
-  uint32_t wanted = 0;
-  if (state_ == State::open && !paused_) wanted = kReading;
-  if (state_ == State::lingering) wanted = kReading;
-  if (output_blocked_) wanted |= EPOLLOUT;
-  if (wanted == watched_) return;
-  watched_ = wanted;
-  loop_.modify(fd_, watched_, *this);
+  const bool input = (state_ == State::open && !paused_) || state_ == State::lingering;
+  if (input == watching_input_ && output_blocked_ == watching_room_) return;
+  watching_input_ = input;
+  watching_room_ = output_blocked_;
+  loop_.modify(fd_, (input ? kReading : 0) | (output_blocked_ ? uint32_t{EPOLLOUT} : 0), *this);
 }
 
 void TcpStream::on_io(uint32_t events) {
@@ -270,7 +267,7 @@ void TcpStream::take_off(std::size_t sent) {
     const std::size_t left = piece.bytes().size() - ahead_->sent;
     const std::size_t taken = std::min(sent, left);
     sent -= taken;
-    ahead_bytes_ -= taken;
+    ahead_bytes_ -= static_cast<uint32_t>(taken);
     ahead_->sent += taken;
     if (taken < left) return;
     piece = {};

@@ -61,7 +61,7 @@ constexpr std::array kLimits = {
     Limit{"limits.output_bytes_max", "the same, for each connection with more than 16 KiB of output", "output/times_full",
           "TcpTest.HasLittleRoomWhileTheSharedBudgetIsFull"},
     // ---- publishers
-    Limit{"mqtt.receive_max", "MQTT 5: disconnected, 0x93; others are slowed", "", "MqttPublish.EndsAtMoreThanItsReceiveMaximum"},
+    Limit{"mqtt.receive_max", "MQTT 5: disconnected, 0x93; others have as many as there are packet identifiers", "", "MqttPublish.EndsAtMoreThanItsReceiveMaximum"},
     Limit{"mqtt.acks_pending_max", "the publisher's socket is not read further until receipts have come; its acknowledgements and pings go past", "clients/throttled",
           "MqttLimits.PublishesThatWaitForTheirReceipts"},
     Limit{"limits.cross_core_bytes_max", "no publisher's socket on that core is read until the other has caught up",

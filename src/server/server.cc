@@ -223,7 +223,7 @@ void Server::reload(LiveSettings live) {
   state_->on_every_core([&](Core& core) {
     core.shard.set_policy(live.policy);
     core.authenticator.replace(live.auth);
-    core.door.set_options(live.mqtt);
+    core.door.set_options(*live.mqtt);
   });
   // Only then: nobody is let in by the old settings any more.
   const auto unwelcome = [&](const PrincipalView& principal) {

@@ -16,6 +16,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr uint64_t kBytesMax = uint64_t{1} << 50;
+constexpr uint64_t kOutputBytesMax = uint64_t{1} << 30;  // what a stream can count, with a packet to spare
 constexpr uint64_t kPacketBytesMax = 268'435'460;  // what the protocol can say
 
 #define SLOT(field) [](Config& config) -> Slot { return &config.field; }
@@ -92,7 +93,7 @@ const std::vector<Setting>& table() {
        .doc = "What a subscriber that cannot keep up loses of QoS 0, where neither its subscription nor a rule says so.",
        .choices = {kSlowPolicyNames.begin(), kSlowPolicyNames.end()}},
       {"limits.output_bytes_per_connection_max", SLOT(limits.output_bytes_per_connection_max),
-       "Output waiting for one connection before nothing more is put into it.", Reload::restart, 1024, kBytesMax, "bytes"},
+       "Output waiting for one connection before nothing more is put into it.", Reload::restart, 1024, kOutputBytesMax, "bytes"},
       {"limits.output_bytes_max", SLOT(limits.output_bytes_max),
        "Output waiting for all connections; above it each may have 16 KiB waiting before nothing more is put into it.",
        Reload::restart, 1 << 16, kBytesMax, "bytes"},
@@ -121,7 +122,7 @@ const std::vector<Setting>& table() {
       {"auth.allow_anonymous", SLOT(auth.allow_anonymous),
        "Clients without credentials. Unset: from loopback, without a users_file. true: from anywhere.", Reload::at_once},
       {.key = "auth.users_file", .slot = SLOT(auth.users_file),
-       .doc = "Users and password hashes, made by `arena user add`; a file without any lets nobody in. \"\": no users.", .reload = Reload::at_once,
+       .doc = "Users and password hashes, made by `arena user add`; a file without any lets nobody in. A relative path goes by the folder of the configuration file (in the environment: by the working folder). \"\": no users.", .reload = Reload::at_once,
        .is_path = true},
   };
   return rows;

@@ -572,6 +572,26 @@ def pub_to_a_wildcard_is_a_mistake():
     one_of(arena("pub", *at(), "a/#", "b").returncode, [1, 2])
 
 
+@test
+def sub_acknowledges_only_what_it_could_write():
+    kept = ("sub", "full/x", "-q", 1, "--keep", "-i", "full", *at(None))
+    said(arena(*kept, "-W", "200ms"), 124)
+    said(arena("pub", "full/x", "precious", "-q", 1, *at(None)), 0)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([ARENA, *map(str, kept), "-C", "1"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=15 * SLOW, cwd=FOLDER)
+    equal(done.returncode, 1, done.stderr)
+    said(arena(*kept, "-C", "1"), 0, "precious")
+
+
+@test
+def text_that_could_not_be_written_is_a_failure():
+    for command in (("man",), ("config", "default"), ("config", "doc"), ("completion", "bash")):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([ARENA, *command], stdout=full, stderr=subprocess.PIPE, timeout=15 * SLOW, cwd=FOLDER)
+        equal(done.returncode, 1, command)
+
+
 # -- bench
 
 def bench(*arguments, port=None, code=0):

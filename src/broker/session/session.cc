@@ -81,6 +81,15 @@ void Session::on_attached(uint32_t attachment, bool present, engine::CommitStatu
   sink->open_refused(status == engine::CommitStatus::full ? Outcome::quota : Outcome::failed);
 }
 
+void Session::tidy() {
+  if (!rare_) return;
+  const Rare& mine = *rare_;
+  if (mine.inbound.empty() && mine.owner_bound.empty() && mine.answers.empty() && mine.restored_tags.empty() &&
+      mine.stale_due_keys.empty() && mine.due_key.empty() && mine.releasing.empty()) {
+    rare_.reset();
+  }
+}
+
 void Session::start() {
   started_ = true;
   feed_.start();
@@ -105,7 +114,8 @@ void Session::release_sink(DetachKind kind, std::optional<uint32_t> expiry_s) {
   sink_ = nullptr;
   started_ = false;
   ++attachment_;
-  answers_.clear();
+  if (rare_) rare_->answers.clear();
+  tidy();
   shard_.counters().sessions_connected.sub();
   if (expiry_s) expiry_s_ = std::min(*expiry_s, shard_.options().session_expiry_max_s);
   tell_groups();
@@ -173,17 +183,19 @@ void Session::end() {
     names.push_back({std::string(subscription->request.group), std::string(subscription->request.filter)});
   }
   unsubscribe(std::move(names), 0);
-  for (const auto& [tag, inbound] : inbound_) {
-    if (inbound.stored) shard_.call_owner(inbound.partition, erase_handshake(inbound.partition, incarnation_, tag, {}));
+  if (rare_) {
+    for (const auto& [tag, inbound] : rare_->inbound) {
+      if (inbound.stored) shard_.call_owner(inbound.partition, erase_handshake(inbound.partition, incarnation_, tag, {}));
+    }
   }
   if (has_record_) {
     std::vector<engine::Operation> operations(1);
     operations[0].kind = engine::Operation::Kind::erase;
     operations[0].space = engine::Space::sessions;
     operations[0].key = key();
-    if (stored_) {
-      if (!stored_->due_key.empty()) stored_->stale_due_keys.insert(stored_->due_key);
-      for (const std::string& key : stored_->stale_due_keys) {
+    if (rare_) {
+      if (!rare_->due_key.empty()) rare_->stale_due_keys.insert(rare_->due_key);
+      for (const std::string& key : rare_->stale_due_keys) {
         operations.push_back({engine::Operation::Kind::erase, engine::Space::due, key, {}});
       }
     }
@@ -229,7 +241,7 @@ void Session::fire_will() {
 
 void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie) {
   if (tag != 0) {
-    const auto [it, fresh] = inbound_.try_emplace(tag);
+    const auto [it, fresh] = rare().inbound.try_emplace(tag);
     if (!fresh && it->second.done) {
       sink_->published(cookie, Receipt{Outcome::ok, Level::memory, true, std::nullopt});
       return;
@@ -251,9 +263,9 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
   bool through_owner = message->guarantee != Guarantee::at_most_once || message->retain;
   if (message->guarantee == Guarantee::at_most_once) {
     // While an earlier one waits with the owner, this one must not overtake it.
-    through_owner = through_owner || (!owner_bound_.empty() && owner_bound_.contains(partition));
+    through_owner = through_owner || owner_bound(partition);
     if (through_owner) {
-      ++owner_bound_[partition];
+      ++rare().owner_bound[partition];
       origin.counted = true;
     }
   }
@@ -270,34 +282,39 @@ void Session::publish(std::unique_ptr<Burst> burst) {
   shard_.counters().published.add(burst->size());
   shard_.counters().published_bytes.add(burst->payload_bytes());
   const BurstRef shared(burst.release());
-  const PartitionId partition = owner_bound_.empty() ? PartitionId{0} : shard_.placement().partition_of(shared->head().topic);
-  if (!owner_bound_.contains(partition)) {
+  if (!rare_ || rare_->owner_bound.empty()) {
+    shard_.route(shared);
+    return;
+  }
+  const PartitionId partition = shard_.placement().partition_of(shared->head().topic);
+  if (!owner_bound(partition)) {
     shard_.route(shared);
     return;
   }
   // An earlier one waits with the owner: these follow it there.
   for (std::size_t i = 0; i < shared->size(); ++i) {
-    ++owner_bound_[partition];
+    ++rare().owner_bound[partition];
     shard_.publish(shared->message(i), Origin{id_, attachment_, 0, true, 0, incarnation_, {}}, true);
   }
 }
 
 void Session::on_receipt(const Origin& origin, PartitionId partition, const Receipt& receipt) {
-  if (origin.counted) {
-    const auto it = owner_bound_.find(partition);
-    if (it != owner_bound_.end() && --it->second == 0) owner_bound_.erase(it);
+  if (origin.counted && rare_) {
+    const auto it = rare_->owner_bound.find(partition);
+    if (it != rare_->owner_bound.end() && --it->second == 0) rare_->owner_bound.erase(it);
   }
   if (origin.tag == 0) {
     if (origin.cookie != 0 && sink_ != nullptr && origin.attachment == attachment_) sink_->published(origin.cookie, receipt);
     return;
   }
-  const auto it = inbound_.find(origin.tag);
-  if (it == inbound_.end() || origin.incarnation != incarnation_) return;
+  if (!rare_) return;
+  const auto it = rare_->inbound.find(origin.tag);
+  if (it == rare_->inbound.end() || origin.incarnation != incarnation_) return;
   Inbound inbound = std::move(it->second);
   if (receipt.outcome == Outcome::ok || receipt.outcome == Outcome::no_match) {
     it->second = Inbound{true, receipt.position.has_value(), partition, {}};
   } else {
-    inbound_.erase(it);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
+    rare_->inbound.erase(it);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
   }
   reply_inbound(inbound, receipt);
 }
@@ -323,13 +340,13 @@ CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t t
 }
 
 void Session::release(uint16_t tag, uint64_t cookie) {
-  const auto it = inbound_.find(tag);
-  if (it == inbound_.end()) {
+  const auto it = rare().inbound.find(tag);
+  if (it == rare().inbound.end()) {
     sink_->released(cookie, false);
     return;
   }
   const Inbound inbound = std::move(it->second);
-  inbound_.erase(it);
+  rare().inbound.erase(it);
   if (!inbound.stored) {
     sink_->released(cookie, true);
     return;

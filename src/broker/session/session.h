@@ -117,14 +117,15 @@ class Session final : public Reader {
   // due: what the store said about wills and expiry; wall clock ms, 0: nothing.
   void restore(SessionRecord record);
   void restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key);
-  void forget_due(const std::string& due_key) { stored().stale_due_keys.insert(due_key); }
+  void forget_due(const std::string& due_key) { rare().stale_due_keys.insert(due_key); }
   // After restore and restore_due: a session that was connected when all stopped begins to expire now.
   void settle_restored(bool was_connected);
   void restore_inbound(uint16_t tag, PartitionId partition);
   void announce(UniqueFunction<void()> done);
 
   // Scratch for the router: where among a message's candidates this session is, if it is one.
-  uint32_t route_slot = 0;
+  uint32_t route_slot() const { return route_slot_; }
+  void set_route_slot(std::size_t slot) { route_slot_ = static_cast<uint32_t>(slot); }
 
  private:
   struct Inbound {
@@ -232,17 +233,22 @@ class Session final : public Reader {
 
   // There are very many sessions, most of them idle: what few of them need is behind a pointer.
 
-  // Of sessions with a record in the store.
-  struct Stored {
-    std::vector<uint16_t> releasing;      // tags in that stage, in the order the receiver had them
-    std::map<std::pair<PartitionId, uint64_t>, uint16_t> restored_tags;
-    std::string due_key;                  // in the store
-    std::set<std::string> stale_due_keys; // still in the store until a write succeeds
+  struct Rare {
+    Lazy<std::unordered_map<uint16_t, Inbound>> inbound;
+    Lazy<std::map<PartitionId, std::size_t>> owner_bound;  // unanswered at-most-once publishes with an owner
+    Lazy<std::map<uint64_t, PendingAnswer>> answers;       // by cookie
+    Lazy<std::map<std::pair<PartitionId, uint64_t>, uint16_t>> restored_tags;
+    Lazy<std::set<std::string>> stale_due_keys;            // still in the store until a write succeeds
+    std::string due_key;                                   // in the store
+    std::vector<uint16_t> releasing;                       // tags in that stage, in the order the receiver had them
   };
-  Stored& stored() {
-    if (!stored_) stored_ = std::make_unique<Stored>();
-    return *stored_;
+  Rare& rare() {
+    if (!rare_) rare_ = std::make_unique<Rare>();
+    return *rare_;
   }
+  // Something in there has become empty, perhaps the last.
+  void tidy();
+  bool owner_bound(PartitionId partition) const { return rare_ && rare_->owner_bound.contains(partition); }
 
   Shard& shard_;
   SessionId id_;
@@ -267,7 +273,7 @@ class Session final : public Reader {
   bool pumping_ : 1 = false;
   bool groups_refused_ : 1 = false;  // groups take me for absent, as my queue was full
   bool dirty_ : 1 = false;
-  uint32_t dirty_settled_ = 0;
+  uint32_t route_slot_ = 0;
   uint32_t waiting_ahead_ = 0;          // so many at the front of waiting_ came before last_values_
   std::unique_ptr<Will> will_;
   SessionSink* sink_ = nullptr;
@@ -277,16 +283,14 @@ class Session final : public Reader {
   Subscriptions subscriptions_;
   Filters durable_filters_;
   Feed feed_;
-  Window window_;
+  [[no_unique_address]] Window window_;  // what follows may lie in its padding
+  uint32_t dirty_settled_ = 0;
   Ring<Item> waiting_;                  // at least once and above, in order
   LastValues last_values_;              // leave before what came later
   TransientQueue waiting_transient_;    // at most once
   std::size_t waiting_bytes_ = 0;
 
-  std::unique_ptr<Stored> stored_;
-  Lazy<std::unordered_map<uint16_t, Inbound>> inbound_;
-  Lazy<std::map<PartitionId, std::size_t>> owner_bound_;  // unanswered at-most-once publishes with an owner
-  Lazy<std::map<uint64_t, PendingAnswer>> answers_;       // by cookie
+  std::unique_ptr<Rare> rare_;
 };
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).

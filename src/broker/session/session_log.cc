@@ -64,25 +64,27 @@ void Session::take_record(PartitionId partition, engine::Record& record) {
 
 // 0: nothing of that place was sent before a restart.
 uint16_t Session::take_restored_tag(PartitionId partition, uint64_t offset) {
-  if (!stored_) return 0;
-  const auto it = stored_->restored_tags.find({partition, offset});
-  if (it == stored_->restored_tags.end()) return 0;
+  if (!rare_) return 0;
+  const auto it = rare_->restored_tags.find({partition, offset});
+  if (it == rare_->restored_tags.end()) return 0;
   const uint16_t tag = it->second;
-  stored_->restored_tags.erase(it);
+  rare_->restored_tags.erase(it);
   return tag;
 }
 
 // Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
 // may still hold them open, so they are released.
 void Session::release_unread(PartitionId partition, uint64_t next) {
-  if (!stored_) return;
+  if (!rare_) return;
   std::vector<uint16_t> tags;
-  std::erase_if(stored_->restored_tags, [&](const auto& restored) {
-    const auto& [place, tag] = restored;
-    if (place.first != partition || place.second >= next) return false;
-    tags.push_back(tag);
-    return true;
-  });
+  for (auto it = rare_->restored_tags.begin(); it != rare_->restored_tags.end();) {
+    if (it->first.first != partition || it->first.second >= next) {
+      ++it;
+      continue;
+    }
+    tags.push_back(it->second);
+    it = rare_->restored_tags.erase(it);
+  }
   for (uint16_t tag : tags) release_tag(tag);
 }
 

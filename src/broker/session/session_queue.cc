@@ -53,7 +53,8 @@ void Session::take(const Routed& routed, const Merged& merged) {
 // Bounded like all that is kept for one session. False: it was ended for that.
 bool Session::note_newer(const MessageRef& message) {
   constexpr std::size_t kEntryBytes = 128;
-  for (auto& [cookie, answer] : answers_) {
+  if (!rare_) return true;
+  for (auto& [cookie, answer] : rare_->answers) {
     answer.newer.insert_or_assign(message->topic, message);
     if (answer.newer.size() * kEntryBytes < shard_.options().queued_bytes_per_session_max) continue;
     evict(EndReason::queue_full, DetachKind::abrupt);

@@ -33,8 +33,8 @@ engine::Operation Session::record_operation() {
     for (const Item& item : waiting_) {
       if (item.restored_tag != 0) record.window.push_back({item.restored_tag, false, item.partition, item.offset, true});
     }
-    if (stored_) {
-      for (const auto& [place, tag] : stored_->restored_tags) record.window.push_back({tag, false, place.first, place.second, true});
+    if (rare_) {
+      for (const auto& [place, tag] : rare_->restored_tags) record.window.push_back({tag, false, place.first, place.second, true});
     }
   }
   dirty_ = false;
@@ -62,9 +62,9 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
     put_be(due.value, static_cast<uint64_t>(expires_at_ms_ == 0 ? 0 : expires_at_ms_ + to_wall));
     operations.push_back(std::move(due));
   }
-  if (stored_ || !due_key.empty()) note_due_key(std::move(due_key));
+  if (rare_ || !due_key.empty()) note_due_key(std::move(due_key));
   std::set<std::string> erased;
-  if (stored_) erased = stored_->stale_due_keys;
+  if (rare_) erased = rare_->stale_due_keys.copy();
   for (const std::string& stale : erased) {
     operations.push_back({engine::Operation::Kind::erase, engine::Space::due, stale, {}});
   }
@@ -74,7 +74,7 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
                   if (session != nullptr && status != engine::CommitStatus::committed) {
                     session->write_later();
                   } else if (session != nullptr) {
-                    for (const std::string& key : erased) session->stored().stale_due_keys.erase(key);
+                    for (const std::string& key : erased) session->rare().stale_due_keys.erase(key);
                   }
                   if (done) done(status);
                 });
@@ -82,10 +82,10 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
 
 // What the store is told now takes the place of what it was told before.
 void Session::note_due_key(std::string due_key) {
-  Stored& stored = this->stored();
-  if (!stored.due_key.empty() && stored.due_key != due_key) stored.stale_due_keys.insert(stored.due_key);
-  stored.stale_due_keys.erase(due_key);
-  stored.due_key = std::move(due_key);
+  Rare& mine = rare();
+  if (!mine.due_key.empty() && mine.due_key != due_key) mine.stale_due_keys.insert(mine.due_key);
+  mine.stale_due_keys.erase(due_key);
+  mine.due_key = std::move(due_key);
 }
 
 // The store refused: the tick tries again, when it may have room.
@@ -114,7 +114,7 @@ void Session::restore(SessionRecord record) {
       item.offset = entry.offset;
       window_.add(std::move(item), Stage::received, entry.tag).ever_sent = true;
     } else {
-      stored().restored_tags[{entry.partition, entry.offset}] = entry.tag;
+      rare().restored_tags[{entry.partition, entry.offset}] = entry.tag;
       window_.reserve(entry.tag);
     }
   }
@@ -135,7 +135,7 @@ void Session::restore(SessionRecord record) {
 
 void Session::restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key) {
   const int64_t to_monotonic = shard_.loop().now_ms() - shard_.loop().wall_ms();
-  stored().due_key = std::move(due_key);
+  rare().due_key = std::move(due_key);
   expires_at_ms_ = expires_wall_ms == 0 ? 0 : std::max<int64_t>(1, expires_wall_ms + to_monotonic);
   set_due(std::max<int64_t>(1, due_wall_ms + to_monotonic));
 }
@@ -151,7 +151,7 @@ void Session::settle_restored(bool was_connected) {
   write({});
 }
 
-void Session::restore_inbound(uint16_t tag, PartitionId partition) { inbound_[tag] = Inbound{true, true, partition, {}}; }
+void Session::restore_inbound(uint16_t tag, PartitionId partition) { rare().inbound[tag] = Inbound{true, true, partition, {}}; }
 
 void Session::announce(UniqueFunction<void()> done) {
   auto open = std::make_shared<std::size_t>(subscriptions_.size() + 1);

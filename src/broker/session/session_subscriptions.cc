@@ -31,7 +31,7 @@ void Session::become_reader() {
 }
 
 void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie) {
-  PendingAnswer& answer = answers_[cookie];
+  PendingAnswer& answer = rare().answers[cookie];
   answer.attachment = attachment_;
   answer.open = requests.size();
   answer.retained.resize(requests.size());
@@ -209,8 +209,9 @@ void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64
                                std::vector<MessageRef> retained) {
   Subscription* subscription = subscriptions_.find(name);
   if (subscription != nullptr) settle_durable(*subscription);
-  const auto it = answers_.find(cookie);
-  if (it == answers_.end() || it->second.attachment != attachment_) return;
+  if (!rare_) return;
+  const auto it = rare_->answers.find(cookie);
+  if (it == rare_->answers.end() || it->second.attachment != attachment_) return;
   if (subscription == nullptr) {
     answer_subscribe(slot, cookie, SubscribeStatus::granted);
     return;
@@ -220,12 +221,14 @@ void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64
 }
 
 void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status) {
-  const auto it = answers_.find(cookie);
-  if (it == answers_.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
+  if (!rare_) return;
+  const auto it = rare_->answers.find(cookie);
+  if (it == rare_->answers.end() || it->second.attachment != attachment_ || sink_ == nullptr) return;
   it->second.outcomes[slot].status = status;
   if (--it->second.open != 0) return;
   PendingAnswer answer = std::move(it->second);
-  answers_.erase(it);
+  rare_->answers.erase(it);
+  tidy();
   sink_->subscribed(cookie, answer.outcomes);
   for (auto& [name, messages] : answer.retained) {
     for (MessageRef& message : messages) {

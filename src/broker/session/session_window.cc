@@ -157,7 +157,7 @@ bool Session::received(uint16_t tag) {
     sink_->release(tag, again);
     return true;
   }
-  if (entry->stage != Stage::releasing) stored().releasing.push_back(tag);
+  if (entry->stage != Stage::releasing) rare().releasing.push_back(tag);
   entry->stage = Stage::releasing;
   if (!releases_scheduled_) {
     releases_scheduled_ = true;
@@ -171,8 +171,8 @@ bool Session::received(uint16_t tag) {
 void Session::write_releases() {
   releases_scheduled_ = false;
   releases_failed_ = false;
-  if (stored().releasing.empty() || sink_ == nullptr) return;
-  write([shard = &shard_, id = id_, attachment = attachment_, tags = stored().releasing](engine::CommitStatus status) {
+  if (rare().releasing.empty() || sink_ == nullptr) return;
+  write([shard = &shard_, id = id_, attachment = attachment_, tags = rare().releasing](engine::CommitStatus status) {
     if (Session* session = shard->find_session(id)) session->on_releases_recorded(attachment, tags, status);
   });
 }
@@ -187,7 +187,7 @@ void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16
     Outstanding* entry = window_.find(tag);
     if (entry == nullptr || entry->stage != Stage::releasing) continue;
     entry->stage = Stage::received;
-    std::erase(stored().releasing, tag);
+    std::erase(rare().releasing, tag);
     sink_->release(tag, false);  // in the order they were received [MQTT-4.6.0-4]
   }
 }
@@ -214,7 +214,7 @@ void Session::settled(const Item& item) {
 void Session::resend_window() {
   recording_ = false;
   parked_ = 0;
-  if (stored_) stored_->releasing.clear();
+  if (rare_) rare_->releasing.clear();
   std::vector<uint16_t> releases;
   bool unrecorded = false;
   for (Outstanding& entry : window_.entries()) {
@@ -270,7 +270,7 @@ void Session::drop_waiting() {
     } else if (item.stored) {
       count_out(item);
       if (item.restored_tag != 0) {
-        stored().restored_tags[{item.partition, item.offset}] = item.restored_tag;
+        rare().restored_tags[{item.partition, item.offset}] = item.restored_tag;
         window_.reserve(item.restored_tag);
       }
       if (Cursor* cursor = feed_.find(item.partition)) cursor->untake_from(item.offset);

@@ -106,8 +106,10 @@ void Load::on_ready() {
   if (next_ < clients_.size()) connect_next();
 }
 
-void Load::fail_once(std::string reason) {
-  if (failure_.empty()) failure_ = std::move(reason);
+void Load::fail_once(std::string reason, mqtt::Reason refusal) {
+  if (!failure_.empty()) return;
+  failure_ = std::move(reason);
+  refusal_ = refusal;
 }
 
 Load::Mark Load::mark() const {

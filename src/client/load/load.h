@@ -95,6 +95,8 @@ class Load {
   void watch(std::function<void(const LoadProgress&)> watcher) { watcher_ = std::move(watcher); }
   // A reason when a client could not connect, was refused or lost its connection.
   Result<LoadReport> run();
+  // Why the server refused a client or its subscription, if that ended the run; success: it was something else.
+  mqtt::Reason refusal() const { return refusal_; }
 
  private:
   friend class LoadClient;
@@ -113,7 +115,7 @@ class Load {
   Status connect_clients();
   void connect_next();
   void on_ready();
-  void fail_once(std::string reason);
+  void fail_once(std::string reason, mqtt::Reason refusal = mqtt::Reason::success);
   void ask_to_fill(LoadPublisher& publisher);
   void fill_those_that_asked();
   void send_what_is_due();
@@ -146,6 +148,7 @@ class Load {
   uint64_t published_ = 0;
   Latencies latencies_;
   std::string failure_;
+  mqtt::Reason refusal_ = mqtt::Reason::success;
   std::optional<FineTimer> pace_timer_;
   std::function<void(const LoadProgress&)> watcher_;
   int64_t phase_began_ns_ = 0;

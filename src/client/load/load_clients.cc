@@ -63,14 +63,14 @@ void LoadClient::on_connack(const mqtt::Connack& connack) {
 
 void LoadClient::on_suback(const mqtt::Suback& suback) {
   const mqtt::Reason reason = suback.reasons.empty() ? mqtt::Reason::unspecified_error : suback.reasons.front();
-  if (is_error(reason)) return load_.fail_once(fmt::format("a subscription was refused: {}", to_string(reason)));
+  if (is_error(reason)) return load_.fail_once(fmt::format("a subscription was refused: {}", to_string(reason)), reason);
   if (static_cast<uint8_t>(reason) < static_cast<uint8_t>(load_.options_.qos)) {
     return load_.fail_once(fmt::format("the server grants QoS {} only", static_cast<int>(reason)));
   }
   load_.on_ready();
 }
 
-void LoadClient::on_closed(const Ending& ending) { load_.fail_once("a client lost its connection: " + ending.text); }
+void LoadClient::on_closed(const Ending& ending) { load_.fail_once("a client lost its connection: " + ending.text, ending.reason); }
 
 LoadPublisher::LoadPublisher(Load& load, unsigned number, unsigned index, std::string topic)
     : LoadClient(load, number, {}), index_(index), topic_(std::move(topic)) {
@@ -124,7 +124,7 @@ void LoadPublisher::send(int64_t stamp_ns) {
 }
 
 void LoadPublisher::on_published(uint16_t, mqtt::Reason reason) {
-  if (is_error(reason)) return load_.fail_once(fmt::format("a message was refused: {}", to_string(reason)));
+  if (is_error(reason)) return load_.fail_once(fmt::format("a message was refused: {}", to_string(reason)), reason);
   ++acknowledged_;
   ask_to_fill();
 }

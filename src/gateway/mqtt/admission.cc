@@ -12,8 +12,8 @@ namespace arena::gateway::mqtt {
 uint64_t address_key(std::string_view ip, uint64_t seed) {
   constexpr std::size_t kNetworkBytes = 8;
   in6_addr v6{};
-  if (::inet_pton(AF_INET6, std::string(ip).c_str(), &v6) != 1) return hash64(ip, seed);
-  return hash64({reinterpret_cast<const char*>(v6.s6_addr), kNetworkBytes}, seed);
+  if (::inet_pton(AF_INET6, std::string(ip).c_str(), &v6) != 1) return hash64(ip, seed) >> 1;
+  return hash64({reinterpret_cast<const char*>(v6.s6_addr), kNetworkBytes}, seed) >> 1;
 }
 
 uint64_t AddressTable::least(uint64_t key) const {
@@ -45,10 +45,10 @@ bool Admission::within_rate(uint64_t key, uint32_t per_s, int64_t now_ms) {
   return true;
 }
 
-Seat::Seat(Admission& admission, uint64_t key) : admission_(&admission), key_(key), half_open_(true) {
+Seat::Seat(Admission& admission, uint64_t key) : admission_(&admission), key_(key << 1 | 1) {
   ++admission.connections_;
   ++admission.half_open_;
-  for (std::size_t row = 0; row < AddressTable::kRows; ++row) admission.open_.cell(key_, row).fetch_add(1);
+  for (std::size_t row = 0; row < AddressTable::kRows; ++row) admission.open_.cell(address(), row).fetch_add(1);
 }
 
 Seat& Seat::operator=(Seat&& other) noexcept {
@@ -56,18 +56,19 @@ Seat& Seat::operator=(Seat&& other) noexcept {
   leave();
   admission_ = std::exchange(other.admission_, nullptr);
   key_ = other.key_;
-  half_open_ = other.half_open_;
   return *this;
 }
 
 void Seat::leave_half_open() {
-  if (admission_ != nullptr && std::exchange(half_open_, false)) --admission_->half_open_;
+  if (admission_ == nullptr || (key_ & 1) == 0) return;
+  key_ &= ~uint64_t{1};
+  --admission_->half_open_;
 }
 
 void Seat::leave() {
   if (admission_ == nullptr) return;
   leave_half_open();
-  for (std::size_t row = 0; row < AddressTable::kRows; ++row) admission_->open_.cell(key_, row).fetch_sub(1);
+  for (std::size_t row = 0; row < AddressTable::kRows; ++row) admission_->open_.cell(address(), row).fetch_sub(1);
   --std::exchange(admission_, nullptr)->connections_;
 }
 

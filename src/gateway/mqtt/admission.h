@@ -14,7 +14,7 @@
 
 namespace arena::gateway::mqtt {
 
-// An address as a number: an IPv4 address, or the first half of an IPv6 one, which is what one customer has.
+// An address as a number of 63 bits: an IPv4 address, or the first half of an IPv6 one, which is what one customer has.
 uint64_t address_key(std::string_view ip, uint64_t seed);
 
 // A number for each address, in bounded memory and without a lock: four rows of cells, each address at one cell of each
@@ -66,12 +66,12 @@ class Seat {
  public:
   Seat() = default;
   Seat(Seat&& other) noexcept
-      : admission_(std::exchange(other.admission_, nullptr)), key_(other.key_), half_open_(other.half_open_) {}
+      : admission_(std::exchange(other.admission_, nullptr)), key_(other.key_) {}
   Seat& operator=(Seat&& other) noexcept;
   ~Seat() { leave(); }
 
   void leave_half_open();
-  uint64_t address() const { return key_; }
+  uint64_t address() const { return key_ >> 1; }
 
  private:
   friend class Admission;
@@ -79,8 +79,7 @@ class Seat {
   void leave();
 
   Admission* admission_ = nullptr;
-  uint64_t key_ = 0;
-  bool half_open_ = false;
+  uint64_t key_ = 0;  // the address; the lowest bit: half open
 };
 
 }  // namespace arena::gateway::mqtt

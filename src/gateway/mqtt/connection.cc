@@ -44,16 +44,32 @@ void Connection::on_data(std::string_view bytes) {
 
 std::string Connection::take_rest() {
   std::string bytes;
-  if (rest_) bytes.swap(rest_->bytes);
-  rest_.reset();
+  if (!rare_ || !rare_->rest) return bytes;
+  bytes.swap(rare_->rest->bytes);
+  rare_->rest.reset();
+  tidy();
   return bytes;
+}
+
+void Connection::tidy() {
+  if (!rare_) return;
+  const Rare& mine = *rare_;
+  if (!mine.rest && !mine.silent && !mine.throttle_timer && !mine.aliases_in && !mine.aliases_out && mine.subscribes.empty()) {
+    rare_.reset();
+  }
+}
+
+void Connection::break_silence() {
+  if (!rare_ || !rare_->silent) return;
+  rare_->silent.reset();
+  tidy();
 }
 
 // Handles every complete packet, until too many receipts are awaited; what remains waits in rest().
 void Connection::consume(std::string_view bytes) {
   if (consuming_) return;
   consuming_ = true;
-  if (rest_) rest_->wanted = 0;
+  if (rare_ && rare_->rest) rare_->rest->wanted = 0;
   while ((stage_ == Stage::fresh || stage_ == Stage::open) && acks_.size() < options_->acks_pending_max) {
     if (!continue_run(bytes) && !step(bytes)) break;
   }
@@ -79,7 +95,7 @@ bool Connection::continue_run(std::string_view& bytes) {
 
 void Connection::keep_rest(std::string_view rest) {
   if (!rest.empty()) this->rest().bytes.insert(0, rest);
-  if (!has_rest()) rest_.reset();
+  if (!has_rest()) take_rest();
 }
 
 am::DecodeResult Connection::decode_next(std::string_view bytes) const {
@@ -175,10 +191,11 @@ void Connection::throttle() {
   throttled_ = must_wait;
   if (must_wait) {
     door_.counters().throttled.add();
-    if (rest_) rest_->looked_at = 0;
+    if (has_rest()) rest().looked_at = 0;
     look_ahead();
-    if (!throttle_timer_) throttle_timer_ = std::make_unique<runtime::Timer>(&Connection::on_throttle_timer, this);
-    door_.loop().arm(*throttle_timer_, kThrottleCheckMs);
+    std::unique_ptr<runtime::Timer>& timer = rare().throttle_timer;
+    if (!timer) timer = std::make_unique<runtime::Timer>(&Connection::on_throttle_timer, this);
+    door_.loop().arm(*timer, kThrottleCheckMs);
   } else {
     last_heard_ms_ = door_.loop().now_ms();  // what was not read was no silence of the client's
     stream_->resume_reading();
@@ -191,28 +208,28 @@ void Connection::throttle() {
 // deliveries would stand still, and pings. Whatever else comes waits with them, in order; more than a little is not read.
 void Connection::look_ahead() {
   while (stage_ == Stage::open && has_rest()) {
-    const std::string_view rest = std::string_view(rest_->bytes).substr(rest_->looked_at);
+    const std::string_view rest = std::string_view(this->rest().bytes).substr(this->rest().looked_at);
     const am::DecodeResult result = rest.empty() ? am::DecodeResult(am::NeedMore{}) : decode_next(rest);
     const auto* decoded = std::get_if<am::Decoded>(&result);
     if (decoded == nullptr) break;  // what is malformed is refused in its turn
     if (std::holds_alternative<am::Publish>(decoded->packet)) {
-      rest_->looked_at += decoded->consumed;
+      this->rest().looked_at += decoded->consumed;
       continue;
     }
     if (!std::holds_alternative<am::Ack>(decoded->packet) && !std::holds_alternative<am::Pingreq>(decoded->packet)) break;
     door_.counters().packets_received.add();
     const std::size_t consumed = decoded->consumed;
     dispatch(decoded->packet);
-    if (stage_ == Stage::open) rest_->bytes.erase(rest_->looked_at, consumed);
+    if (stage_ == Stage::open) this->rest().bytes.erase(this->rest().looked_at, consumed);
   }
-  if (stage_ == Stage::open && has_rest() && rest_->bytes.size() >= kWaitingBytesMax) stream_->pause_reading();
+  if (stage_ == Stage::open && has_rest() && rest().bytes.size() >= kWaitingBytesMax) stream_->pause_reading();
 }
 
 void Connection::on_throttle_timer(void* self) {
   Connection& connection = *static_cast<Connection*>(self);
   if (connection.stage_ != Stage::open) return;
   connection.throttle();
-  if (connection.throttled_) connection.door_.loop().arm(*connection.throttle_timer_, kThrottleCheckMs);
+  if (connection.throttled_) connection.door_.loop().arm(*connection.rare().throttle_timer, kThrottleCheckMs);
 }
 
 void Connection::on_writable() {
@@ -266,11 +283,11 @@ void Connection::say_goodbye(Reason reason, std::string_view text) {
 void Connection::shut_down(broker::DetachKind kind, std::optional<uint32_t> expiry_s) {
   if (stage_ == Stage::closing) return;
   stage_ = Stage::closing;
-  unlink();
+  break_silence();
   seat_.leave_half_open();
   timer_.disarm();
-  if (throttle_timer_) throttle_timer_->disarm();
-  if (rest_) rest_->bytes.clear();
+  if (rare_ && rare_->throttle_timer) rare_->throttle_timer->disarm();
+  if (has_rest()) rest().bytes.clear();
   if (session_ != nullptr) std::exchange(session_, nullptr)->detach(kind, expiry_s);
   stream_->close();
 }
@@ -282,7 +299,7 @@ void Connection::close_unless_open() {
 void Connection::give_way() {
   stage_ = Stage::closing;
   timer_.disarm();
-  unlink();
+  break_silence();
   seat_ = {};
   stream_->abort();
   door_.bury(*this);
@@ -291,7 +308,7 @@ void Connection::give_way() {
 void Connection::on_closed(net::CloseReason) {
   stage_ = Stage::closing;
   timer_.disarm();
-  if (throttle_timer_) throttle_timer_->disarm();
+  if (rare_ && rare_->throttle_timer) rare_->throttle_timer->disarm();
   if (session_ != nullptr) std::exchange(session_, nullptr)->detach(broker::DetachKind::abrupt, std::nullopt);
   door_.bury(*this);
 }

@@ -40,7 +40,7 @@ struct PendingConnect {
   bool wants_problem_information = true;
 };
 
-class Connection final : public net::StreamHandler, public broker::SessionSink, public ListNode<SilentTag> {
+class Connection final : public net::StreamHandler, public broker::SessionSink {
  public:
   Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream, Seat seat);
   ~Connection() override = default;
@@ -48,6 +48,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   uint64_t id() const { return id_; }
   // Another core's door decided who this is; goes on from there.
   void resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest);
+  // For the list of those that have said nothing yet; gone from it with its CONNECT.
+  Silent& be_silent() { return rare().silent.emplace(*this); }
   // For a door that lets nobody in any more.
   void close_unless_open();
   // Ends at once and without a word: somebody else needs the place.
@@ -104,11 +106,28 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
 
   // bytes in
   Rest& rest() {
-    if (!rest_) rest_ = std::make_unique<Rest>();
-    return *rest_;
+    if (!rare().rest) rare().rest = std::make_unique<Rest>();
+    return *rare().rest;
   }
-  bool has_rest() const { return rest_ && !rest_->bytes.empty(); }
+  bool has_rest() const { return rare_ && rare_->rest && !rare_->rest->bytes.empty(); }
   std::string take_rest();
+
+  // There are very many connections, most of them idle: what is needed now and then is behind a pointer.
+  struct Rare {
+    std::unique_ptr<Rest> rest;
+    std::optional<Silent> silent;                     // until its CONNECT
+    std::unique_ptr<runtime::Timer> throttle_timer;   // made when it is first slowed
+    std::unique_ptr<InboundAliases> aliases_in;
+    std::unique_ptr<OutboundAliases> aliases_out;
+    Lazy<std::map<uint64_t, PendingSubscribe>> subscribes;
+  };
+  Rare& rare() {
+    if (!rare_) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
+  // Something in there is not needed any more, perhaps the last.
+  void tidy();
+  void break_silence();
   void consume(std::string_view bytes);
   bool step(std::string_view& bytes);
   arena::mqtt::DecodeResult decode_next(std::string_view bytes) const;
@@ -173,7 +192,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   const uint64_t id_;
   std::unique_ptr<net::Stream> stream_;
   Seat seat_;
-  std::shared_ptr<const Options> options_;
+  OptionsRef options_;
   broker::Session* session_ = nullptr;
   Version version_ = Version::v3_1_1;
   Stage stage_ = Stage::fresh;
@@ -184,18 +203,14 @@ class Connection final : public net::StreamHandler, public broker::SessionSink, 
   uint16_t topic_alias_out_max_ = 0;
   uint32_t peer_packet_bytes_max_ = arena::mqtt::kPacketBytesMax;
   uint32_t connect_expiry_s_ = 0;
+  uint32_t last_subscribe_ = 0;       // cookies of requests
   int64_t last_heard_ms_ = 0;
   runtime::Timer timer_;              // CONNECT deadline, then keep-alive
-  std::unique_ptr<runtime::Timer> throttle_timer_;  // made when it is first slowed
-  std::unique_ptr<Rest> rest_;
   std::unique_ptr<PendingConnect> pending_;
-  std::unique_ptr<InboundAliases> aliases_in_;
-  std::unique_ptr<OutboundAliases> aliases_out_;
+  std::unique_ptr<Rare> rare_;
   Ring<PendingAck> acks_;
   uint64_t first_ack_ = 1;            // cookie of acks_.front()
   Lazy<std::set<uint16_t>> open_tags_;      // exactly-once handshakes begun on this connection
-  Lazy<std::map<uint64_t, PendingSubscribe>> subscribes_;
-  uint64_t next_subscribe_ = 1;
 };
 
 }  // namespace arena::gateway::mqtt

@@ -95,7 +95,7 @@ std::unique_ptr<PendingConnect> Connection::take_connect(const am::Connect& pack
 }
 
 void Connection::on_connect(const am::Connect& packet) {
-  unlink();  // silent no more
+  break_silence();
   version_ = packet.version;
   peer_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(am::kPacketBytesMax);
   problem_information_ = packet.properties.request_problem_information.value_or(true);
@@ -165,7 +165,7 @@ void Connection::identify(Principal principal) {
 void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest) {
   pending_ = std::move(pending);
   if (!rest.empty()) this->rest().bytes = std::move(rest);
-  unlink();
+  break_silence();
   version_ = pending_->version;
   peer_packet_bytes_max_ = pending_->packet_bytes_max;
   problem_information_ = pending_->wants_problem_information;

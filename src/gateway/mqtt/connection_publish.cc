@@ -104,12 +104,12 @@ std::optional<std::string_view> Connection::resolve_topic(const am::Publish& pac
     fail(Reason::topic_alias_invalid, "topic alias above the maximum");
     return std::nullopt;
   }
-  if (!aliases_in_) aliases_in_ = std::make_unique<InboundAliases>();
+  if (!rare().aliases_in) rare().aliases_in = std::make_unique<InboundAliases>();
   if (!packet.topic.empty()) {
-    aliases_in_->set(*alias, packet.topic);
+    rare().aliases_in->set(*alias, packet.topic);
     return packet.topic;
   }
-  const std::string_view topic = aliases_in_->get(*alias);
+  const std::string_view topic = rare().aliases_in->get(*alias);
   if (topic.empty()) {
     fail(Reason::protocol_error, "topic alias that was never set");
     return std::nullopt;
@@ -136,8 +136,8 @@ bool Connection::check_publish(const am::Publish& packet, std::string_view topic
 // By an exactly-once handshake, or by a request that is still worked on.
 bool Connection::id_in_use(uint16_t packet_id) const {
   return open_tags_.contains(packet_id) ||
-         std::any_of(subscribes_.begin(), subscribes_.end(),
-                     [packet_id](const auto& entry) { return entry.second.packet_id == packet_id; });
+         (rare_ && std::any_of(rare_->subscribes.begin(), rare_->subscribes.end(),
+                               [packet_id](const auto& entry) { return entry.second.packet_id == packet_id; }));
 }
 
 // An identifier in use is not to be taken for something new [MQTT-2.2.1-3]. 3.x has no code to say so.
@@ -328,8 +328,8 @@ broker::DeliverResult Connection::deliver(const broker::Delivery& delivery) {
   const FrameKey key{version_, delivery.guarantee, delivery.retained};
   OutboundAliases::Use alias;
   if (topic_alias_out_max_ != 0) {
-    if (!aliases_out_) aliases_out_ = std::make_unique<OutboundAliases>();
-    alias = aliases_out_->use(delivery.message->topic, topic_alias_out_max_);
+    if (!rare().aliases_out) rare().aliases_out = std::make_unique<OutboundAliases>();
+    alias = rare().aliases_out->use(delivery.message->topic, topic_alias_out_max_);
   }
   const bool shared = alias.alias == 0 && (delivery.subscription_ids.empty() || version_ != Version::v5);
   bool sent = false;
@@ -338,7 +338,7 @@ broker::DeliverResult Connection::deliver(const broker::Delivery& delivery) {
   } else {
     const Frame own = encode_frame(*delivery.message, key, delivery.subscription_ids, alias.alias, alias.with_topic);
     sent = append_frame(own, delivery);
-    if (!sent && alias.with_topic && alias.alias != 0) aliases_out_->forget_last(delivery.message->topic);
+    if (!sent && alias.with_topic && alias.alias != 0) rare().aliases_out->forget_last(delivery.message->topic);
   }
   return sent ? broker::DeliverResult::sent : broker::DeliverResult::unfit;  // [MQTT-3.1.2-25]
 }

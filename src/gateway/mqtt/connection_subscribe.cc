@@ -86,16 +86,18 @@ void Connection::on_subscribe(const am::Subscribe& packet) {
     send_suback(pending);
     return;
   }
-  const uint64_t cookie = next_subscribe_++;
-  subscribes_[cookie] = std::move(pending);
+  const uint64_t cookie = ++last_subscribe_;
+  rare().subscribes[cookie] = std::move(pending);
   session_->subscribe(std::move(requests), cookie);
 }
 
 void Connection::subscribed(uint64_t cookie, std::span<const broker::SubscribeOutcome> outcomes) {
-  const auto it = subscribes_.find(cookie);
-  if (it == subscribes_.end()) return;
+  if (!rare_) return;
+  const auto it = rare_->subscribes.find(cookie);
+  if (it == rare_->subscribes.end()) return;
   PendingSubscribe pending = std::move(it->second);
-  subscribes_.erase(it);
+  rare_->subscribes.erase(it);
+  tidy();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     Reason& reason = pending.reasons[pending.asked[i]];
     switch (outcomes[i].status) {
@@ -140,14 +142,15 @@ void Connection::on_unsubscribe(const am::Unsubscribe& packet) {
     pending.asked.push_back(pending.reasons.size() - 1);
     names.push_back({std::string(parsed->group), std::string(parsed->filter)});
   }
-  const uint64_t cookie = next_subscribe_++;
-  subscribes_[cookie] = std::move(pending);
+  const uint64_t cookie = ++last_subscribe_;
+  rare().subscribes[cookie] = std::move(pending);
   session_->unsubscribe(std::move(names), cookie);
 }
 
 void Connection::unsubscribed(uint64_t cookie, std::span<const bool> existed) {
-  const auto it = subscribes_.find(cookie);
-  if (it == subscribes_.end()) return;
+  if (!rare_) return;
+  const auto it = rare_->subscribes.find(cookie);
+  if (it == rare_->subscribes.end()) return;
   am::Unsuback packet;
   packet.packet_id = it->second.packet_id;
   packet.reasons = it->second.reasons;
@@ -155,7 +158,8 @@ void Connection::unsubscribed(uint64_t cookie, std::span<const bool> existed) {
     packet.reasons[it->second.asked[i]] = existed[i] ? Reason::success : Reason::no_subscription_existed;
   }
   if (version_ != Version::v5) packet.reasons.clear();
-  subscribes_.erase(it);
+  rare_->subscribes.erase(it);
+  tidy();
   send(packet);
 }
 

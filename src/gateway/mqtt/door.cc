@@ -15,12 +15,12 @@ bool ConnectionById::operator()(uint64_t id, const std::unique_ptr<Connection>& 
 }
 
 Door::Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& authenticator, net::StreamFactory& factory,
-           std::shared_ptr<const Options> options, Admission& admission, Counters& counters)
+           const std::shared_ptr<const Options>& options, Admission& admission, Counters& counters)
     : loop_(loop),
       shard_(shard),
       authenticator_(authenticator),
       factory_(factory),
-      options_(std::move(options)),
+      options_(new SharedOptions(*options)),
       admission_(admission),
       counters_(counters) {}
 
@@ -42,7 +42,7 @@ Result<Seat, Refused> Door::admit(std::string_view ip) {
   Result<Seat, Refused> seat = admission_.admit(ip, *options_, loop_.now_ms());
   if (seat || seat.error() != Refused::half_open || silent_.empty()) return seat;
   counters_.refuse(Refused::half_open);
-  silent_.front().give_way();
+  silent_.front().connection.give_way();
   return admission_.admit(ip, *options_, loop_.now_ms());
 }
 
@@ -60,7 +60,7 @@ Connection& Door::add(std::unique_ptr<net::Stream> stream, Seat seat) {
   auto connection = std::make_unique<Connection>(*this, id, std::move(stream), std::move(seat));
   Connection& added = *connection;
   connections_.insert(std::move(connection));
-  silent_.push_back(added);
+  silent_.push_back(added.be_silent());
   counters_.connections.add();
   return added;
 }

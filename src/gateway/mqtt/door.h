@@ -20,7 +20,13 @@ namespace arena::gateway::mqtt {
 
 class Connection;
 struct PendingConnect;
+
+// A connection without a CONNECT yet.
 struct SilentTag;
+struct Silent : ListNode<SilentTag> {
+  explicit Silent(Connection& one) : connection(one) {}
+  Connection& connection;
+};
 
 // Publishes that came behind each other in one read and can go on as one: see message/burst.h. Views into what was read,
 // so it never outlives a call to Connection::consume().
@@ -44,14 +50,14 @@ class Door {
  public:
   // All references outlive the door.
   Door(runtime::Loop& loop, broker::Shard& shard, access::Authenticator& authenticator, net::StreamFactory& factory,
-       std::shared_ptr<const Options> options, Admission& admission, Counters& counters);
+       const std::shared_ptr<const Options>& options, Admission& admission, Counters& counters);
   ~Door();
 
   // Every core's door, by core. Called once, before any loop runs.
   void connect(std::vector<Door*> doors) { doors_ = std::move(doors); }
   // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
   void accept(std::unique_ptr<net::Stream> stream);
-  void set_options(std::shared_ptr<const Options> options) { options_ = std::move(options); }
+  void set_options(const Options& options) { options_ = OptionsRef(new SharedOptions(options)); }
   // Lets nobody in any more, and closes the connections that are not in yet.
   void shut();
   std::size_t connections() const { return connections_.size(); }
@@ -60,7 +66,7 @@ class Door {
   runtime::Loop& loop() { return loop_; }
   broker::Shard& shard() { return shard_; }
   access::Authenticator& authenticator() { return authenticator_; }
-  const std::shared_ptr<const Options>& options() const { return options_; }
+  const OptionsRef& options() const { return options_; }
   Counters& counters() { return counters_; }
   FrameCache& frames() { return frames_; }
   // Of the connection that is consuming; empty whenever the broker is called.
@@ -81,7 +87,7 @@ class Door {
   broker::Shard& shard_;
   access::Authenticator& authenticator_;
   net::StreamFactory& factory_;
-  std::shared_ptr<const Options> options_;
+  OptionsRef options_;
   Admission& admission_;
   Counters& counters_;
   std::vector<Door*> doors_;
@@ -89,7 +95,7 @@ class Door {
   PublishRun run_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
-  IntrusiveList<Connection, SilentTag> silent_;  // without a CONNECT yet, oldest first
+  IntrusiveList<Silent, SilentTag> silent_;  // oldest first
   boost::unordered_flat_set<std::unique_ptr<Connection>, ConnectionById, ConnectionById> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
 };

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/ref.h"
 #include "broker/counters.h"
 #include "message/message.h"
 #include "message/topic.h"
@@ -52,6 +53,12 @@ enum class Refused : uint8_t {
 inline constexpr std::size_t kRefused = 7;
 inline constexpr const char* kRefusedNames[kRefused] = {
     "shut", "connections", "connections_per_address", "connect_rate", "half_open", "connect_timeout", "password_queue"};
+
+// Options as connections keep them: those of when they came.
+struct SharedOptions : RefCounted<SharedOptions>, Options {
+  explicit SharedOptions(const Options& options) : Options(options) {}
+};
+using OptionsRef = Ref<const SharedOptions>;
 
 // What one core's gateway counts.
 struct Counters {
