@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+"""The judge of histories: what publishers were promised, held against what subscribers got. One pass over the events,
+then one over the messages: linear in its input.
+
+    tests/crash/history.py FILE...      FILE: JSON lines, one event each; the last line is 'N passed, N failed' in files
+
+Every event has `event` and, where times matter, `at` in seconds. A flow is what one client publishes to one topic,
+numbered from 1 without holes; order is promised within it.
+
+    settings    lazy: after so many seconds on a living connection, a subscriber's acknowledgement must survive a crash;
+                dense: names of logs whose offsets have no holes for their readers
+    publish     client topic number qos sum         before its bytes leave; once more with each repetition
+    acked       client topic number [log offset]    PUBACK, or PUBREC at QoS 2
+    refused     client topic number                 told no; it must not appear
+    unknown     client topic number                 given up without an answer; it may appear, once, or not
+    subscribed  session topics qos                  acknowledged: what is published from here on is owed, if it is acked
+    connected   session present                     the broker has the session still, or not
+    closed      session clean                       the connection is over; clean: the broker has seen all that was sent
+    delivered   session client topic number sum qos [dup log offset]   taken; at QoS 2 not when its handshake is open
+    settled     session client topic number         acknowledged by the subscriber: PUBACK, or PUBCOMP at QoS 2
+    gap         session log from count              told by the broker: so many offsets are gone
+    last        client topic number sum             a last value read while nobody published; number null: there was none
+    dropped     session                             ended by its owner; nothing more is owed to it
+    crashed                                         the broker was killed: every connection is over
+    end                                             all had time to arrive; whatever is open now, stays so
+"""
+import json
+import sys
+
+CLASSES = ["lost", "duplicated", "reordered", "phantom", "corrupt", "offset-to-message", "gap", "redelivered-after-ack",
+           "stuck"]
+OPEN, ACKED, REFUSED, UNKNOWN = range(4)
+EXAMPLES_MAX = 5  # of each class
+
+
+class Message:
+    """One number of a flow, as its publisher knows it."""
+    __slots__ = ("state", "qos", "sum", "sends", "offset")
+
+    def __init__(self, qos, sum_):
+        self.state, self.qos, self.sum, self.sends, self.offset = OPEN, qos, sum_, 1, None
+
+
+class Receipt:
+    """One message at one session: how often, when last, on which connection."""
+    __slots__ = ("times", "connection", "settled_at")
+
+    def __init__(self, connection):
+        self.times, self.connection, self.settled_at = 1, connection, None
+
+
+class Flow:
+    def __init__(self):
+        self.messages = []  # number n at n - 1
+        self.acked = 0  # the highest number
+
+
+class View:
+    """What a session got of a flow, and from which number on it is owed."""
+
+    def __init__(self, owed_from):
+        self.owed_from = owed_from
+        self.receipts = {}
+        self.highest = 0
+
+
+class Session:
+    def __init__(self):
+        self.topics = {}  # -> QoS
+        self.views = {}  # flow key -> View
+        self.connection = 0  # counts
+        self.connected = False
+        self.ends = {}  # connection -> when it ended
+        self.clean_end = None  # when the last one ended, if it ended cleanly
+        self.firm_until = None  # settled by then: the broker has committed it
+        self.expected = {}  # dense log -> next offset
+        self.told = []  # (log, from, upto) that the broker said are gone
+
+
+class Checker:
+    def __init__(self):
+        self.counts = dict.fromkeys(CLASSES, 0)
+        self.examples = {name: [] for name in CLASSES}
+        self.flows = {}
+        self.by_topic = {}  # -> flow keys
+        self.sessions = {}
+        self.offsets = {}  # (log, offset) -> (flow key, number)
+        self.lazy = None
+        self.dense = set()
+        self.ended = False
+
+    def blame(self, name, what):
+        self.counts[name] += 1
+        if len(self.examples[name]) < EXAMPLES_MAX:
+            self.examples[name].append(what)
+
+    def add(self, event):
+        getattr(self, "_" + event["event"])(event)
+
+    # ---- publishers ----
+
+    def _settings(self, event):
+        self.lazy = event.get("lazy", self.lazy)
+        self.dense |= set(event.get("dense", ()))
+
+    def _publish(self, event):
+        key = (event["client"], event["topic"])
+        flow = self.flows.get(key)
+        if flow is None:
+            flow = self.flows[key] = Flow()
+            self.by_topic.setdefault(event["topic"], []).append(key)
+        number = event["number"]
+        if number <= len(flow.messages):
+            flow.messages[number - 1].sends += 1
+            return
+        if number != len(flow.messages) + 1:
+            raise ValueError(f"the history has a hole: {event}")
+        flow.messages.append(Message(event["qos"], event["sum"]))
+
+    def _message(self, event):
+        flow = self.flows.get((event["client"], event["topic"]))
+        number = event["number"]
+        if flow is None or not isinstance(number, int) or not 1 <= number <= len(flow.messages):
+            return None
+        return flow.messages[number - 1]
+
+    def _answer(self, event, state):
+        message = self._message(event)
+        if message is None:
+            self.blame("phantom", f"an answer to what was not sent: {where(event)}")
+            return
+        if message.state == OPEN:
+            message.state = state
+        if state == ACKED:
+            flow = self.flows[event["client"], event["topic"]]
+            flow.acked = max(flow.acked, event["number"])
+            self._place(event, message)
+
+    def _acked(self, event):
+        self._answer(event, ACKED)
+
+    def _refused(self, event):
+        self._answer(event, REFUSED)
+
+    def _unknown(self, event):
+        self._answer(event, UNKNOWN)
+
+    def _place(self, event, message):
+        """An offset means one message for ever; one stored exactly once has one offset."""
+        if event.get("offset") is None:
+            return
+        place = (event.get("log", ""), event["offset"])
+        mine = ((event["client"], event["topic"]), event["number"])
+        if self.offsets.setdefault(place, mine) != mine:
+            other = self.offsets[place]
+            self.blame("offset-to-message", f"{place} is {other[0][1]} {other[1]}, and {where(event)}")
+        if message.offset is not None and message.offset != place and message.qos == 2:
+            self.blame("offset-to-message", f"{where(event)} is at {message.offset} and at {place}")
+        message.offset = message.offset or place
+
+    # ---- sessions ----
+
+    def _session(self, event):
+        return self.sessions.setdefault(event["session"], Session())
+
+    def _subscribed(self, event):
+        session = self._session(event)
+        for topic in event["topics"]:
+            session.topics[topic] = event["qos"]
+            for key in self.by_topic.get(topic, ()):
+                session.views.setdefault(key, View(len(self.flows[key].messages) + 1))
+
+    def _connected(self, event):
+        session = self._session(event)
+        if session.topics and not event["present"]:
+            owed = self._forget(session, event["session"])
+            self.blame("lost", f"the session {event['session']} is gone, and with it {owed} messages")
+            session.topics, session.views = {}, {}
+        if session.clean_end is not None and event["present"]:
+            session.firm_until = session.clean_end
+        session.clean_end = None
+        session.connection += 1
+        session.connected = True
+
+    def _forget(self, session, name):
+        """What was acknowledged and will not come because its session is gone."""
+        return sum(self._missing(session, name, key, view, past_only=False) for key, view in self._views(session))
+
+    def _closed(self, event):
+        session = self._session(event)
+        if not session.connected:
+            return
+        session.connected = False
+        session.ends[session.connection] = event.get("at")
+        session.clean_end = event.get("at") if event["clean"] else None
+
+    def _crashed(self, event):
+        for session in self.sessions.values():
+            if session.connected:
+                session.connected = False
+                session.ends[session.connection] = event.get("at")
+            session.clean_end = None
+
+    def _dropped(self, event):
+        self.sessions.pop(event["session"], None)
+
+    def _delivered(self, event):
+        session = self._session(event)
+        message = self._message(event)
+        if message is None:
+            unreadable = event.get("client") is None or event.get("number") is None
+            self.blame("corrupt" if unreadable else "phantom", f"{event['session']} got what nobody sent: {where(event)}")
+            return
+        if event["sum"] != message.sum:
+            self.blame("corrupt", f"{event['session']} got {where(event)} with another content")
+        if message.state == REFUSED:
+            self.blame("phantom", f"{event['session']} got {where(event)}, which was refused")
+        if event["topic"] not in session.topics:
+            self.blame("phantom", f"{event['session']} got {where(event)} without a subscription")
+            return
+        self._place(event, message)
+        self._follow(event, session)
+        key, number = (event["client"], event["topic"]), event["number"]
+        view = session.views.get(key)
+        if view is None:
+            view = session.views[key] = View(1)
+        receipt = view.receipts.get(number)
+        if receipt is not None:
+            self._again(event, session, message, receipt)
+            return
+        view.receipts[number] = Receipt(session.connection)
+        if number < view.highest:
+            self.blame("reordered", f"{event['session']} got {where(event)} after {view.highest}")
+        view.highest = max(view.highest, number)
+
+    def _again(self, event, session, message, receipt):
+        """A message comes once more: is there a reason for it?"""
+        receipt.times += 1
+        settled, connection = receipt.settled_at, receipt.connection
+        receipt.settled_at, receipt.connection = None, session.connection
+        what = f"{event['session']} got {where(event)} {receipt.times} times"
+        if min(message.qos, session.topics[event["topic"]]) == 2:
+            self.blame("duplicated", what)
+        elif message.sends > 1:
+            return  # at least once: each sending may be another message for the broker
+        elif connection == session.connection:
+            self.blame("duplicated" if settled is None else "redelivered-after-ack", what + " on one connection")
+        elif settled is not None and self._firm(session, connection, settled):
+            self.blame("redelivered-after-ack", what)
+
+    def _firm(self, session, connection, settled):
+        if session.firm_until is not None and settled <= session.firm_until:
+            return True
+        over = session.ends.get(connection)
+        return self.lazy is not None and over is not None and over - settled > self.lazy
+
+    def _follow(self, event, session):
+        log = event.get("log", "")
+        if event.get("offset") is None or log not in self.dense:
+            return
+        expected = session.expected.get(log)
+        if expected is not None and event["offset"] > expected:
+            self.blame("gap", f"{event['session']} got {log} {event['offset']}, and not {expected}")
+        session.expected[log] = max(event["offset"] + 1, expected or 0)
+
+    def _gap(self, event):
+        session, log = self._session(event), event["log"]
+        expected = session.expected.get(log)
+        if expected is not None and event["from"] != expected:
+            self.blame("gap", f"{event['session']} was told of a gap at {event['from']}, and is at {expected}")
+        session.expected[log] = event["from"] + event["count"]
+        session.told.append((log, event["from"], event["from"] + event["count"]))
+
+    def _settled(self, event):
+        view = self._session(event).views.get((event["client"], event["topic"]))
+        receipt = view.receipts.get(event["number"]) if view else None
+        if receipt is not None:
+            receipt.settled_at = event.get("at", 0)
+
+    def _last(self, event):
+        flow = self.flows.get((event["client"], event["topic"]))
+        number, acked = event["number"], flow.acked if flow else 0
+        if (number or 0) < acked:
+            self.blame("lost", f"the last value of {event['topic']} is {number}, and {acked} was acknowledged")
+        elif number is not None:
+            message = self._message(event)
+            if message is None:
+                self.blame("phantom", f"the last value of {event['topic']} is {number}, which was not sent")
+            elif message.sum != event["sum"]:
+                self.blame("corrupt", f"the last value {where(event)} has another content")
+
+    # ---- the end ----
+
+    def _end(self, _event):
+        self.ended = True
+        for key, flow in self.flows.items():
+            for number, message in enumerate(flow.messages, 1):
+                if message.state == OPEN:
+                    self.blame("stuck", f"{key[1]} {number} of {key[0]} was never answered")
+        for name, session in self.sessions.items():
+            for key, view in self._views(session):
+                self._missing(session, name, key, view)
+
+    def _views(self, session):
+        for topic in session.topics:
+            for key in self.by_topic.get(topic, ()):
+                view = session.views.get(key)
+                if view is None:  # published after it subscribed, and nothing came
+                    view = session.views[key] = View(1)
+                yield key, view
+
+    def _missing(self, session, name, key, view, past_only=True):
+        """Acknowledged and not delivered: lost when a later one came, stuck when nothing more comes."""
+        count = 0
+        for number in range(view.owed_from, len(self.flows[key].messages) + 1):
+            message = self.flows[key].messages[number - 1]
+            if message.state != ACKED or message.qos == 0 or number in view.receipts or excused(session, message):
+                continue
+            count += 1
+            stuck = past_only and number > view.highest
+            self.blame("stuck" if stuck else "lost", f"{name} did not get {key[1]} {number} of {key[0]}")
+        return count
+
+    def finish(self):
+        """{class: count} of what was found; empty: the history is as promised."""
+        if not self.ended:
+            self.blame("stuck", "the history has no end")
+        return {name: count for name, count in self.counts.items() if count}
+
+    def story(self):
+        for name, count in self.counts.items():
+            for example in self.examples[name]:
+                yield f"{name}: {example}"
+            if count > len(self.examples[name]):
+                yield f"{name}: and {count - len(self.examples[name])} more"
+
+
+def excused(session, message):
+    if message.offset is None:
+        return False
+    log, offset = message.offset
+    return any(log == told and first <= offset < upto for told, first, upto in session.told)
+
+
+def where(event):
+    return f"{event.get('topic')} {event.get('number')} of {event.get('client')}"
+
+
+def judge(events):
+    """Feeds all events to a checker and returns it."""
+    checker = Checker()
+    for event in events:
+        checker.add(event)
+    checker.finish()
+    return checker
+
+
+def main():
+    passed = failed = 0
+    for path in sys.argv[1:]:
+        with open(path, encoding="utf-8") as file:
+            checker = judge(json.loads(line) for line in file if line.strip())
+        bad = any(checker.counts.values())
+        passed, failed = passed + (not bad), failed + bad
+        for line in checker.story():
+            print(f"{path}: {line}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

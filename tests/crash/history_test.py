@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Goal: the judge of histories blames each kind of fault by its name, and lets through what only looks like it."""
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from history import CLASSES, judge  # pylint: disable=wrong-import-position
+
+
+def publish(number, qos=1, client="p", topic="t", sum_=None):
+    return {"event": "publish", "client": client, "topic": topic, "number": number, "qos": qos, "sum": sum_ or number}
+
+
+def told(event, number, client="p", topic="t", **more):
+    return {"event": event, "client": client, "topic": topic, "number": number, **more}
+
+
+def acked(number, **more):
+    return told("acked", number, **more)
+
+
+def sent(*numbers, qos=1, **more):
+    """Published and acknowledged."""
+    return [event for n in numbers for event in (publish(n, qos, **more), acked(n, **more))]
+
+
+def got(number, session="s", qos=1, sum_=None, **more):
+    return told("delivered", number, session=session, qos=qos, sum=sum_ or number, **more)
+
+
+def settled(number, at=0, session="s"):
+    return told("settled", number, session=session, at=at)
+
+
+def session_event(event, session="s", **more):
+    return {"event": event, "session": session, **more}
+
+
+def connected(present=True, **more):
+    return session_event("connected", present=present, **more)
+
+
+def subscribed(topics=("t",), qos=2, session="s"):
+    return session_event("subscribed", session=session, topics=list(topics), qos=qos)
+
+
+def closed(at=0, clean=False):
+    return session_event("closed", at=at, clean=clean)
+
+
+def last(number, **more):
+    return told("last", number, sum=number, **more)
+
+
+START = [connected(False), subscribed()]
+CRASHED, END = {"event": "crashed"}, {"event": "end"}
+LAZY = {"event": "settings", "lazy": 1}
+DENSE = {"event": "settings", "dense": ["log"]}
+
+# name, what must be blamed and how often, the history without its end
+CASES = [
+    ("all is well", {}, START + sent(1, 2, 3) + [got(1), got(2), settled(1), got(3), settled(2), settled(3)]),
+    ("nothing happened", {}, []),
+
+    ("acknowledged and passed over", {"lost": 1}, START + sent(1, 2, 3) + [got(1), got(3)]),
+    ("each session has a claim of its own", {"lost": 1},
+     START + [connected(False, session="z"), subscribed(session="z")][1:] + sent(1, 2) +
+     [got(1), got(2), got(2, session="z")]),
+    ("published before it subscribed", {}, sent(1, 2) + START + sent(3) + [got(3)]),
+    ("published before it subscribed, and came", {}, sent(1, 2) + START + sent(3) + [got(2), got(3)]),
+    ("under way while it subscribed, and did not come", {}, [publish(1)] + START + [acked(1)] + sent(2) + [got(2)]),
+    ("the session is gone", {"lost": 3}, START + sent(1, 2) + [CRASHED, connected(False)]),
+    ("ended by its owner", {}, START + sent(1, 2) + [session_event("dropped")]),
+    ("what is published to a session that is gone is not owed", {"lost": 1},
+     START + [CRASHED, connected(False)] + sent(1) + [subscribed()] + sent(2) + [got(2)]),
+    ("a last value older than acknowledged", {"lost": 1}, sent(1, 2) + [CRASHED, last(1)]),
+    ("no last value at all", {"lost": 1}, sent(1) + [CRASHED, last(None)]),
+    ("a last value as acknowledged, or newer", {}, sent(1) + [last(1), publish(2), last(2), acked(2)]),
+    ("not acknowledged and not there", {}, [publish(1), CRASHED, last(None), told("unknown", 1)]),
+
+    ("unknown outcome, not at all", {}, START + [publish(1), told("unknown", 1)] + sent(2) + [got(2)]),
+    ("unknown outcome, once", {}, START + [publish(1), told("unknown", 1)] + sent(2) + [got(1), got(2)]),
+    ("unknown outcome, twice", {"duplicated": 1},
+     START + [publish(1), told("unknown", 1), got(1), got(1)] + sent(2) + [got(2)]),
+    ("unknown outcome, out of its turn", {"reordered": 1},
+     START + [publish(1), told("unknown", 1)] + sent(2) + [got(2), got(1)]),
+
+    ("exactly once, twice", {"duplicated": 1}, START + sent(1, qos=2) + [got(1, qos=2), CRASHED, connected(), got(1, qos=2)]),
+    ("exactly once, repeated by the publisher", {"duplicated": 1},
+     START + [publish(1, 2), CRASHED, publish(1, 2), acked(1), connected(), got(1, qos=2), got(1, qos=2)]),
+    ("exactly once to a subscription that is not", {},
+     [connected(False), subscribed(qos=1)] + sent(1, qos=2) + [got(1), CRASHED, connected(), got(1, dup=True)]),
+    ("at least once, twice for no reason", {"duplicated": 1}, START + sent(1) + [got(1), got(1)]),
+    ("at least once, again on the next connection", {}, START + sent(1) + [got(1), CRASHED, connected(), got(1, dup=True)]),
+    ("at least once, repeated by the publisher", {}, START + [publish(1), publish(1), acked(1), got(1), got(1)]),
+
+    ("out of order", {"reordered": 1}, START + sent(1, 2) + [got(2), got(1)]),
+    ("a repetition is not out of order", {},
+     START + sent(1, 2) + [got(1), got(2), CRASHED, connected(), got(1, dup=True), got(2, dup=True)]),
+    ("flows have no order among each other", {},
+     START + sent(1, 2) + sent(1, 2, client="q") + [got(1, client="q"), got(1), got(2, client="q"), got(2)]),
+
+    ("never sent", {"phantom": 1}, START + sent(1) + [got(1), got(2)]),
+    ("never sent by this one", {"phantom": 1}, START + sent(1) + [got(1), got(1, client="q")]),
+    ("before it was sent", {"phantom": 1}, START + [got(1)] + sent(1) + [got(1)]),
+    ("refused, and delivered", {"phantom": 1}, START + [publish(1), told("refused", 1), got(1)]),
+    ("refused, and not delivered", {}, START + [publish(1), told("refused", 1)] + sent(2) + [got(2)]),
+    ("not subscribed to", {"phantom": 1}, START + sent(1, topic="u") + [got(1, topic="u")]),
+    ("an answer to nothing", {"phantom": 1}, START + [acked(1)]),
+    ("a last value never sent", {"phantom": 1}, sent(1) + [last(2)]),
+
+    ("another content", {"corrupt": 1}, START + sent(1) + [got(1, sum_=77)]),
+    ("unreadable", {"corrupt": 1, "stuck": 1}, START + sent(1) + [got(None, sum_=77)]),
+    ("a last value with another content", {"corrupt": 1}, sent(1) + [told("last", 1, sum=77)]),
+    ("two with the same content", {},
+     START + [publish(1, sum_=7), acked(1), publish(2, sum_=7), acked(2), got(1, sum_=7), got(2, sum_=7)]),
+
+    ("one offset, two messages", {"offset-to-message": 1},
+     START + [publish(1), acked(1, offset=5), publish(2), acked(2, offset=5), got(1), got(2)]),
+    ("another offset at the subscriber", {"offset-to-message": 1},
+     START + [publish(1, 2), acked(1, offset=5), got(1, qos=2, offset=6)]),
+    ("the subscriber's offset is another message's", {"offset-to-message": 1},
+     START + [publish(1), acked(1, offset=5), publish(2), acked(2, offset=6), got(1, offset=6), got(2)]),
+    ("same offsets everywhere", {},
+     START + [publish(1), acked(1, offset=5), publish(2), acked(2, offset=6), got(1, offset=5), got(2, offset=6)]),
+    ("offsets are of a log", {},
+     START + [publish(1), acked(1, log="a", offset=5), publish(2), acked(2, log="b", offset=5), got(1), got(2)]),
+    ("at least once may be stored twice", {},
+     START + [publish(1), publish(1), acked(1, offset=6), got(1, offset=5), got(1, offset=6)]),
+
+    ("an offset is passed over in silence", {"gap": 1},
+     [DENSE] + START + sent(1, 2) + [got(1, log="log", offset=5), got(2, log="log", offset=7)]),
+    ("offsets follow each other", {}, [DENSE] + START + sent(1, 2) + [got(1, log="log", offset=5), got(2, log="log", offset=6)]),
+    ("other logs have holes", {}, [DENSE] + START + sent(1, 2) + [got(1, log="l", offset=5), got(2, log="l", offset=9)]),
+    ("a gap is told", {},
+     [DENSE] + START + [publish(1), acked(1, log="log", offset=5), publish(2), acked(2, log="log", offset=6)] + sent(3) +
+     [got(1, log="log", offset=5), session_event("gap", log="log", count=1, **{"from": 6}), got(3, log="log", offset=7)]),
+    ("a gap is told with too low a count", {"gap": 1},
+     [DENSE] + START + sent(1, 2) +
+     [got(1, log="log", offset=5), session_event("gap", log="log", count=1, **{"from": 6}), got(2, log="log", offset=8)]),
+    ("a gap is told where there is none", {"gap": 1},
+     [DENSE] + START + sent(1, 2) +
+     [got(1, log="log", offset=5), session_event("gap", log="log", count=1, **{"from": 8}), got(2, log="log", offset=9)]),
+
+    ("settled, and again on the same connection", {"redelivered-after-ack": 1}, START + sent(1) + [got(1), settled(1), got(1)]),
+    ("settled long before the crash", {"redelivered-after-ack": 1},
+     [LAZY] + START + sent(1) + [got(1), settled(1, at=1), {"event": "crashed", "at": 3}, connected(), got(1)]),
+    ("settled just before the crash", {},
+     [LAZY] + START + sent(1) + [got(1), settled(1, at=2.5), {"event": "crashed", "at": 3}, connected(), got(1)]),
+    ("settled, a clean goodbye, and the session resumed before the crash", {"redelivered-after-ack": 1},
+     START + sent(1) + [got(1), settled(1, at=1), closed(1, clean=True), connected(), CRASHED, connected(), got(1)]),
+    ("a clean goodbye that a crash may have overtaken", {},
+     START + sent(1) + [got(1), settled(1, at=1), closed(1, clean=True), CRASHED, connected(), got(1)]),
+    ("the acknowledgement went down with its connection", {},
+     START + sent(1) + [got(1), settled(1, at=1), closed(1), connected(), got(1)]),
+
+    ("never answered", {"stuck": 1}, START + [publish(1), got(1)]),
+    ("acknowledged, and nothing comes any more", {"stuck": 2}, START + sent(1, 2, 3) + [got(1)]),
+    ("acknowledged, and nothing ever came", {"stuck": 1}, START + sent(1)),
+]
+
+
+def without_end():
+    return judge(START + sent(1) + [got(1)]).counts["stuck"] == 1
+
+
+def seconds_for(count):
+    events = START + sent(*range(1, count + 1)) + [got(n) for n in range(1, count + 1)] + [END]
+    began = time.process_time()
+    checker = judge(events)
+    assert not any(checker.counts.values())
+    return time.process_time() - began
+
+
+def linear():
+    """Eight times the history takes about eight times as long; sixteen, as machines differ. A square would be 64."""
+    seconds_for(1000)
+    return min(seconds_for(80000) for _ in range(3)) < 16 * min(seconds_for(10000) for _ in range(3))
+
+
+def main():
+    passed = failed = 0
+    blamed, passing = set(), 0
+
+    def say(good, name, why=""):
+        nonlocal passed, failed
+        passed, failed = passed + good, failed + (not good)
+        print(("ok " if good else "not ok ") + name + why)
+
+    for name, wanted, history in CASES:
+        checker = judge(history + [END])
+        found = {kind: count for kind, count in checker.counts.items() if count}
+        say(found == wanted, name, "" if found == wanted else f": blamed {found}, wanted {wanted}")
+        blamed |= set(wanted)
+        passing += not wanted
+    say(blamed == set(CLASSES), "each kind of fault is in a history")
+    say(passing >= len(CLASSES), "and as many histories are let through")
+    say(without_end(), "a history without its end is stuck")
+    say(linear(), "linear in its input")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
