@@ -13,7 +13,8 @@ numbered from 1 without holes; order is promised within it.
     acked       client topic number [log offset]    PUBACK, or PUBREC at QoS 2
     refused     client topic number                 told no; it must not appear
     unknown     client topic number                 given up without an answer; it may appear, once, or not
-    subscribed  session topics qos                  acknowledged: what is published from here on is owed, if it is acked
+    subscribing session topics qos                  asked for: from here on messages may come
+    subscribed  session topics                      granted: what is published from here on is owed, if it is acked
     connected   session present                     the broker has the session still, or not
     closed      session clean                       the connection is over; clean: the broker has seen all that was sent
     delivered   session client topic number sum qos [dup log offset]   taken; at QoS 2 not when its handshake is open
@@ -56,7 +57,7 @@ class Flow:
 
 
 class View:
-    """What a session got of a flow, and from which number on it is owed."""
+    """What a session got of a flow, and from which number on it is owed (None: not at all)."""
 
     def __init__(self, owed_from):
         self.owed_from = owed_from
@@ -67,12 +68,13 @@ class View:
 class Session:
     def __init__(self):
         self.topics = {}  # -> QoS
+        self.granted = set()  # of them
         self.views = {}  # flow key -> View
         self.connection = 0  # counts
         self.connected = False
         self.ends = {}  # connection -> when it ended
-        self.clean_end = None  # when the last one ended, if it ended cleanly
-        self.firm_until = None  # settled by then: the broker has committed it
+        self.left = None  # the connection that ended last, if it ended cleanly
+        self.firm = set()  # connections of which all that was settled must be known after a crash
         self.expected = {}  # dense log -> next offset
         self.told = []  # (log, from, upto) that the broker said are gone
 
@@ -163,22 +165,27 @@ class Checker:
     def _session(self, event):
         return self.sessions.setdefault(event["session"], Session())
 
+    def _subscribing(self, event):
+        self._session(event).topics.update(dict.fromkeys(event["topics"], event["qos"]))
+
     def _subscribed(self, event):
         session = self._session(event)
         for topic in event["topics"]:
-            session.topics[topic] = event["qos"]
+            session.granted.add(topic)
             for key in self.by_topic.get(topic, ()):
-                session.views.setdefault(key, View(len(self.flows[key].messages) + 1))
+                view = session.views.setdefault(key, View(None))
+                view.owed_from = view.owed_from or len(self.flows[key].messages) + 1
 
     def _connected(self, event):
         session = self._session(event)
-        if session.topics and not event["present"]:
+        if session.granted and not event["present"]:
             owed = self._forget(session, event["session"])
             self.blame("lost", f"the session {event['session']} is gone, and with it {owed} messages")
-            session.topics, session.views = {}, {}
-        if session.clean_end is not None and event["present"]:
-            session.firm_until = session.clean_end
-        session.clean_end = None
+        if not event["present"]:
+            session.topics, session.granted, session.views = {}, set(), {}
+        if session.left is not None and event["present"]:
+            session.firm.add(session.left)
+        session.left = None
         session.connection += 1
         session.connected = True
 
@@ -192,14 +199,14 @@ class Checker:
             return
         session.connected = False
         session.ends[session.connection] = event.get("at")
-        session.clean_end = event.get("at") if event["clean"] else None
+        session.left = session.connection if event["clean"] else None
 
     def _crashed(self, event):
         for session in self.sessions.values():
             if session.connected:
                 session.connected = False
                 session.ends[session.connection] = event.get("at")
-            session.clean_end = None
+            session.left = None
 
     def _dropped(self, event):
         self.sessions.pop(event["session"], None)
@@ -223,7 +230,7 @@ class Checker:
         key, number = (event["client"], event["topic"]), event["number"]
         view = session.views.get(key)
         if view is None:
-            view = session.views[key] = View(1)
+            view = session.views[key] = View(1 if event["topic"] in session.granted else None)
         receipt = view.receipts.get(number)
         if receipt is not None:
             self._again(event, session, message, receipt)
@@ -249,7 +256,7 @@ class Checker:
             self.blame("redelivered-after-ack", what)
 
     def _firm(self, session, connection, settled):
-        if session.firm_until is not None and settled <= session.firm_until:
+        if connection in session.firm:
             return True
         over = session.ends.get(connection)
         return self.lazy is not None and over is not None and over - settled > self.lazy
@@ -302,12 +309,9 @@ class Checker:
                 self._missing(session, name, key, view)
 
     def _views(self, session):
-        for topic in session.topics:
+        for topic in session.granted:
             for key in self.by_topic.get(topic, ()):
-                view = session.views.get(key)
-                if view is None:  # published after it subscribed, and nothing came
-                    view = session.views[key] = View(1)
-                yield key, view
+                yield key, session.views.get(key) or View(1)  # published after it subscribed, and nothing came
 
     def _missing(self, session, name, key, view, past_only=True):
         """Acknowledged and not delivered: lost when a later one came, stuck when nothing more comes."""

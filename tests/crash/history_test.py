@@ -41,8 +41,12 @@ def connected(present=True, **more):
     return session_event("connected", present=present, **more)
 
 
-def subscribed(topics=("t",), qos=2, session="s"):
-    return session_event("subscribed", session=session, topics=list(topics), qos=qos)
+def subscribing(topics=("t",), qos=2, session="s"):
+    return session_event("subscribing", session=session, topics=list(topics), qos=qos)
+
+
+def subscribed(topics=("t",), session="s"):
+    return session_event("subscribed", session=session, topics=list(topics))
 
 
 def closed(at=0, clean=False):
@@ -53,7 +57,7 @@ def last(number, **more):
     return told("last", number, sum=number, **more)
 
 
-START = [connected(False), subscribed()]
+START = [connected(False), subscribing(), subscribed()]
 CRASHED, END = {"event": "crashed"}, {"event": "end"}
 LAZY = {"event": "settings", "lazy": 1}
 DENSE = {"event": "settings", "dense": ["log"]}
@@ -64,16 +68,20 @@ CASES = [
     ("nothing happened", {}, []),
 
     ("acknowledged and passed over", {"lost": 1}, START + sent(1, 2, 3) + [got(1), got(3)]),
-    ("each session has a claim of its own", {"lost": 1},
-     START + [connected(False, session="z"), subscribed(session="z")][1:] + sent(1, 2) +
-     [got(1), got(2), got(2, session="z")]),
+    ("each session has a claim of its own", {"stuck": 1},
+     START + [connected(False, session="z"), subscribing(session="z"), subscribed(session="z")] + sent(1, 2) +
+     [got(1), got(2), got(1, session="z")]),
     ("published before it subscribed", {}, sent(1, 2) + START + sent(3) + [got(3)]),
     ("published before it subscribed, and came", {}, sent(1, 2) + START + sent(3) + [got(2), got(3)]),
     ("under way while it subscribed, and did not come", {}, [publish(1)] + START + [acked(1)] + sent(2) + [got(2)]),
     ("the session is gone", {"lost": 3}, START + sent(1, 2) + [CRASHED, connected(False)]),
     ("ended by its owner", {}, START + sent(1, 2) + [session_event("dropped")]),
     ("what is published to a session that is gone is not owed", {"lost": 1},
-     START + [CRASHED, connected(False)] + sent(1) + [subscribed()] + sent(2) + [got(2)]),
+     START + [CRASHED, connected(False)] + sent(1) + [subscribing(), subscribed()] + sent(2) + [got(2)]),
+    ("asked for, and not granted before the crash", {},
+     [connected(False), subscribing()] + sent(1) + [got(1), CRASHED, connected(), subscribing(), subscribed()] +
+     sent(2) + [got(2)]),
+    ("asked for, and the session is not there", {}, [connected(False), subscribing()] + sent(1) + [CRASHED, connected(False)]),
     ("a last value older than acknowledged", {"lost": 1}, sent(1, 2) + [CRASHED, last(1)]),
     ("no last value at all", {"lost": 1}, sent(1) + [CRASHED, last(None)]),
     ("a last value as acknowledged, or newer", {}, sent(1) + [last(1), publish(2), last(2), acked(2)]),
@@ -90,7 +98,7 @@ CASES = [
     ("exactly once, repeated by the publisher", {"duplicated": 1},
      START + [publish(1, 2), CRASHED, publish(1, 2), acked(1), connected(), got(1, qos=2), got(1, qos=2)]),
     ("exactly once to a subscription that is not", {},
-     [connected(False), subscribed(qos=1)] + sent(1, qos=2) + [got(1), CRASHED, connected(), got(1, dup=True)]),
+     [connected(False), subscribing(qos=1), subscribed()] + sent(1, qos=2) + [got(1), CRASHED, connected(), got(1, dup=True)]),
     ("at least once, twice for no reason", {"duplicated": 1}, START + sent(1) + [got(1), got(1)]),
     ("at least once, again on the next connection", {}, START + sent(1) + [got(1), CRASHED, connected(), got(1, dup=True)]),
     ("at least once, repeated by the publisher", {}, START + [publish(1), publish(1), acked(1), got(1), got(1)]),
@@ -152,6 +160,9 @@ CASES = [
      START + sent(1) + [got(1), settled(1, at=1), closed(1, clean=True), connected(), CRASHED, connected(), got(1)]),
     ("a clean goodbye that a crash may have overtaken", {},
      START + sent(1) + [got(1), settled(1, at=1), closed(1, clean=True), CRASHED, connected(), got(1)]),
+    ("settled on a connection before the one that ended well", {},
+     START + sent(1) + [got(1), settled(1, at=1), closed(1), connected(), closed(2, clean=True), connected(), CRASHED,
+                        connected(), got(1)]),
     ("the acknowledgement went down with its connection", {},
      START + sent(1) + [got(1), settled(1, at=1), closed(1), connected(), got(1)]),
 

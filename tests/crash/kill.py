@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""A broker with a data folder is killed again and again under load, and started on what it left. Nothing that was
-acknowledged may be missing or out of order, nothing exactly-once may come twice, a last value may not go back.
+"""A broker with a data folder is killed again and again under load, and started on what it left. What its clients saw is
+written down and judged by history.py: nothing that was acknowledged may be missing or out of order, nothing exactly-once
+may come twice, what was settled for certain may not come again, a last value may not go back.
 
-    ARENA_BIN=build/release/arena tests/crash/kill.py [--rounds N] [--seed SEED]
+    ARENA_BIN=build/release/arena tests/crash/kill.py [--rounds N] [--seed SEED] [--keep FOLDER]
 
-A trial has ten rounds of load, kill and restart, and then a time without kills in which everything must arrive. The
-last line is 'N passed, N failed' in rounds.
+A trial has ten rounds of load, kill and restart, and then a time in which everything must arrive, with one kill more.
+The last line is 'N passed, N failed' in rounds. Histories that do not hold are kept in FOLDER (build/histories).
 """
 import argparse
 import os
@@ -13,18 +14,21 @@ import random
 import select
 import sys
 import time
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from broker import SLOW, Broker  # pylint: disable=wrong-import-position
-from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import,wrong-import-position
+from clients import History, Publisher, Subscriber, read_payload  # pylint: disable=wrong-import-position
+from history import judge  # pylint: disable=wrong-import-position
+from wire import PUBLISH, opened  # pylint: disable=wrong-import-position
 
 ROUNDS_OF_A_TRIAL = 10
-
-
-class Fault(Exception):
-    pass
+LONG_ROUND_S = 1.4  # once in a trial: longer than what is written lazily may take
+LAZY_S = 3  # a second, and what a busy machine adds
+KEEP = Path(__file__).resolve().parents[2] / "build" / "histories"
 
 
 class DurableBroker(Broker):
@@ -36,137 +40,32 @@ class DurableBroker(Broker):
         self.process.wait()
 
 
-class Client:
-    """A client that remembers across connections, as MQTT wants it to."""
-
-    def __init__(self, name):
-        self.name = name
-        self.wire = None
-        self.connected = False
-
-    def connect(self, port):
-        self.wire = Wire(port, 4)
-        self.connected = False
-        self.wire.send(connect(4, self.name, clean=False))
-
-    def send(self, *packets):
-        try:
-            self.wire.send(*packets)
-        except OSError:
-            pass  # killed meanwhile
-
-    def readable(self):
-        try:
-            data = self.wire.socket.recv(1 << 16)
-        except OSError:
-            data = b""
-        if not data:
-            return False
-        self.wire.buffer += data
-        while True:
-            got = self.wire._next()  # pylint: disable=protected-access
-            if got is None:
-                return True
-            if got.kind == CONNACK:
-                self.connected = True
-                self.resume(got)
-            else:
-                self.take(got)
-
-    def close(self):
-        if self.wire:
-            self.wire.close()
-            self.wire = None
-        self.connected = False
-
-
-class Publisher(Client):
-    """Sends numbers to its topic, a few in flight, and sends again what was not acknowledged."""
-
-    def __init__(self, name, topic, qos, retain=False, window=8):
-        super().__init__(name)
-        self.topic, self.qos, self.retain, self.window = topic, qos, retain, window
-        self.number = 0
-        self.acknowledged = 0  # acknowledgements come in order
-        self.flight = {}  # packet id -> [number, released]
-        self.free = list(range(1, window + 1))
-
-    def message(self, packet_id, number, dup=False):
-        return publish(4, self.topic, str(number), qos=self.qos, packet_id=packet_id, retain=self.retain, dup=dup)
-
-    def resume(self, _connack):
-        for packet_id, (number, released) in self.flight.items():
-            self.send(ack(PUBREL, packet_id) if released else self.message(packet_id, number, dup=True))
-        self.fill()
-
-    def fill(self):
-        while self.filling and self.free:
-            packet_id = self.free.pop(0)
-            self.number += 1
-            self.flight[packet_id] = [self.number, False]
-            self.send(self.message(packet_id, self.number))
-
-    filling = True
-
-    def take(self, got):
-        if got.kind == PUBREC:
-            entry = self.flight[got.packet_id]
-            entry[1] = True
-            self.acknowledged = max(self.acknowledged, entry[0])
-            self.send(ack(PUBREL, got.packet_id))
-        elif got.kind in (PUBACK, PUBCOMP):
-            entry = self.flight.pop(got.packet_id, None)
-            if entry is None:
-                raise Fault(f"{self.name}: packet id {got.packet_id} was not in flight")
-            self.acknowledged = max(self.acknowledged, entry[0])
-            self.free.append(got.packet_id)
-            self.fill()
-        else:
-            raise Fault(f"{self.name}: got {got!r}")
-
-
-class Subscriber(Client):
-    """Takes everything below load/; knows what it has by the rules of its guarantees."""
-
-    def __init__(self, name, topics):
-        super().__init__(name)
-        self.got = {topic: [] for topic in topics}
-        self.open = set()  # packet ids of exactly-once messages that are not released
-        self.subscribed = False
-
-    def resume(self, connack):
-        if self.subscribed and not connack.session_present:
-            raise Fault(f"{self.name}: its session is gone")
-        if not self.subscribed:
-            self.send(subscribe(4, [("load/#", 2)]))
-
-    def take(self, got):
-        if got.kind == SUBACK:
-            self.subscribed = True
-        elif got.kind == PUBLISH:
-            if got.qos == 1 or got.packet_id not in self.open:
-                self.got[got.topic].append(int(got.payload))
-            if got.qos == 2:
-                self.open.add(got.packet_id)
-            self.send(ack(PUBACK if got.qos == 1 else PUBREC, got.packet_id))
-        elif got.kind == PUBREL:
-            self.open.discard(got.packet_id)
-            self.send(ack(PUBCOMP, got.packet_id))
-        else:
-            raise Fault(f"{self.name}: got {got!r}")
-
-
 class Trial:
-    def __init__(self, seed):
+    """One broker's story, as events for the judge. `lazy`: see history.py; None for brokers that promise nothing."""
+
+    def __init__(self, broker, seed, qos=(1, 2), lazy=LAZY_S, rounds=ROUNDS_OF_A_TRIAL, patience=20):
         self.random = random.Random(seed)
-        self.broker = DurableBroker()
-        self.publishers = [Publisher(f"p{n}", f"load/{n}", qos=1 + n % 2) for n in range(6)]
-        self.last = Publisher("last", "last/value", qos=1, retain=True, window=1)
+        self.broker, self.rounds, self.patience = broker, rounds, patience * SLOW
+        self.history = History()
+        self.history.add("settings", lazy=lazy and lazy * SLOW)
+        self.qos_max = max(qos)
+        self.publishers = [Publisher(f"p{n}", self.history, f"load/{n}", qos[n % len(qos)]) for n in range(6)]
+        self.last = Publisher("last", self.history, "last/value", qos=1, retain=True, window=1)
         topics = [p.topic for p in self.publishers]
-        self.subscribers = [Subscriber("s0", topics), Subscriber("s1", topics)]
+        self.subscribers = [self.subscriber("s0", ["load/#"], topics), self.subscriber("s1", topics, topics)]
+        self.long_round = self.random.randrange(rounds)
+        self.ready_s = []  # how long each restart took
+
+    def subscriber(self, name, filters, topics):
+        return Subscriber(name, self.history, filters, topics, self.qos_max)
+
+    # ---- turning ----
+
+    def all_publishers(self):
+        return self.publishers + [self.last]
 
     def clients(self):
-        return [c for c in self.publishers + [self.last] + self.subscribers if c.wire]
+        return [c for c in self.all_publishers() + self.subscribers if c.wire]
 
     def turn(self, seconds):
         """Handles what comes, for at most so long."""
@@ -176,112 +75,153 @@ class Trial:
             client = by_socket[socket_]
             if client.wire and not client.readable():
                 client.close()
-        return bool(ready)
 
     def run_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.turn(end - time.monotonic())
 
-    def until(self, condition, what, seconds=20):
-        end = time.monotonic() + seconds * SLOW
+    def until(self, condition, seconds=None):
+        """Whether it came true in time. If not, the judge will see why it matters."""
+        end = time.monotonic() + (seconds or self.patience)
         while not condition():
             if time.monotonic() > end:
-                raise Fault(f"did not happen in time: {what()}")
+                return False
             self.turn(0.05)
+        return True
 
-    def connect_all(self):
-        for client in self.publishers + [self.last]:
+    # ---- a round ----
+
+    def connect_some(self):
+        for client in self.all_publishers():
             client.connect(self.broker.port)
         for subscriber in self.subscribers:
             if not subscriber.subscribed or self.random.random() < 0.5:
                 subscriber.connect(self.broker.port)
 
-    def check_last_value(self):
+    def load(self, seconds):
+        """In the middle of it one who is there may leave and come back, and a new one may come."""
+        self.run_for(seconds / 2)
+        there = [s for s in self.subscribers if s.connected and s.subscribed]
+        if there and self.random.random() < 0.4:
+            self.come_back(self.random.choice(there))
+        if self.random.random() < 0.5:
+            topic = self.random.choice(self.publishers).topic
+            newcomer = self.subscriber(f"n{len(self.subscribers)}", [topic], [topic])
+            self.subscribers.append(newcomer)
+            newcomer.connect(self.broker.port)
+        self.run_for(seconds / 2)
+
+    def come_back(self, *subscribers):
+        """A clean goodbye, and the session resumed: what was settled before is so for good."""
+        for subscriber in subscribers:
+            subscriber.leave()
+        self.until(lambda: not any(s.wire for s in subscribers), 5)
+        for subscriber in subscribers:
+            subscriber.close()
+            subscriber.connect(self.broker.port)
+        self.until(lambda: all(s.connected for s in subscribers), 5)
+
+    def crash(self):
+        self.broker.kill()
+        for client in self.clients():
+            client.drain()
+        self.history.add("crashed")
+        began = time.monotonic()
+        self.broker.launch()
+        self.ready_s.append(time.monotonic() - began)
+
+    def look_at_last_value(self):
         with opened(self.broker.port, 4, "", clean=True) as wire:
             wire.subscribe(("last/value", 1))
-            if self.last.acknowledged:
-                value = int(wire.expect(PUBLISH, retain=True).payload)
-                if not self.last.acknowledged <= value <= self.last.number:
-                    raise Fault(f"the last value is {value}; acknowledged {self.last.acknowledged}, sent {self.last.number}")
+            try:
+                got = wire.expect(PUBLISH, retain=True) if self.last.number else None
+            except AssertionError:
+                got = None
+            _, number = read_payload(got.payload) if got else (None, None)
+            self.history.add("last", client="last", topic="last/value", number=number, sum=got and zlib.crc32(got.payload))
+
+    def round(self, number):
+        for subscriber in self.subscribers:
+            subscriber.close()
+        self.connect_some()
+        self.load(LONG_ROUND_S if number == self.long_round else self.random.uniform(0.01, 0.25))
+        self.crash()
+        self.look_at_last_value()
+
+    # ---- the whole ----
 
     def run(self):
+        """Returns the judge, who has seen it all."""
         self.broker.start()
         try:
             for subscriber in self.subscribers:
                 subscriber.connect(self.broker.port)
-            self.until(lambda: all(s.subscribed for s in self.subscribers), lambda: "subscriptions")
-            for _ in range(ROUNDS_OF_A_TRIAL):
-                for client in self.subscribers:
-                    client.close()
-                self.connect_all()
-                self.run_for(self.random.uniform(0.01, 0.25))
-                self.broker.kill()
-                for client in self.clients():
-                    while client.wire and client.readable():  # what had left before the kill
-                        pass
-                    client.close()
-                self.broker.launch()
-                self.check_last_value()
+            self.until(lambda: all(s.subscribed for s in self.subscribers))
+            for number in range(self.rounds):
+                self.round(number)
             self.settle()
         finally:
             if self.broker.process:
                 self.broker.kill()
             self.broker.stop()
+        self.history.add("end")
+        return judge(self.history.events)
 
     def settle(self):
-        """Without kills: everything in flight ends, and everything arrives."""
-        for publisher in self.publishers + [self.last]:
+        """Without load: everything in flight ends, everything arrives, and after one kill more nothing settled comes again."""
+        for publisher in self.all_publishers():
             publisher.filling = False
-            publisher.connect(self.broker.port)
-        for subscriber in self.subscribers:
-            subscriber.connect(self.broker.port)
-        self.until(lambda: not any(p.flight for p in self.publishers), lambda: f"{[p.flight for p in self.publishers]}")
-        self.until(lambda: all(self.has_all(s, p) for s in self.subscribers for p in self.publishers),
-                   lambda: str(self.missing()))
-        for subscriber in self.subscribers:
-            for publisher in self.publishers:
-                self.check(subscriber, publisher)
+        self.connect_all()
+        self.mark()
+        self.come_back(*self.subscribers)
+        self.crash()
+        self.connect_all()
+        self.mark()
 
-    @staticmethod
-    def has_all(subscriber, publisher):
-        return len(set(subscriber.got[publisher.topic])) >= publisher.number
+    def connect_all(self):
+        for client in self.all_publishers() + self.subscribers:
+            client.close()
+            client.connect(self.broker.port)
+        self.until(lambda: all(s.subscribed and s.connected for s in self.subscribers))
+        self.until(lambda: not any(p.flight for p in self.all_publishers()))
 
-    def missing(self):
-        return [(s.name, p.topic, sorted(set(range(1, p.number + 1)) - set(s.got[p.topic]))[:5])
-                for s in self.subscribers for p in self.publishers if not self.has_all(s, p)]
+    def mark(self):
+        """One message more of each: who has it, has or has missed all before it."""
+        for publisher in self.publishers:
+            if publisher.wire and publisher.free:
+                publisher.send_next()
+        self.until(lambda: not any(p.flight for p in self.publishers) and all(map(self.has_all, self.subscribers)))
 
-    @staticmethod
-    def check(subscriber, publisher):
-        got = subscriber.got[publisher.topic]
-        first = list(dict.fromkeys(got))
-        where = f"{subscriber.name}, {publisher.topic}"
-        if first != sorted(first):
-            at = next(i for i in range(1, len(first)) if first[i] < first[i - 1])
-            raise Fault(f"{where}: out of order, {first[at - 1]} before {first[at]}")
-        if set(first) != set(range(1, publisher.number + 1)):
-            raise Fault(f"{where}: not what was sent")
-        if publisher.qos == 2 and len(first) != len(got):
-            twice = next(n for n in got if got.count(n) > 1)
-            raise Fault(f"{where}: {twice} came {got.count(twice)} times")
+    def has_all(self, subscriber):
+        return not subscriber.open and all(subscriber.highest.get(p.name, 0) >= p.number
+                                           for p in self.publishers if p.topic in subscriber.topics)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS_OF_A_TRIAL)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, default=KEEP)
     options = parser.parse_args()
-    passed = failed = messages = 0
+    passed = failed = messages = deliveries = 0
     for seed in range(options.seed, options.seed + max(1, options.rounds // ROUNDS_OF_A_TRIAL)):
-        trial = Trial(seed)
+        trial = Trial(DurableBroker(), seed)
+        story = []
         try:
-            trial.run()
-            passed += ROUNDS_OF_A_TRIAL
-            messages += sum(p.number for p in trial.publishers)
-        except (Fault, AssertionError, RuntimeError) as error:
+            story = [*trial.run().story(), *trial.history.complaints]
+        except (AssertionError, RuntimeError) as error:
+            story = [str(error)]
+        messages += sum(p.number for p in trial.publishers)
+        deliveries += sum(event["event"] == "delivered" for event in trial.history.events)
+        if story:
             failed += 1
-            print(f"seed {seed}: {error}", flush=True)
-    print(f"{messages} messages, each to {len(trial.subscribers)} sessions")
+            trial.history.write(options.keep / f"kill-{seed}.jsonl")
+            for line in story:
+                print(f"seed {seed}: {line}", flush=True)
+        else:
+            passed += ROUNDS_OF_A_TRIAL
+    print(f"{messages} messages, {deliveries} deliveries")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
