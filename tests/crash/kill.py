@@ -41,11 +41,13 @@ class DurableBroker(Broker):
 
 
 class Trial:
-    """One broker's story, as events for the judge. `lazy`: see history.py; None for brokers that promise nothing."""
+    """One broker's story, as events for the judge. `lazy`: see history.py; None for brokers that promise nothing.
+    `linger`: brokers that come back to what was not acknowledged only later have it that long since the last message."""
 
-    def __init__(self, broker, seed, qos=(1, 2), lazy=LAZY_S, rounds=ROUNDS_OF_A_TRIAL, patience=20):
+    def __init__(self, broker, seed, qos=(1, 2), lazy=LAZY_S, rounds=ROUNDS_OF_A_TRIAL, patience=20, linger=0, last_s=5):
         self.random = random.Random(seed)
         self.broker, self.rounds, self.patience = broker, rounds, patience * SLOW
+        self.linger, self.last_s = linger, last_s  # last_s: to wait for a last value
         self.history = History()
         self.history.add("settings", lazy=lazy and lazy * SLOW)
         self.qos_max = max(qos)
@@ -134,6 +136,7 @@ class Trial:
     def look_at_last_value(self):
         with opened(self.broker.port, 4, "", clean=True) as wire:
             wire.subscribe(("last/value", 1))
+            wire.seconds = self.last_s * SLOW
             try:
                 got = wire.expect(PUBLISH, retain=True) if self.last.number else None
             except AssertionError:
@@ -192,6 +195,11 @@ class Trial:
             if publisher.wire and publisher.free:
                 publisher.send_next()
         self.until(lambda: not any(p.flight for p in self.publishers) and all(map(self.has_all, self.subscribers)))
+        if self.linger:
+            self.until(self.quiet)
+
+    def quiet(self):
+        return time.monotonic() - self.history.began - self.history.events[-1]["at"] > self.linger
 
     def has_all(self, subscriber):
         return not subscriber.open and all(subscriber.highest.get(p.name, 0) >= p.number
