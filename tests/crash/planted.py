@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Does the judge see? A broker with a bug of planted/bugs.toml awake is killed under load as in kill.py, and its history
+must be blamed. In this program what was not synced is lost when it is killed, so that each kill is a loss of power, too:
+without a bug, its histories must hold.
+
+    ARENA_BIN=build/release/arena_planted tests/crash/planted.py [--trials N] [--only NAME] [--quick]
+
+Each bug has N trials; --quick: only those of the list that are `quick`. The last line is 'N passed, N failed' in bugs.
+"""
+import argparse
+import os
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from kill import DurableBroker, Trial  # pylint: disable=wrong-import-position
+
+BUGS = Path(__file__).resolve().parent / "planted" / "bugs.toml"
+SOUND_TRIALS = 3
+
+
+class PlantedBroker(DurableBroker):
+    def __init__(self, bug):
+        super().__init__()
+        self.bug = bug
+
+    def launch(self, **options):
+        super().launch(env=dict(os.environ, ARENA_PLANTED=self.bug), **options)
+
+
+def run_trial(bug, seed):
+    """What is wrong with it, in a word or two; None: nothing."""
+    trial = Trial(PlantedBroker(bug), seed, patience=3 if bug else 20, last_s=1 if bug else 5)
+    try:
+        judge = trial.run()
+    except (AssertionError, RuntimeError, OSError) as error:
+        lines = str(error).splitlines()
+        return f"not by the judge: {lines[0]} {lines[-1] if lines[1:] else ''}"[:200]
+    found = [f"{name} {count}" for name, count in judge.counts.items() if count]
+    if found:
+        return ", ".join(found) + f" ({next(judge.story())})"
+    return trial.history.complaints[0] if trial.history.complaints and not bug else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    bugs = [bug for bug in tomllib.loads(BUGS.read_text())["bug"] if options.only in bug["name"]]
+    if options.quick:
+        bugs = [bug for bug in bugs if bug.get("quick")]
+    passed = failed = 0
+
+    def say(good, label, what, began):
+        nonlocal passed, failed
+        passed, failed = passed + good, failed + (not good)
+        print(f"{'ok' if good else 'not ok'} {label:40} {what} [{time.monotonic() - began:.0f} s]", flush=True)
+
+    for seed in range(1, 1 + (1 if options.quick else SOUND_TRIALS)):
+        began = time.monotonic()
+        wrong = run_trial("", seed)
+        say(wrong is None, f"no bug, seed {seed}", wrong or "holds", began)
+    for bug in bugs:
+        began = time.monotonic()
+        for seed in range(1, options.trials + 1):
+            wrong = run_trial(bug["name"], seed)
+            if wrong:
+                break
+        say(bool(wrong), bug["name"], f"trial {seed}: {wrong}" if wrong else f"NOT FOUND: {bug['what']}", began)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
