@@ -26,7 +26,7 @@ from history import judge  # pylint: disable=wrong-import-position
 from wire import PUBLISH, opened  # pylint: disable=wrong-import-position
 
 ROUNDS_OF_A_TRIAL = 10
-LONG_ROUND_S = 1.4  # once in a trial: longer than what is written lazily may take
+LONG_ROUND_S = 1.4  # once in a trial, perhaps twice: longer than what is written lazily may take
 LAZY_S = 3  # a second, and what a busy machine adds
 KEEP = Path(__file__).resolve().parents[2] / "build" / "histories"
 
@@ -56,6 +56,7 @@ class Trial:
         topics = [p.topic for p in self.publishers]
         self.subscribers = [self.subscriber("s0", ["load/#"], topics), self.subscriber("s1", topics, topics)]
         self.long_round = self.random.randrange(rounds)
+        self.rests = self.random.random() < 0.4  # when all is settled, long enough that it is trimmed
         self.ready_s = []  # how long each restart took
 
     def subscriber(self, name, filters, topics):
@@ -177,6 +178,8 @@ class Trial:
             publisher.filling = False
         self.connect_all()
         self.mark()
+        if self.rests:
+            self.run_for(LONG_ROUND_S)
         self.come_back(*self.subscribers)
         self.crash()
         self.connect_all()
@@ -186,13 +189,14 @@ class Trial:
         for client in self.all_publishers() + self.subscribers:
             client.close()
             client.connect(self.broker.port)
-        self.until(lambda: all(s.subscribed and s.connected for s in self.subscribers))
+        self.until(lambda: all(c.connected for c in self.all_publishers() + self.subscribers))
+        self.until(lambda: all(s.subscribed for s in self.subscribers))
         self.until(lambda: not any(p.flight for p in self.all_publishers()))
 
     def mark(self):
         """One message more of each: who has it, has or has missed all before it."""
         for publisher in self.publishers:
-            if publisher.wire and publisher.free:
+            if publisher.connected and publisher.free:
                 publisher.send_next()
         self.until(lambda: not any(p.flight for p in self.publishers) and all(map(self.has_all, self.subscribers)))
         if self.linger:
