@@ -173,7 +173,7 @@ class Trial:
         return judge(self.history.events)
 
     def settle(self):
-        """Without load: everything in flight ends, everything arrives, and after one kill more nothing settled comes again."""
+        """Without load everything in flight ends and everything arrives; after one kill more nothing settled comes again."""
         for publisher in self.all_publishers():
             publisher.filling = False
         self.connect_all()

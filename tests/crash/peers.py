@@ -7,6 +7,7 @@ under the same load, judged by the same judge. By hand; its results are in docs/
 A line for each case, in the form of that page's table. What a broker promises is its own affair: here is only what came out.
 """
 import argparse
+import getpass
 import shutil
 import socket
 import subprocess
@@ -42,7 +43,7 @@ class Mosquitto(Peer):
 
     def launch(self, **options):
         # Started by root it becomes a user that cannot write here, unless told not to.
-        self.settings.setdefault("user", subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip())
+        self.settings.setdefault("user", getpass.getuser())
         self.write_config()
         super().launch(**options)
 
@@ -70,8 +71,8 @@ CASES = {
                            "max_queued_messages": 0}), (1, 2),
         "the same, `autosave_on_changes true`, `autosave_interval 1`"),
     "nats-server": (lambda: Nats({"max_ack_pending": 1000, "ack_wait": '"2s"'}), (1,),
-                    "`jetstream` with files (synced every 2 minutes, as built in), `mqtt { max_ack_pending: 1000, ack_wait: \"2s\" }`; QoS 1 only: "
-                    "it has no QoS 2"),
+                    "`jetstream` with files (synced every 2 minutes, as built in), `max_ack_pending 1000`, `ack_wait 2s`; QoS 1 "
+                    "only: it has no QoS 2"),
     "arena, QoS 1": (DurableBroker, (1,), "`arena dev --data`"),
     "arena": (DurableBroker, (1, 2), "`arena dev --data`"),
 }

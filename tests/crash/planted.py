@@ -5,7 +5,8 @@ without a bug, its histories must hold.
 
     ARENA_BIN=build/release/arena_planted tests/crash/planted.py [--trials N] [--rounds N] [--only NAME] [--quick]
 
-Each bug has N trials of so many kills; --quick: only those of the list that are `quick`. The last line is 'N passed, N failed' in bugs.
+Each bug has N trials of so many kills; --quick: only those of the list that are `quick`. The last line is
+'N passed, N failed' in bugs.
 """
 import argparse
 import os
