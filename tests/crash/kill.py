@@ -35,6 +35,19 @@ class DurableBroker(Broker):
     def command(self):
         return super().command() + ["--data", os.path.join(self.folder, "data")]
 
+    def launch(self, **options):
+        """Until it lets clients in: a server that looks first whether its port is free may hang up on who comes then."""
+        super().launch(**options)
+        end = time.monotonic() + 20 * SLOW
+        while True:
+            try:
+                opened(self.port, 4, "", clean=True).close()
+                return
+            except (AssertionError, OSError) as error:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"the broker does not let anybody in: {error}\n{self.log()}") from None
+            time.sleep(0.01)
+
     def kill(self):
         self.process.kill()
         self.process.wait()
