@@ -2,9 +2,11 @@
 
 #include <rocksdb/file_system.h>
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace arena::crash {
@@ -13,6 +15,9 @@ namespace {
 using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
+
+// As long as a disk's may take: what comes too early must have the time to be seen.
+constexpr std::chrono::milliseconds kSync{2};
 
 // What was appended and not synced waits here. The real disk need not be waited for: a killed process loses none of it.
 class File final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -33,8 +38,8 @@ class File final : public rocksdb::FSWritableFileOwnerWrapper {
     return status.ok() ? FSWritableFileOwnerWrapper::Truncate(size, options, context) : status;
   }
   IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
-  IOStatus Sync(const IOOptions& options, IODebugContext* context) override { return write(options, context); }
-  IOStatus Fsync(const IOOptions& options, IODebugContext* context) override { return write(options, context); }
+  IOStatus Sync(const IOOptions& options, IODebugContext* context) override { return sync(options, context); }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* context) override { return sync(options, context); }
   IOStatus RangeSync(uint64_t, uint64_t, const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
   IOStatus Close(const IOOptions& options, IODebugContext* context) override {
     const IOStatus status = write(options, context);
@@ -46,6 +51,10 @@ class File final : public rocksdb::FSWritableFileOwnerWrapper {
   }
 
  private:
+  IOStatus sync(const IOOptions& options, IODebugContext* context) {
+    std::this_thread::sleep_for(kSync);
+    return write(options, context);
+  }
   IOStatus write(const IOOptions& options, IODebugContext* context) {
     const std::lock_guard lock(mutex_);
     if (unsynced_.empty()) return IOStatus::OK();
