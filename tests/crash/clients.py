@@ -69,6 +69,8 @@ class Client:
         self.send(connect(4, self.name, clean=False))
 
     def send(self, *packets):
+        if not self.wire:
+            return  # the broker has closed it
         try:
             self.wire.send(*packets)
         except OSError:
@@ -116,7 +118,7 @@ class Client:
 class Publisher(Client):
     """Sends numbers to its topic, a few in flight, and sends again what was not acknowledged."""
 
-    def __init__(self, name, history, topic, qos, retain=False, window=8, bytes_max=600):
+    def __init__(self, name, history, topic, qos, retain=False, window=8, bytes_max=2400):
         super().__init__(name, history)
         self.topic, self.qos, self.retain, self.window, self.bytes_max = topic, qos, retain, window, bytes_max
         self.number = 0

@@ -17,7 +17,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
 // As long as a disk's may take: what comes too early must have the time to be seen.
-constexpr std::chrono::milliseconds kSync{2};
+constexpr std::chrono::milliseconds kSync{1};
 
 // What was appended and not synced waits here. The real disk need not be waited for: a killed process loses none of it.
 class File final : public rocksdb::FSWritableFileOwnerWrapper {
