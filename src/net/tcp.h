@@ -126,6 +126,8 @@ class TcpListener final : private runtime::IoHandler {
   // A reason when the address is bad, taken or forbidden.
   static Result<std::unique_ptr<TcpListener>> listen(runtime::EpollLoop& loop, const ListenOptions& options,
                                                      OnAccept on_accept);
+  // Could it listen there now? Nobody can connect meanwhile.
+  static Status probe(const ListenOptions& options);
   ~TcpListener() override;
   TcpListener(const TcpListener&) = delete;
   TcpListener& operator=(const TcpListener&) = delete;

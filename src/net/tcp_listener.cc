@@ -17,7 +17,7 @@ constexpr int64_t kWarnEveryMs = 10'000;
 
 std::string name_of(const ListenOptions& options) { return options.address + ":" + std::to_string(options.port); }
 
-int open_socket(const ListenOptions& options, const SocketAddress& address) {
+int bind_socket(const ListenOptions& options, const SocketAddress& address) {
   const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   const int on = 1;
@@ -26,11 +26,24 @@ int open_socket(const ListenOptions& options, const SocketAddress& address) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // inherited: a turn's output is one write already
   if (options.reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (address.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (::bind(fd, address.get(), address.length) == 0 && ::listen(fd, options.backlog) == 0) return fd;
+  if (::bind(fd, address.get(), address.length) == 0) return fd;
   const int error_number = errno;
   ::close(fd);
   errno = error_number;
   return -1;
+}
+
+// The descriptor of a bound socket.
+Result<int> bind_to(const ListenOptions& options) {
+  auto address = parse_address(options.address, options.port);
+  if (!address) return fail(address.error());
+  int fd = bind_socket(options, *address);
+  if (fd < 0 && errno == EAFNOSUPPORT && (options.address.empty() || options.address == "::")) {
+    address = parse_address("0.0.0.0", options.port);  // a machine without IPv6
+    fd = bind_socket(options, *address);
+  }
+  if (fd < 0) return fail_with(describe_error("cannot listen on " + name_of(options), errno));
+  return fd;
 }
 
 uint16_t port_of(int fd) {
@@ -44,17 +57,24 @@ uint16_t port_of(int fd) {
 
 Result<std::unique_ptr<TcpListener>> TcpListener::listen(runtime::EpollLoop& loop, const ListenOptions& options,
                                                          OnAccept on_accept) {
-  auto address = parse_address(options.address, options.port);
-  if (!address) return fail(address.error());
-  int fd = open_socket(options, *address);
-  if (fd < 0 && errno == EAFNOSUPPORT && (options.address.empty() || options.address == "::")) {
-    address = parse_address("0.0.0.0", options.port);  // a machine without IPv6
-    fd = open_socket(options, *address);
+  const Result<int> bound = bind_to(options);
+  if (!bound) return fail(bound.error());
+  const int fd = *bound;
+  if (::listen(fd, options.backlog) != 0) {
+    const auto failure = fail_with(describe_error("cannot listen on " + name_of(options), errno));
+    ::close(fd);
+    return failure;
   }
-  if (fd < 0) return fail_with(describe_error("cannot listen on " + name_of(options), errno));
   std::unique_ptr<TcpListener> made(new TcpListener(loop, fd, port_of(fd), options, std::move(on_accept)));
   if (!loop.add(fd, EPOLLIN, *made)) return fail_with(describe_error("cannot watch " + name_of(options), errno));
   return made;
+}
+
+Status TcpListener::probe(const ListenOptions& options) {
+  const Result<int> bound = bind_to(options);
+  if (!bound) return fail(bound.error());
+  ::close(*bound);
+  return Unit{};
 }
 
 TcpListener::TcpListener(runtime::EpollLoop& loop, int fd, uint16_t port, const ListenOptions& options,

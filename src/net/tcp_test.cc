@@ -416,6 +416,19 @@ TEST_F(TcpTest, TwoListenersShareAPortWhenAskedTo) {
   EXPECT_TRUE(TcpListener::listen(loop_, options, [](std::unique_ptr<Stream>) {}).ok());
 }
 
+// Also beside listeners that share the port; and it is taken by nobody meanwhile, so that no client is hung up on.
+TEST_F(TcpTest, AProbeTellsWhetherAPortIsFree) {
+  ListenOptions options;
+  options.reuse_port = true;
+  listen(options);
+  ListenOptions probed;
+  probed.port = listener_->local_port();
+  EXPECT_FALSE(TcpListener::probe(probed).ok());
+  listener_.reset();
+  EXPECT_TRUE(TcpListener::probe(probed).ok());
+  EXPECT_FALSE(RawClient(probed.port).connected());
+}
+
 TEST_F(TcpTest, ABadAddressIsAReason) {
   ListenOptions options;
   options.address = "not an address";

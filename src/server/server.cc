@@ -164,22 +164,13 @@ Status Server::recover() {
 // Listeners that share a port would also share it with another process that does the same. One that does not share
 // finds out first whether the port is free.
 Status Server::probe_ports() {
-  std::string error;
-  std::promise<void> done;
-  Core& first = *state_->cores[0];
-  first.loop.post_from_outside([&] {
-    for (const Endpoint& endpoint : state_->endpoints) {
-      if (endpoint.port == 0) continue;
-      net::ListenOptions options;
-      options.address = endpoint.address;
-      options.port = endpoint.port;
-      const auto probe = net::TcpListener::listen(first.loop, options, [](std::unique_ptr<net::Stream>) {});
-      if (!probe) error = probe.error().reason;
-    }
-    done.set_value();
-  });
-  done.get_future().wait();
-  if (!error.empty()) return fail_with(error);
+  for (const Endpoint& endpoint : state_->endpoints) {
+    if (endpoint.port == 0) continue;
+    net::ListenOptions options;
+    options.address = endpoint.address;
+    options.port = endpoint.port;
+    if (Status free = net::TcpListener::probe(options); !free) return free;
+  }
   return Unit{};
 }
 
