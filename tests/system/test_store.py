@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 
 from broker import SLOW, arena_bin
 from durable import DurableBroker, leave_messages, persistent, take
-from harness import equal, run_all, test
+from harness import equal, eventually, run_all, test
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 SESSION = "away"
@@ -232,6 +233,40 @@ def a_store_in_use_is_copied_with_all_that_was_acknowledged():
         equal(sorted(serves_what_is_left(broker, 42)), sorted(everything() + [(1, "later 0"), (1, "later 1")]), "as then")
     finally:
         leave(broker)
+
+
+@test(seconds=60)
+def a_copy_under_load_has_what_was_acknowledged_before_it_was_asked_for():
+    broker = DurableBroker().start()
+    away = opened(broker.port, 5, SESSION, **persistent(5))
+    away.subscribe((f"{SESSION}/#", 1))
+    away.reset()
+    acknowledged, ended = [0], threading.Event()
+
+    def publish_on():
+        with opened(broker.port, 5, "load") as wire:
+            while not ended.is_set():
+                for n in range(1, 51):
+                    wire.send(publish(5, f"{SESSION}/load", "x" * 500, qos=1, packet_id=n))
+                for _ in range(50):
+                    wire.expect(PUBACK)
+                acknowledged[0] += 50
+
+    publisher = threading.Thread(target=publish_on)
+    publisher.start()
+    try:
+        for n in range(3):
+            reached = acknowledged[0] + 500
+            eventually(lambda reached=reached: acknowledged[0] >= reached, "messages are acknowledged")
+            before = acknowledged[0]
+            copy = os.path.join(broker.folder, f"copy {n}")
+            store("backup", broker.data, copy)
+            stored = store_json("stats", copy)["messages"]
+            assert stored >= before, f"{before} were acknowledged, and {stored} are in the copy"
+    finally:
+        ended.set()
+        publisher.join()
+        broker.stop()
 
 
 run_all()
