@@ -215,6 +215,7 @@ std::string Load::verify_quarantined(bool keys_may_be_older) {
     bool told = keys_may_be_older;
     std::string wrong = verify_keys(partition, told, keys_may_be_older);
     if (wrong.empty()) wrong = verify_records(partition, false);
+    if (wrong.empty()) wrong = verify_topic(partition, topic_of(random_.below(5)));
     if (wrong.empty() && store_->bounds(partition, LogId::inbox).end < expected_[partition].end) wrong = "offsets will be used twice";
     if (!wrong.empty()) return "after quarantine, partition " + std::to_string(partition) + ": " + wrong;
   }
@@ -239,6 +240,28 @@ std::string Load::verify_keys(PartitionId partition, bool& told, bool may_be_old
   }
   told = told || disk_->damaged() != 0;
   return found >= keys.size() || told ? "" : "a key is missing, and nothing was said";
+}
+
+std::string Load::verify_topic(PartitionId partition, const std::string& topic) {
+  const Expected& expected = expected_[partition];
+  const uint64_t end = store_->bounds(partition, LogId::inbox).end;
+  bool told = false;
+  uint64_t found = 0;
+  for (uint64_t next = 0; next < end;) {
+    const std::optional<engine::ReadResult> got = read(partition, next, topic);
+    if (!got || got->next <= next) return topic + ": reading does not go on";
+    told = told || !got->status.ok();
+    for (const engine::Record& record : got->records) {
+      if (record.message->topic != topic) return topic + ": a record has another topic";
+      if (record.offset >= expected.trim_asked) ++found;
+    }
+    next = got->next;
+  }
+  uint64_t wanted = 0;
+  for (uint64_t offset = expected.trim_asked; offset < expected.end; ++offset) {
+    if (topic_of(offset) == topic) ++wanted;
+  }
+  return found >= wanted || told ? "" : topic + ": records are missing, and nothing was said";
 }
 
 std::string Load::verify_records(PartitionId partition, bool told) {

@@ -88,6 +88,7 @@ class Load {
   std::string verify_damaged(PartitionId partition);
   std::string verify_keys(PartitionId partition, bool& told, bool may_be_older);
   std::string verify_records(PartitionId partition, bool told);
+  std::string verify_topic(PartitionId partition, const std::string& topic);
   std::optional<engine::ReadResult> read(PartitionId partition, uint64_t from, const std::string& topic);
 
   Random random_;
