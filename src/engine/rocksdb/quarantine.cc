@@ -59,6 +59,22 @@ std::string family_of_table(const std::string& path) {
   return properties ? properties->column_family_name : std::string();
 }
 
+// How far a table file goes. RocksDB says it only of a database, so one is made of this file alone. 0 if it cannot be told.
+uint64_t sequence_of_table(const std::string& path) {
+  const std::string alone = path + ".alone";
+  std::error_code error;
+  fs::create_directory(alone, error);
+  fs::create_hard_link(path, alone + "/" + fs::path(path).filename().string(), error);
+  DatabaseOptions options;
+  options.mode = DatabaseMode::salvage;
+  uint64_t sequence = 0;
+  if (!error && Database::repair(alone).ok()) {
+    if (const auto opened = Database::open(alone, options); opened.ok()) sequence = (*opened)->sequence();
+  }
+  fs::remove_all(alone, error);
+  return sequence;
+}
+
 // Where a log starts is the one index entry that is written again and again, and only moves up.
 bool is_later_start(const std::string& key, const std::string& value, const std::string& than) {
   LogName name;
@@ -201,6 +217,7 @@ class Quarantine {
       fs::rename(database_path_ + "/" + name, aside_ + "/" + kTables + "/" + name, error);
       if (error) return fail_with("cannot move " + name + ": " + error.message());
       ordered_.push_back(aside_ + "/" + kTables + "/" + name);
+      ordered_sequence_ = std::max(ordered_sequence_, sequence_of_table(ordered_.back()));
     }
     return Unit{};
   }
@@ -211,7 +228,7 @@ class Quarantine {
     auto opened = Database::open(database_path_, options);
     if (!opened.ok()) return fail(opened.error());
     Database& database = **opened;
-    const bool end_unknown = log_is_hurt || (made_again && database.sequence() < mark);
+    const bool end_unknown = log_is_hurt || (made_again && std::max(database.sequence(), ordered_sequence_) < mark);
     if (made_again) database.compact();  // a server wants the files sorted into levels
     if (Status put = put_back(database); !put) return put;
     report_.keys_may_be_older = report_.keys_may_be_older || end_unknown;
@@ -374,6 +391,7 @@ class Quarantine {
   const std::string aside_;
   Health health_;
   std::vector<Rescued> rescued_;  // as health_.files
+  uint64_t ordered_sequence_ = 0;
   std::vector<std::string> ordered_;  // table files of blocks and index that RocksDB is not given
   Quarantined report_;
 };
