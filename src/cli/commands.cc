@@ -59,6 +59,7 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_man_command(app, exit_code);
   add_pub_command(app, exit_code);
   add_server_command(app, exit_code);
+  add_store_command(app, exit_code);
   add_sub_command(app, exit_code);
   add_user_command(app, exit_code);
   add_version_command(app, exit_code);

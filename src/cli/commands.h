@@ -42,6 +42,7 @@ void add_doctor_command(CLI::App& app, int& exit_code);
 void add_man_command(CLI::App& app, int& exit_code);
 void add_pub_command(CLI::App& app, int& exit_code);
 void add_server_command(CLI::App& app, int& exit_code);
+void add_store_command(CLI::App& app, int& exit_code);
 void add_sub_command(CLI::App& app, int& exit_code);
 void add_user_command(CLI::App& app, int& exit_code);
 void add_version_command(CLI::App& app, int& exit_code);

@@ -3,16 +3,19 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
 #include "broker/shard.h"
 #include "engine/memory/memory_store.h"
+#include "engine/rocksdb/backup.h"
 #include "engine/rocksdb/rocks_store.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "runtime/main_thread.h"
 #include "runtime/runtime.h"
+#include "server/admin_socket.h"
 #include "server/seed.h"
 #include "server/sys_topics.h"
 
@@ -72,6 +75,8 @@ struct Server::State {
   std::shared_ptr<const broker::Placement> placement;
   engine::MemoryDisk memory;
   std::shared_ptr<engine::RocksDisk> disk;  // null: the store is in memory
+  std::optional<AdminSocket> admin;
+  uint64_t checkpoints = 0;
   mqtt::Admission admission;
   net::OutputBudget output;
   std::shared_ptr<access::PasswordQueue> passwords;
@@ -129,7 +134,25 @@ Status Server::open_store() {
   auto disk = engine::RocksDisk::open(std::move(options));
   if (!disk) return fail_with("the store: " + disk.error().reason);
   state_->disk = std::move(disk.value());
+  engine::remove_checkpoints(state_->settings.store_path);
+  auto admin = AdminSocket::open(state_->settings.store_path);
+  if (admin) {
+    state_->admin.emplace(std::move(admin.value()));
+  } else {
+    log::warn("server", "there will be no backups while this process runs", {{"reason", admin.error().reason}});
+  }
   return Unit{};
+}
+
+void Server::serve_admin() {
+  if (!state_->admin) return;
+  state_->admin->serve([this](const std::string& request) {
+    if (request != kCheckpointRequest) return "failed there is no request \"" + request + "\"";
+    const std::string name = engine::kCheckpointPrefix + std::to_string(++state_->checkpoints);
+    const Status made = engine::make_checkpoint(state_->disk->database(), state_->settings.store_path, name);
+    if (made) log::info("server", "made a checkpoint of the store", {{"name", name}});
+    return made ? "ok " + name : "failed " + made.error().reason;
+  });
 }
 
 void Server::make_core(unsigned core) { state_->cores[core] = std::make_unique<Core>(state_->runtime.loop(core), *state_); }

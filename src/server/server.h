@@ -54,6 +54,8 @@ class Server {
   void reload(LiveSettings live);
   // Says goodbye to every client, stores what is dirty, stops. Takes at most about `within_ms`.
   void drain(int64_t within_ms);
+  // Answers commands that ask this process by its store's folder (admin_socket.h). To be called now and then.
+  void serve_admin();
   // True once the store has failed: the process should end with an error.
   bool failed() const;
 

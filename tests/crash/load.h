@@ -73,6 +73,11 @@ class Load {
   std::string open_and_verify();
   // Nothing is there that should not be, and what is missing was told.
   std::string verify_damaged();
+  // The same after quarantine, where keys may also be older, if that was told; and no offset is used twice.
+  std::string verify_quarantined(bool keys_may_be_older);
+  // How many records the last of these found, and how many were stored and not trimmed.
+  uint64_t found() const { return found_; }
+  uint64_t wanted() const { return wanted_; }
 
  private:
   void submit(PartitionId partition);
@@ -81,6 +86,9 @@ class Load {
   std::string verify_log(PartitionId partition, const engine::LogBounds& bounds, const std::vector<std::string>& payloads,
                          const std::string& topic);
   std::string verify_damaged(PartitionId partition);
+  std::string verify_keys(PartitionId partition, bool& told, bool may_be_older);
+  std::string verify_records(PartitionId partition, bool told);
+  std::string verify_topic(PartitionId partition, const std::string& topic);
   std::optional<engine::ReadResult> read(PartitionId partition, uint64_t from, const std::string& topic);
 
   Random random_;
@@ -90,6 +98,8 @@ class Load {
   std::shared_ptr<engine::RocksDisk> disk_;
   std::unique_ptr<engine::RocksStore> store_;
   std::map<PartitionId, Expected> expected_;
+  uint64_t found_ = 0;
+  uint64_t wanted_ = 0;
   bool failed_ = false;
   std::string reason_;
 };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "crash/load.h"
+#include "engine/rocksdb/quarantine.h"
 
 namespace arena::crash {
 namespace {
@@ -120,14 +121,23 @@ class Runner {
         fs::remove_all(load.store_path());
         fs::copy(whole, load.store_path(), fs::copy_options::recursive);
         const std::string what = damage_a_file(load.store_path(), load.random());
+        fs::remove_all(folder_ + "/damaged");
+        fs::copy(load.store_path(), folder_ + "/damaged", fs::copy_options::recursive);
         // Not to open is an answer too.
         const bool opened = load.open();
         note("damage " + std::to_string(done) + ", " + what, opened ? load.verify_damaged() : "");
         ++(opened ? opened_ : refused_);
         load.close();
         load.files().restore();
+        note("quarantine " + std::to_string(done) + ", " + what, quarantine(load, opened));
+        load.close();
+        load.files().restore();
       }
     }
+    std::printf("quarantine: %llu stores sound, %llu saved with %.2f %% of their messages, %llu beyond help\n",
+                static_cast<unsigned long long>(sound_), static_cast<unsigned long long>(saved_),
+                wanted_ == 0 ? 100.0 : 100.0 * static_cast<double>(found_) / static_cast<double>(wanted_),
+                static_cast<unsigned long long>(beyond_help_));
     std::printf("damaged stores: %llu opened, %llu refused\n", static_cast<unsigned long long>(opened_), static_cast<unsigned long long>(refused_));
   }
   int finish() const {
@@ -146,7 +156,35 @@ class Runner {
     std::fflush(stdout);
   }
 
+  // The same damaged store, put in order by a tool before it is opened.
+  std::string quarantine(Load& load, bool opened_without) {
+    fs::remove_all(load.store_path());
+    fs::rename(folder_ + "/damaged", load.store_path());
+    const auto done = engine::quarantine_store(load.store_path(), "quarantine");
+    if (!done.ok()) {
+      ++beyond_help_;
+      const std::string& reason = done.error().reason;
+      // Only the file "format" cannot be made again.
+      return !opened_without && reason.find("format") != std::string::npos ? "" : "quarantine fails: " + reason;
+    }
+    if (!load.open()) return "quarantine leaves a store that does not open: " + load.reason();
+    if (done->findings.sound()) {
+      ++sound_;
+      return opened_without ? load.verify_damaged() : "called sound, and did not open";
+    }
+    const std::string wrong = load.verify_quarantined(done->keys_may_be_older);
+    ++saved_;
+    found_ += load.found();
+    wanted_ += load.wanted();
+    return wrong;
+  }
+
   std::string folder_;
+  uint64_t sound_ = 0;
+  uint64_t saved_ = 0;
+  uint64_t beyond_help_ = 0;
+  uint64_t found_ = 0;
+  uint64_t wanted_ = 0;
   uint64_t opened_ = 0;
   uint64_t refused_ = 0;
   uint64_t passed_ = 0;

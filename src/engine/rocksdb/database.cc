@@ -8,8 +8,13 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/sst_partitioner.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/ldb_cmd.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
@@ -95,29 +100,119 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   return options;
 }
 
+// What serves would hide is to be seen, and what is damaged must not hide the rest.
+rocksdb::DBOptions salvage_options(rocksdb::DBOptions options) {
+  options.create_if_missing = false;
+  options.paranoid_checks = false;
+  options.track_and_verify_wals_in_manifest = false;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> families_of(const std::shared_ptr<CleanStarts>& starts, DatabaseMode mode) {
+  const auto cache = rocksdb::NewLRUCache(kCacheBytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, family_options(cache)},
+      {"blocks", blocks_options(cache, starts)},
+      {"index", index_options(cache, starts)},
+      {"spaces", family_options(cache)},
+  };
+  if (mode != DatabaseMode::salvage) return families;
+  for (auto& family : families) {
+    family.options.disable_auto_compactions = true;    // damaged files are not rewritten before they are taken out
+    family.options.force_consistency_checks = false;  // a manifest made again puts all files on the first level
+  }
+  return families;
+}
+
+// RocksDB would take a folder without CURRENT for a new one, and remove what it does not know.
+bool holds_data(const std::string& path) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) {
+    const std::filesystem::path kind = entry.path().extension();
+    if (kind == ".sst" || (kind == ".log" && entry.file_size(ignored) != 0)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Error error_of(const rocksdb::Status& status) { return Error{status.ToString()}; }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, const DatabaseOptions& wanted) {
   std::unique_ptr<Database> made(new Database());
-  const auto cache = rocksdb::NewLRUCache(kCacheBytes);
   rocksdb::DBOptions options = database_options(wanted.env);
+  const bool salvages = wanted.mode == DatabaseMode::salvage;
+  const bool reads = wanted.mode == DatabaseMode::inspect;
+  if (salvages) options = salvage_options(std::move(options));
+  if (reads || holds_data(path)) options.create_if_missing = false;
+  options.wal_filter = wanted.wal_filter;
   options.listeners.push_back(std::make_shared<FailureListener>(made->background_failed_));
-  std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, family_options(cache)},
-      {"blocks", blocks_options(cache, made->clean_starts_)},
-      {"index", index_options(cache, made->clean_starts_)},
-      {"spaces", family_options(cache)},
-  };
-  if (wanted.write_buffer_bytes != 0) {
-    for (auto& family : families) family.options.write_buffer_size = wanted.write_buffer_bytes;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = families_of(made->clean_starts_, wanted.mode);
+  for (auto& family : families) {
+    if (wanted.write_buffer_bytes != 0) family.options.write_buffer_size = wanted.write_buffer_bytes;
   }
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, path, families, &made->families_, &db);
+  const rocksdb::Status status = reads ? rocksdb::DB::OpenForReadOnly(options, path, families, &made->families_, &db)
+                                       : rocksdb::DB::Open(options, path, families, &made->families_, &db);
   if (!status.ok()) return fail(error_of(status));
   made->db_.reset(db);
   return made;
+}
+
+namespace {
+
+// RocksDB takes from its log only what belongs to families that it has seen in table files. So each gets one, with the
+// mark of a key that is not there.
+Status add_a_file_of_each_family(const std::string& path) {
+  namespace fs = std::filesystem;
+  const std::string made = path + "/families";
+  {
+    auto database = Database::open(made, {});
+    if (!database.ok()) return fail(database.error());
+    rocksdb::WriteBatch batch;
+    for (rocksdb::ColumnFamilyHandle* family : {(*database)->blocks(), (*database)->index(), (*database)->spaces()}) batch.Delete(family, "none");
+    if (Status written = (*database)->write_synced(batch); !written) return written;
+    if (Status flushed = (*database)->flush(); !flushed) return flushed;
+  }
+  uint64_t number = 0;
+  std::vector<fs::path> tables;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t digits = name.find_first_of("0123456789");
+    if (digits != std::string::npos) number = std::max<uint64_t>(number, std::strtoull(name.c_str() + digits, nullptr, 10) % 1'000'000'000);
+  }
+  for (const auto& entry : fs::directory_iterator(made)) {
+    if (entry.path().extension() == ".sst") tables.push_back(entry.path());
+  }
+  for (const fs::path& table : tables) {
+    std::string name = std::to_string(++number);
+    name.insert(0, name.size() < 6 ? 6 - name.size() : 0, '0');
+    fs::rename(table, path + "/" + name + ".sst");
+  }
+  fs::remove_all(made);
+  return Unit{};
+}
+
+}  // namespace
+
+Status Database::repair(const std::string& path) {
+  if (Status added = add_a_file_of_each_family(path); !added) return added;
+  const rocksdb::Status status = rocksdb::RepairDB(path, salvage_options(database_options(nullptr)), families_of(std::make_shared<CleanStarts>(), DatabaseMode::salvage));
+  if (!status.ok()) return fail(error_of(status));
+  return Unit{};
+}
+
+// RocksDB offers this as a command of its tool alone.
+Status Database::remove_file(const std::string& path, uint64_t number) {
+  const std::string database = "--db=" + path, file = std::to_string(number);
+  const std::array<const char*, 4> arguments = {"ldb", database.c_str(), "unsafe_remove_sst_file", file.c_str()};
+  const auto families = families_of(std::make_shared<CleanStarts>(), DatabaseMode::salvage);
+  const rocksdb::Options options(salvage_options(database_options(nullptr)), family_options(rocksdb::NewLRUCache(kCacheBytes)));
+  const int code = rocksdb::LDBCommandRunner::RunCommand(static_cast<int>(arguments.size()), arguments.data(), options,
+                                                         rocksdb::LDBOptions(), &families);
+  if (code != 0) return fail_with("the file " + file + " cannot be struck from RocksDB's manifest");
+  return Unit{};
 }
 
 Database::~Database() {
@@ -132,6 +227,13 @@ Status Database::write_synced(rocksdb::WriteBatch& batch) {
   options.sync = true;
   options.protection_bytes_per_key = 8;
   const rocksdb::Status status = db_->Write(options, &batch);
+  if (!status.ok()) return fail(error_of(status));
+  return Unit{};
+}
+
+Status Database::flush() {
+  rocksdb::FlushOptions options;
+  const rocksdb::Status status = db_->Flush(options, families_);
   if (!status.ok()) return fail(error_of(status));
   return Unit{};
 }

@@ -16,6 +16,7 @@ class ColumnFamilyHandle;
 class DB;
 class Env;
 class Status;
+class WalFilter;
 class WriteBatch;
 }  // namespace rocksdb
 
@@ -38,15 +39,27 @@ class CleanStarts {
   std::map<LogName, uint64_t> starts_;
 };
 
+enum class DatabaseMode : uint8_t {
+  serve,    // made if it is not there; anything wrong is a refusal
+  inspect,  // as serve, but nothing is written
+  salvage,  // what can be read although files are missing or damaged
+};
+
 struct DatabaseOptions {
   rocksdb::Env* env = nullptr;      // the file system to use, null for the real one; outlives the database
   uint64_t write_buffer_bytes = 0;  // of each column family; 0: as pinned
+  DatabaseMode mode = DatabaseMode::serve;
+  rocksdb::WalFilter* wal_filter = nullptr;  // is shown what is replayed of RocksDB's log
 };
 
 // Any thread, as RocksDB allows; writes from one thread at a time.
 class Database {
  public:
   static Result<std::unique_ptr<Database>> open(const std::string& path, const DatabaseOptions& options);
+  // Makes a new manifest from the files that are there; files that it cannot read are moved to `path`/lost.
+  static Status repair(const std::string& path);
+  // Strikes a table file from the manifest. The database is closed, and its file may be gone.
+  static Status remove_file(const std::string& path, uint64_t number);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -58,6 +71,8 @@ class Database {
 
   // Returns when the batch is on disk.
   Status write_synced(rocksdb::WriteBatch& batch);
+  // Writes what is in memory into files.
+  Status flush();
   uint64_t sequence() const;
   // A write in the background failed: nothing more can be written.
   bool background_failed() const { return background_failed_->load(); }

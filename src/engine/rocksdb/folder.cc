@@ -14,12 +14,14 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/wire.h"
 
 namespace arena::engine {
 namespace {
 
 constexpr uint64_t kFormat = 1;
+constexpr const char* kFormatCopy = "/format.copy";
 constexpr std::size_t kMarkBytes = 20;  // count, sequence, checksum
 constexpr off_t kMarkSpacing = 512;     // two marks in turn, each in a sector of its own: one is always whole
 
@@ -94,7 +96,9 @@ std::string with_checksum(std::string text) { return text + "checksum " + std::t
 
 StoreFolder::StoreFolder(StoreFolder&& other) noexcept
     : path_(std::move(other.path_)),
+      format_fault_(std::move(other.format_fault_)),
       secret_(other.secret_),
+      partitions_(other.partitions_),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
       mark_fd_(std::exchange(other.mark_fd_, -1)),
       marks_(other.marks_) {}
@@ -111,11 +115,46 @@ Result<StoreFolder> StoreFolder::open(const std::string& path, PartitionId parti
   if (Status locked = folder.take_lock(); !locked) return fail(locked.error());
   if (Status read = folder.load_or_make_format(partitions); !read) return fail(read.error());
   if (Status database = make_folder(folder.database_path()); !database) return fail(database.error());
-  const std::string marks = path + "/high-water";
-  folder.mark_fd_ = ::open(marks.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (folder.mark_fd_ < 0) return fault("cannot open", marks, errno, "check its permissions");
+  if (Status marks = folder.open_marks(O_CREAT); !marks) return fail(marks.error());
   if (Status synced = sync_folder(path); !synced) return fail(synced.error());
   return folder;
+}
+
+Result<StoreFolder> StoreFolder::open_existing(const std::string& path) {
+  if (sodium_init() < 0) return fail("libsodium cannot be initialised");
+  if (!there(path + "/format") && !there(path + "/rocksdb")) {
+    return fail_with(path + " is no store; name the folder that a broker has as store.data");
+  }
+  StoreFolder folder(path);
+  if (Status locked = folder.take_lock(); !locked) return fail(locked.error());
+  const auto text = read_file(path + "/format");
+  if (!text.ok()) return fail(text.error());
+  Status read = *text ? folder.read_format(**text) : Status(fail_with(path + " has no file \"format\"; restore it from a backup of the folder"));
+  if (!read) {
+    const auto copy = read_file(path + kFormatCopy);
+    if (!copy.ok() || !*copy || !folder.read_format(**copy).ok()) return fail(read.error());
+    folder.format_fault_ = read.error().reason;
+  }
+  if (Status marks = folder.open_marks(0); !marks) return fail(marks.error());
+  return folder;
+}
+
+Status StoreFolder::write_format() {
+  const std::string text = format_text();
+  for (const char* name : {"/format", kFormatCopy}) {
+    const auto now = read_file(path_ + name);
+    if (now.ok() && *now == text) continue;
+    if (Status written = write_whole_file(path_ + name, text); !written) return written;
+  }
+  return sync_folder(path_);
+}
+
+// Without O_CREAT among the flags the file may be missing.
+Status StoreFolder::open_marks(int flags) {
+  const std::string path = path_ + "/high-water";
+  mark_fd_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC | flags, 0600);
+  if (mark_fd_ < 0 && (errno != ENOENT || flags != 0)) return fault("cannot open", path, errno, "check its permissions");
+  return Unit{};
 }
 
 Status StoreFolder::take_lock() {
@@ -138,22 +177,33 @@ Status StoreFolder::take_lock() {
 Status StoreFolder::load_or_make_format(PartitionId partitions) {
   const auto text = read_file(path_ + "/format");
   if (!text.ok()) return fail(text.error());
-  if (*text) return read_format(**text, partitions);
+  if (*text) {
+    if (Status read = read_format(**text); !read) return read;
+    if (partitions_ == partitions) {
+      if (Status kept = write_format(); !kept) log::warn("engine", "there is no copy of the store's format", {{"reason", kept.error().reason}});
+      return Unit{};
+    }
+    return fail_with(path_ + " has " + std::to_string(partitions_) + " partitions, and this broker " + std::to_string(partitions) +
+                     "; name another folder");
+  }
   if (there(database_path())) {
-    return fail_with(path_ + " holds a database but no file \"format\", so its version is not known; restore the folder from a "
-                     "backup, or name another one");
+    return fail_with(path_ + " holds a database but no file \"format\", so its version is not known; take its copy by: arena store "
+                     "check --quarantine " + path_ + ", restore the folder from a backup, or name another one");
   }
   return make_format(partitions);
 }
 
 Status StoreFolder::make_format(PartitionId partitions) {
   randombytes_buf(secret_.data(), secret_.size());
-  const std::string text = "arena-store " + std::to_string(kFormat) + "\npartitions " + std::to_string(partitions) + "\nsecret " +
-                           hex(secret_) + "\n";
-  return write_whole_file(path_ + "/format", with_checksum(text));
+  partitions_ = partitions;
+  return write_format();
 }
 
-Status StoreFolder::read_format(const std::string& text, PartitionId partitions) {
+std::string StoreFolder::format_text() const {
+  return with_checksum("arena-store " + std::to_string(kFormat) + "\npartitions " + std::to_string(partitions_) + "\nsecret " + hex(secret_) + "\n");
+}
+
+Status StoreFolder::read_format(const std::string& text) {
   std::istringstream lines(text);
   std::string word, secret;
   uint64_t version = 0, count = 0;
@@ -171,17 +221,16 @@ Status StoreFolder::read_format(const std::string& text, PartitionId partitions)
   const bool whole = lines && end != std::string::npos && with_checksum(text.substr(0, end)) == text;
   std::size_t bytes = 0;
   if (!whole || sodium_hex2bin(secret_.data(), secret_.size(), secret.data(), secret.size(), nullptr, &bytes, nullptr) != 0 ||
-      bytes != secret_.size()) {
-    return fail_with(path_ + "/format is damaged; restore it from a backup of the folder");
+      bytes != secret_.size() || count > UINT16_MAX) {
+    return fail_with(path_ + "/format is damaged; take its copy by: arena store check --quarantine " + path_ +
+                     ", or restore it from a backup of the folder");
   }
-  if (count != partitions) {
-    return fail_with(path_ + " has " + std::to_string(count) + " partitions, and this broker " + std::to_string(partitions) +
-                     "; name another folder");
-  }
+  partitions_ = static_cast<PartitionId>(count);
   return Unit{};
 }
 
 Result<uint64_t> StoreFolder::high_water() const {
+  if (mark_fd_ < 0) return uint64_t{0};
   uint64_t newest = 0, sequence = 0;
   bool empty = true;
   for (off_t slot = 0; slot < 2; ++slot) {
@@ -201,12 +250,15 @@ Result<uint64_t> StoreFolder::high_water() const {
   }
   if (newest == 0 && !empty) {
     return fail_with(path_ + "/high-water is damaged, so it is not known whether all that was acknowledged is there; restore "
-                     "a backup, or delete that file to serve what is there");
+                     "a backup, or, to serve what is there: arena store check --quarantine " + path_);
   }
   return sequence;
 }
 
 Status StoreFolder::set_high_water(uint64_t sequence) {
+  if (mark_fd_ < 0) {
+    if (Status opened = open_marks(O_CREAT); !opened) return opened;
+  }
   if (marks_ == 0) {
     // Goes on counting from what is there, so that the older mark is overwritten.
     for (off_t slot = 0; slot < 2; ++slot) {
@@ -225,6 +277,23 @@ Status StoreFolder::set_high_water(uint64_t sequence) {
     return fault("cannot write", path_ + "/high-water", errno, "check the disk");
   }
   return Unit{};
+}
+
+Status StoreFolder::reset_high_water(uint64_t sequence) {
+  if (mark_fd_ >= 0) ::close(std::exchange(mark_fd_, -1));
+  marks_ = 0;
+  const std::string path = path_ + "/high-water";
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fault("cannot remove", path, errno, "check the folder's permissions");
+  if (Status written = set_high_water(sequence); !written) return written;
+  return sync_folder(path_);
+}
+
+bool store_is_in_use(const std::string& path) {
+  const int fd = ::open((path + "/lock").c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool held = ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(fd);
+  return held;
 }
 
 }  // namespace arena::engine

@@ -19,6 +19,9 @@ class StoreFolder {
  public:
   // Takes the folder for this process; makes it if it is not there or empty. Reasons name the path and a way out.
   static Result<StoreFolder> open(const std::string& path, PartitionId partitions);
+  // Takes a folder that is a store already, for tools; makes nothing in it. Takes the copy of a format that is damaged or
+  // gone.
+  static Result<StoreFolder> open_existing(const std::string& path);
   ~StoreFolder();
   StoreFolder(StoreFolder&& other) noexcept;
   StoreFolder& operator=(StoreFolder&&) = delete;
@@ -26,23 +29,37 @@ class StoreFolder {
   const std::string& path() const { return path_; }
   std::string database_path() const { return path_ + "/rocksdb"; }
   const HashKey& secret() const { return secret_; }
+  PartitionId partitions() const { return partitions_; }
+  // What is wrong with the file "format", whose copy was taken; empty: nothing.
+  const std::string& format_fault() const { return format_fault_; }
+  // Writes it, and its copy, where they are not as they should be.
+  Status write_format();
 
   // What RocksDB must at least come back with; 0 if nothing was marked.
   Result<uint64_t> high_water() const;
   Status set_high_water(uint64_t sequence);
+  // Whatever was marked before, damaged or higher, is forgotten.
+  Status reset_high_water(uint64_t sequence);
 
  private:
   explicit StoreFolder(std::string path) : path_(std::move(path)) {}
   Status take_lock();
   Status load_or_make_format(PartitionId partitions);
   Status make_format(PartitionId partitions);
-  Status read_format(const std::string& text, PartitionId partitions);
+  Status read_format(const std::string& text);
+  std::string format_text() const;
+  Status open_marks(int flags);
 
   std::string path_;
+  std::string format_fault_;
   HashKey secret_{};
+  PartitionId partitions_ = 0;
   int lock_fd_ = -1;
   int mark_fd_ = -1;
   uint64_t marks_ = 0;
 };
+
+// Does a process hold the folder of a store?
+bool store_is_in_use(const std::string& path);
 
 }  // namespace arena::engine

@@ -82,7 +82,7 @@ Result<uint64_t> segment_end_of(IndexKind kind, std::string_view value) {
   const auto payload = open_value(value);
   if (!payload.ok()) return fail(payload.error());
   WireReader reader(*payload);
-  if (kind == IndexKind::segment) reader.be<uint64_t>();
+  if (kind != IndexKind::topic) reader.be<uint64_t>();
   const auto end = reader.be<uint64_t>();
   if (reader.failed()) return fail("an index entry is cut short");
   return end;

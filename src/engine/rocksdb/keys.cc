@@ -75,6 +75,13 @@ std::string topic_key(LogName name, uint64_t hash, uint64_t segment_base) {
   return out;
 }
 
+std::string lost_key(LogName name, uint64_t base) {
+  std::string out = log_prefix(name);
+  put_be(out, static_cast<uint8_t>(IndexKind::lost));
+  put_be(out, base);
+  return out;
+}
+
 bool read_index_kind(std::string_view key, LogName& name, IndexKind& kind) {
   if (!read_log_name(key, name) || key.size() <= kLogPrefixBytes) return false;
   kind = static_cast<IndexKind>(key[kLogPrefixBytes]);

@@ -168,7 +168,17 @@ Fetched fetch_topic(Database& database, const LogState& log, const FetchRequest&
 }  // namespace
 
 Fetched fetch_blocks(Database& database, const LogState& log, const FetchRequest& request) {
-  return request.topic ? fetch_topic(database, log, request) : fetch_range(database, log, request);
+  FetchRequest readable = request;
+  if (const auto lost = log.lost_above(request.from)) {
+    if (lost->base <= request.from) {
+      Fetched out;
+      out.next = std::min(request.upto, lost->end);
+      out.status = fail("lost to damage");
+      return out;
+    }
+    readable.upto = std::min(request.upto, lost->base);
+  }
+  return readable.topic ? fetch_topic(database, log, readable) : fetch_range(database, log, readable);
 }
 
 }  // namespace arena::engine

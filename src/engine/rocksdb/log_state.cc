@@ -68,6 +68,19 @@ void LogState::restore(uint64_t start, std::deque<Segment> closed) {
   }
 }
 
+void LogState::set_lost(std::vector<LostRange> lost) {
+  const std::lock_guard lock(mutex_);
+  lost_ = std::move(lost);
+}
+
+std::optional<LostRange> LogState::lost_above(uint64_t offset) const {
+  const std::lock_guard lock(mutex_);
+  for (const LostRange& range : lost_) {
+    if (range.end > offset) return range;
+  }
+  return std::nullopt;
+}
+
 void LogState::raise_tail(LogTail tail) {
   const std::lock_guard lock(mutex_);
   if (tail.end > tail_.end) tail_ = tail;

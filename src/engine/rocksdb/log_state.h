@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace arena::engine {
 
 // About so many bytes of blocks share their index entries, and are counted as one when the log is trimmed.
 inline constexpr uint64_t kSegmentBytes = 1 << 20;
+
+// No block spans more offsets. What follows a last block that cannot be read begins so far above it.
+inline constexpr uint64_t kBlockSpanMax = uint64_t{1} << 32;
 
 struct Segment {
   uint64_t base = 0;
@@ -35,6 +39,12 @@ struct BlockFacts {
 
 // Topic hash -> bases of the blocks that hold it, rising.
 using Postings = std::map<uint64_t, std::vector<uint64_t>>;
+
+// Offsets that were lost to damage, as an operator was told (quarantine.h). Readers are told too.
+struct LostRange {
+  uint64_t base = 0;
+  uint64_t end = 0;
+};
 
 struct LogTail {
   uint64_t end = 0;
@@ -61,11 +71,14 @@ class LogState {
   void trim(uint64_t new_start);
   // What recovery found in the index, before it appends the later blocks.
   void restore(uint64_t start, std::deque<Segment> closed);
+  void set_lost(std::vector<LostRange> lost);
   // The log went on to here, though no block is left to say so.
   void raise_tail(LogTail tail);
 
   // ---- any thread
   uint64_t start() const;
+  // The first range that was lost and ends above `offset`.
+  std::optional<LostRange> lost_above(uint64_t offset) const;
   // What lies at or above `start`, whole segments counted.
   uint64_t bytes_from(uint64_t start) const;
   // The first segment boundary above `offset`: where reading goes on when a part cannot be read at all.
@@ -79,6 +92,7 @@ class LogState {
   const LogName name_;
   mutable std::mutex mutex_;
   std::deque<Segment> closed_;
+  std::vector<LostRange> lost_;  // rising
   Segment open_;
   Postings postings_;  // of the open segment
   uint64_t start_ = 0;

@@ -15,9 +15,6 @@
 namespace arena::engine {
 namespace {
 
-// No block spans more offsets. What follows a last block that cannot be read begins so far above it.
-constexpr uint64_t kSpanMax = uint64_t{1} << 32;
-
 std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 std::unique_ptr<rocksdb::Iterator> iterate(Database& database, rocksdb::ColumnFamilyHandle* family) {
@@ -45,6 +42,7 @@ class LogRecovery {
   Status run() {
     load_start();
     load_segments();
+    load_lost();
     uint64_t from = start_.start;
     if (!closed_.empty()) {
       from = closed_.back().end;
@@ -55,7 +53,8 @@ class LogRecovery {
     log_.restore(start_.start, std::move(closed_));
     if (Status read = read_blocks(from); !read) return read;
     if (log_.tail().end < start_.tail.end) {
-      if (start_.start < start_.tail.end) damage("the end of a log is missing", std::to_string(start_.tail.end));
+      const auto lost = log_.lost_above(log_.tail().end);
+      if (start_.start < start_.tail.end && (!lost || lost->end < start_.tail.end)) damage("the end of a log is missing", std::to_string(start_.tail.end));
       log_.raise_tail(start_.tail);
     }
     database_.clean_starts().set(log_.name(), log_.segment_base(start_.start));
@@ -97,6 +96,21 @@ class LogRecovery {
     damage("the segments of a log cannot be read", at->status().ToString());
   }
 
+  void load_lost() {
+    const auto at = iterate(database_, database_.index());
+    const std::string prefix = log_prefix(log_.name());
+    std::vector<LostRange> lost;
+    for (at->Seek(lost_key(log_.name(), 0)); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
+      const auto range = decode_segment(view(at->value()));
+      if (range.ok()) {
+        lost.push_back({range->base, range->end});
+      } else {
+        damage("what was lost cannot be read", range.error().reason);
+      }
+    }
+    log_.set_lost(std::move(lost));
+  }
+
   // The blocks that the index does not know yet.
   Status read_blocks(uint64_t from) {
     const auto at = iterate(database_, database_.blocks());
@@ -131,7 +145,9 @@ class LogRecovery {
     }
     const BlockHeader& header = *header_read;
     if (header.end_offset <= from) return true;
-    if (link_ && header.previous_checksum != *link_) {
+    const auto lost = log_.lost_above(header.base_offset == 0 ? 0 : header.base_offset - 1);
+    const bool known = lost && lost->base < header.base_offset && lost->end >= header.base_offset;
+    if (link_ && !known && header.previous_checksum != *link_) {
       damage("a block does not follow the one before it", "at offset " + std::to_string(base));
     }
     link_ = header.checksum;
@@ -145,7 +161,7 @@ class LogRecovery {
 
   // Offsets are never used twice, so the log goes on above everything that may have been there.
   void jump_over(uint64_t base) {
-    log_.append({base, base + kSpanMax, 1, 0, {}});
+    log_.append({base, base + kBlockSpanMax, 1, 0, {}});
   }
 
   // A walk forward may have passed over a damaged file without a word, from the other side there is a block.

@@ -33,7 +33,8 @@ Status RocksDisk::open_database() {
   auto database = Database::open(folder_.database_path(), {options_.env, options_.write_buffer_bytes});
   if (!database.ok()) {
     return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason +
-                     "; restore the folder from a backup, or name another one");
+                     "; restore the folder from a backup, or, to serve what is left: arena store check --quarantine " +
+                     folder_.path());
   }
   database_ = std::move(*database);
   if (Status checked = check_high_water(); !checked) return checked;
@@ -57,8 +58,7 @@ Status RocksDisk::check_high_water() {
   marked_ = *mark;
   if (database_->sequence() >= *mark) return Unit{};
   return fail_with(folder_.path() + " lacks the end of what was acknowledged (it goes to " + std::to_string(database_->sequence()) +
-                   ", and went to " + std::to_string(*mark) + "); restore it from a backup, or, to serve what is left, delete " +
-                   folder_.path() + "/high-water and start again");
+                   ", and went to " + std::to_string(*mark) + "); restore it from a backup, or, to serve what is left: arena store check --quarantine " + folder_.path());
 }
 
 Room RocksDisk::room() {

@@ -1,0 +1,84 @@
+// RocksDB's part of a store that may be damaged: what of it can be read, and by which files it is hurt.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/rocksdb/database.h"
+#include "engine/rocksdb/log_state.h"
+
+namespace arena::engine {
+
+struct Damage {
+  std::string file;  // below the store's folder; empty: not one file's
+  std::optional<LogName> log;
+  uint64_t from = 0;  // with `log`: the offsets it is about
+  uint64_t upto = 0;  // exclusive; UINT64_MAX: not known
+  std::string reason;
+};
+
+// A table file that cannot be read, or not wholly.
+struct BadFile {
+  std::string name;  // "000012.sst"
+  uint64_t number = 0;
+  std::string family;
+  std::string smallest;  // keys
+  std::string largest;
+  std::string reason;
+};
+
+// RocksDB's files again, below the store's folder: table files by links, all else copied. So it can be opened as RocksDB
+// opens a damaged database only when it may write, and the store does not change.
+inline constexpr const char* kScratchName = "examination";
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  Scratch& operator=(Scratch&& other) noexcept {
+    std::swap(path_, other.path_);
+    return *this;
+  }
+  ~Scratch();
+  static Result<Scratch> make(const std::string& database, bool with_log);
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// RocksDB's part of the folder.
+struct Health {
+  std::string refused;  // RocksDB's reason not to open it
+  std::optional<uint64_t> served_sequence;  // how far a server would have it
+  std::string manifest_reason;  // not empty: there is no manifest that can be followed
+  std::vector<BadFile> files;
+  std::vector<Damage> log_damages;   // of RocksDB's log
+  uint64_t named_files = 0;          // by the manifest
+  bool strangers = false;            // table files that the manifest does not name
+  Scratch scratch;
+  std::unique_ptr<Database> database;  // to read from, in the scratch; null without a manifest
+};
+Health examine_database(const std::string& path);
+
+// Walks what can be read of a log's blocks from `from` on, in order. `block`: as stored, not checked. `unreadable` is
+// called where RocksDB cannot read on; the walk then takes what it can from the end.
+struct BlockVisitor {
+  std::function<void(uint64_t base, std::string_view block)> block;
+  std::function<void(const std::string& reason)> unreadable;
+};
+void visit_blocks(Database& database, LogName name, uint64_t from, const BlockVisitor& visitor);
+
+// What the index says of a log, as far as it can be read.
+std::vector<Segment> stored_segments(Database& database, LogName name);
+std::vector<LostRange> stored_losses(Database& database, LogName name);
+
+// All logs that have a block or an index entry, and the inbox of each partition.
+std::vector<LogName> log_names(Database& database, PartitionId partitions);
+
+}  // namespace arena::engine

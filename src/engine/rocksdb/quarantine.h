@@ -1,0 +1,31 @@
+// Takes what is damaged out of a store, so that it opens and has all the rest, and writes down what was lost, so that
+// readers are told.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/rocksdb/store_check.h"
+
+namespace arena::engine {
+
+struct LostOffsets {
+  LogName log;
+  uint64_t from = 0;
+  uint64_t upto = 0;
+  bool bound = false;  // how much was there is not known: at most up to here
+};
+
+struct Quarantined {
+  Findings findings;                 // before
+  std::vector<std::string> files;    // moved or copied into it
+  std::vector<LostOffsets> lost;     // by this damage
+  bool keys_may_be_older = false;    // sessions, last values, cursors: their newest state may be among what was lost
+  bool manifest_was_made_again = false;
+};
+
+// Blocks. The folder must be used by nobody. `name`: of the folder in it that takes the damaged files; not made when
+// the store is sound. Fails when the store is beyond help, with the reason.
+Result<Quarantined> quarantine_store(const std::string& path, const std::string& name);
+
+}  // namespace arena::engine

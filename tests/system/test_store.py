@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""`arena store`: what is in a store's folder, whether it is sound, how the rest is saved when it is not, and copies."""
+import glob
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from broker import SLOW, arena_bin
+from durable import DurableBroker, leave_messages, persistent, take
+from harness import equal, eventually, run_all, test
+from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+SESSION = "away"
+
+
+def store(*arguments, code=0):
+    done = subprocess.run([arena_bin(), "store", *map(str, arguments)], capture_output=True, text=True, timeout=60 * SLOW,
+                          check=False)
+    equal(done.returncode, code, f"exit code; it said: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done
+
+
+def store_json(*arguments, code=0):
+    return json.loads(store(*arguments, "--json", code=code).stdout)
+
+
+def filled(messages=20):
+    """A stopped broker; its store has a session that is away, and a last value."""
+    broker = DurableBroker().start()
+    leave_messages(broker.port, 5, SESSION, messages)
+    with opened(broker.port, 5, "retainer") as wire:
+        wire.send(publish(5, "state/door", "open", qos=1, packet_id=5, retain=True)).expect(PUBACK)
+    equal(broker.stop(keep=True), 0, "exit code")
+    return broker
+
+
+def leave(broker):
+    if broker.process and broker.process.poll() is None:
+        broker.stop()
+    shutil.rmtree(broker.folder, ignore_errors=True)
+
+
+def database_file(broker, pattern, pick=max):
+    return pick(glob.glob(os.path.join(broker.data, "rocksdb", pattern)), key=os.path.getsize)
+
+
+def write_out(broker):
+    """Until its store has table files: RocksDB writes them when it replays its log."""
+    broker.launch()
+    equal(broker.stop(keep=True), 0)
+
+
+def serves_what_is_left(broker, count):
+    """The session gets `count` messages, and new ones; the broker says what is lost."""
+    broker.launch()
+    wire = opened(broker.port, 5, SESSION, **persistent(5))
+    got = take(wire, count)
+    with opened(broker.port, 5, "new") as publisher:
+        publisher.send(publish(5, f"{SESSION}/new", "new", qos=1, packet_id=1)).expect(PUBACK, reason=0)
+    equal(take(wire, 1), [(1, "new")], "what is published now")
+    wire.close()
+    return got
+
+
+def everything(messages=20):
+    return sorted([(1, f"one {n}") for n in range(messages)] + [(2, f"two {n}") for n in range(messages)])
+
+
+@test(seconds=40)
+def stats_tell_what_is_stored():
+    broker = filled()
+    try:
+        stats = store_json("stats", broker.data)
+        equal((stats["format"], stats["messages"], stats["sessions"]), (1, 40, 1), "counts")
+        assert stats["retained"] >= 1, stats  # the broker keeps last values of its own
+        equal(len(stats["logs"]), stats["partitions"], "logs")
+        equal(sum(log["messages"] for log in stats["logs"]), 40, "messages of the logs")
+        text = store("stats", broker.data).stdout
+        assert "messages    40\n" in text and "sessions    1\n" in text, text
+    finally:
+        leave(broker)
+
+
+@test(seconds=40)
+def a_sound_store_is_told_sound_and_nothing_changes():
+    broker = filled()
+    try:
+        found = store_json("check", broker.data)
+        equal((found["sound"], found["damages"], found["messages"]), (True, [], 40), "findings")
+        assert "sound: " in store("check", broker.data).stdout
+        equal(store_json("check", "--quarantine", broker.data)["quarantine"], "", "nothing is moved")
+        equal(glob.glob(os.path.join(broker.data, "quarantine-*")), [], "no folder is made")
+        equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+    finally:
+        leave(broker)
+
+
+@test(seconds=30)
+def a_store_in_use_or_none_is_refused():
+    broker = DurableBroker().start()
+    try:
+        for command in ("stats", "check"):
+            assert f"is in use by process {broker.process.pid}" in store(command, broker.data, code=1).stderr
+        assert "is no store" in store("check", tempfile.mkdtemp(dir=broker.folder), code=1).stderr
+    finally:
+        broker.stop()
+
+
+def damaged(damage, what):
+    """A store that is damaged so that no server takes it, and taken by one after quarantine. Returns what was said."""
+    broker = filled()
+    try:
+        damage(broker)
+        refused = subprocess.run(broker.command(), capture_output=True, text=True, timeout=20 * SLOW, check=False)
+        equal(refused.returncode, 1, f"a server refuses it; it said {refused.stderr[-800:]}")
+        found = store_json("check", broker.data, code=10)
+        equal(found["sound"], False, what)
+        assert found["refused"] and found["damages"], found
+        done = store_json("check", "--quarantine", broker.data)
+        assert os.path.isdir(os.path.join(broker.data, done["quarantine"])), done
+        assert store_json("check", broker.data)["sound"]
+        return broker, done
+    except BaseException:
+        leave(broker)
+        raise
+
+
+@test(seconds=60)
+def without_current_all_is_saved():
+    broker, done = damaged(lambda b: os.remove(os.path.join(b.data, "rocksdb", "CURRENT")), "no CURRENT")
+    try:
+        equal(done["lost"], [], "lost")
+        equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def without_its_format_all_is_saved():
+    broker, done = damaged(lambda b: os.remove(os.path.join(b.data, "format")), "no format")
+    try:
+        equal(done["lost"], [], "lost")
+        equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def without_a_manifest_all_is_saved():
+    def damage(broker):
+        with open(database_file(broker, "MANIFEST-*"), "r+b") as file:
+            file.truncate(40)
+    broker, _ = damaged(damage, "a broken manifest")
+    try:
+        equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def a_log_that_ends_early_is_told_and_the_rest_served():
+    """The way out when a server says that the end of what was acknowledged is missing."""
+    def damage(broker):
+        path = database_file(broker, "*.log")
+        os.truncate(path, os.path.getsize(path) // 2)
+    broker, done = damaged(damage, "a log cut short")
+    try:
+        assert done["lost"] and all(lost["bound"] for lost in done["lost"]), done
+        assert done["keys_may_be_older"], done
+        assert store_json("stats", broker.data)["lost"] > 0
+        broker.launch()
+        with opened(broker.port, 5, "listener") as listener, opened(broker.port, 5, "new") as publisher:
+            listener.subscribe(("new", 1))
+            publisher.send(publish(5, "new", "new", qos=1, packet_id=5)).expect(PUBACK, reason=0)
+            listener.expect(PUBLISH, payload=b"new")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def a_table_file_that_is_gone_is_told_and_the_rest_served():
+    def damage(broker):
+        write_out(broker)
+        os.remove(database_file(broker, "*.sst"))
+    broker, done = damaged(damage, "a table file is gone")
+    try:
+        assert done["lost"] or done["keys_may_be_older"], done
+        broker.launch()
+        with opened(broker.port, 5, "new") as wire:
+            wire.send(publish(5, "a", "b", qos=1, packet_id=5)).expect(PUBACK)
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def a_stopped_store_is_copied_and_made_again():
+    broker = filled()
+    try:
+        copy, again = os.path.join(broker.folder, "copy"), os.path.join(broker.folder, "again")
+        assert "40 messages" in store("backup", broker.data, copy).stderr
+        for command, source in (("backup", broker.data), ("restore", copy)):
+            assert "is not empty" in store(command, source, broker.data, code=1).stderr
+        shutil.rmtree(broker.data)
+        store("restore", copy, broker.data)
+        store("restore", copy, again)
+        equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def a_store_in_use_is_copied_with_all_that_was_acknowledged():
+    broker = DurableBroker().start()
+    try:
+        leave_messages(broker.port, 5, SESSION, 20)
+        copies = []
+        for n in range(3):
+            copies.append(os.path.join(broker.folder, f"copy {n}"))
+            store("backup", broker.data, copies[-1])
+            with opened(broker.port, 5, "more") as publisher:
+                publisher.send(publish(5, f"{SESSION}/later", f"later {n}", qos=1, packet_id=1)).expect(PUBACK)
+        equal(glob.glob(os.path.join(broker.data, "checkpoint-*")), [], "nothing is left behind")
+        equal(oct(os.stat(os.path.join(broker.data, "admin.sock")).st_mode & 0o777), "0o600", "its socket is its owner's alone")
+        equal(broker.stop(keep=True), 0)
+        assert not os.path.exists(os.path.join(broker.data, "admin.sock"))
+        for n, copy in enumerate(copies):
+            equal(store_json("stats", copy)["messages"], 40 + n, "messages of the copy")
+        shutil.rmtree(broker.data)
+        store("restore", copies[2], broker.data)
+        equal(sorted(serves_what_is_left(broker, 42)), sorted(everything() + [(1, "later 0"), (1, "later 1")]), "as then")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def a_copy_under_load_has_what_was_acknowledged_before_it_was_asked_for():
+    broker = DurableBroker().start()
+    away = opened(broker.port, 5, SESSION, **persistent(5))
+    away.subscribe((f"{SESSION}/#", 1))
+    away.reset()
+    acknowledged, ended = [0], threading.Event()
+
+    def publish_on():
+        with opened(broker.port, 5, "load") as wire:
+            while not ended.is_set():
+                for n in range(1, 51):
+                    wire.send(publish(5, f"{SESSION}/load", "x" * 500, qos=1, packet_id=n))
+                for _ in range(50):
+                    wire.expect(PUBACK)
+                acknowledged[0] += 50
+
+    publisher = threading.Thread(target=publish_on)
+    publisher.start()
+    try:
+        for n in range(3):
+            reached = acknowledged[0] + 500
+            eventually(lambda reached=reached: acknowledged[0] >= reached, "messages are acknowledged")
+            before = acknowledged[0]
+            copy = os.path.join(broker.folder, f"copy {n}")
+            store("backup", broker.data, copy)
+            stored = store_json("stats", copy)["messages"]
+            assert stored >= before, f"{before} were acknowledged, and {stored} are in the copy"
+    finally:
+        ended.set()
+        publisher.join()
+        broker.stop()
+
+
+run_all()
