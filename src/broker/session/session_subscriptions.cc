@@ -128,7 +128,11 @@ void Session::undo_subscribe(const std::string& name, std::optional<SubscribeReq
     return;
   }
   subscription->request = std::move(*before);
-  settle_durable(*subscription);
+  if (subscription->request.group.empty()) {
+    settle_durable(*subscription);
+  } else {
+    join_group(*subscription, [](uint64_t, bool) {});  // the group has heard of the new ones
+  }
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
