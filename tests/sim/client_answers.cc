@@ -12,6 +12,7 @@ void Client::check_present(bool present) {
   if (dial_.clean) oracle_.fail(name_ + " found a session after asking for a clean one");
   if (unsure_) return;
   if (expiry_s_ == 0) oracle_.fail(name_ + " found a session though its last one ended with its connection");
+  if (oracle_.full_before_crash()) return;  // what it asked for last may not have been written
   // A restart begins to count anew for whoever it cut off.
   const int64_t since_ms = std::max(left_ms_, oracle_.last_crash_ms());
   const int64_t expired_ms = since_ms + int64_t{expiry_s_} * 1000 + kPauseMs + oracle_.late_ms();

@@ -102,6 +102,7 @@ class Oracle {
   void crashed(int64_t now_ms, const std::map<std::string, std::set<std::string>>& settled);
   // It is sent again: what is settled of it says nothing of the copy.
   void may_be_stored_anew(std::size_t index);
+  bool full_before_crash() const { return !crashes_ms_.empty() && overlap(full_, crashes_ms_.back() - 6'000, crashes_ms_.back()); }
   int64_t last_crash_ms() const { return crashes_ms_.empty() ? 0 : crashes_ms_.back(); }
   // The publisher was told what its message came to; told_why: its protocol has reasons.
   void answered(std::size_t index, arena::mqtt::Reason reason, bool told_why, int64_t now_ms);
