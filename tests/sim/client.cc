@@ -105,7 +105,7 @@ void Client::note_unanswered_dial() {
   unsure_ = true;
   pending_will_.reset();
   unsure_until_ms_ = now_ms() + 10'000;  // it may still arrive that late, and take over
-  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s == 0 || !stood_until(unsure_until_ms_);
+  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s < kLongS || !stood_until(unsure_until_ms_);
 }
 
 // What was asked and not answered may or may not have happened: such messages may come, and none is owed.
@@ -137,7 +137,8 @@ void Client::begin_session(bool present) {
     tally_["session resumed"]++;
     // Back before the delay was over: that will has nothing to say any more [MQTT-3.1.3-9].
     const bool in_time = !unsure_ && !delayed_will_.empty() && now_ms() < delayed_until_ms_ - 100;
-    if (in_time && oracle_.network_is_good) oracle_.forbid_will(delayed_will_);
+    // A store that was full still has the will, for a crash to bring.
+    if (in_time && oracle_.network_is_good && !oracle_.was_full(dialled_ms_, now_ms())) oracle_.forbid_will(delayed_will_);
     if (!keeps) session_->persistent = false;
   } else {
     // What the server may still hold of our publishes is ended by sending them again, not by new ones under their ids.

@@ -1,6 +1,7 @@
 // What was asked of the broker, what came back, and whether that is what it promises (DESIGN.md 4, CURSORS.md 14).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -102,7 +103,11 @@ class Oracle {
   void crashed(int64_t now_ms, const std::map<std::string, std::set<std::string>>& settled);
   // It is sent again: what is settled of it says nothing of the copy.
   void may_be_stored_anew(std::size_t index);
-  bool full_before_crash() const { return !crashes_ms_.empty() && overlap(full_, crashes_ms_.back() - 6'000, crashes_ms_.back()); }
+  bool was_full(int64_t from_ms, int64_t upto_ms) const { return overlap(full_, from_ms, upto_ms); }
+  // Has a crash brought back what a full store could not replace?
+  bool full_before_crash() const {
+    return std::any_of(crashes_ms_.begin(), crashes_ms_.end(), [&](int64_t at_ms) { return overlap(full_, at_ms - 6'000, at_ms); });
+  }
   int64_t last_crash_ms() const { return crashes_ms_.empty() ? 0 : crashes_ms_.back(); }
   // The publisher was told what its message came to; told_why: its protocol has reasons.
   void answered(std::size_t index, arena::mqtt::Reason reason, bool told_why, int64_t now_ms);
