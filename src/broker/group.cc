@@ -62,31 +62,33 @@ void Group::join(Member member, UniqueFunction<void(bool)> done) {
     shard_.register_reader(id_, *this);
   }
   waiting_joins_.push_back(std::move(done));
-  if (known_ && !becomes_durable) {
-    on_interest_known();
-  } else if (becomes_durable || waiting_joins_.size() == 1) {
-    known_ = false;
+  if (becomes_durable || !asked_) {
+    asked_ = true;
+    ++answers_open_;
     shard_.add_interest(subscription_, subscription_.durable ? id_ : 0, feed_.floors(), false,
                         [shard = &shard_, id = id_](const std::vector<MessageRef>&) {
                           if (Group* group = shard->find_group(id)) group->on_interest_known();
                         });
+  } else if (answers_open_ == 0) {
+    answer_joins();
   }
   if (online) set_online(session, true);
 }
 
+// Asked once, and again when the log begins to be kept for it: whoever joins waits for both.
 void Group::on_interest_known() {
-  known_ = true;
+  if (--answers_open_ == 0) answer_joins();
+}
+
+void Group::answer_joins() {
   std::vector<UniqueFunction<void(bool)>> joins = std::move(waiting_joins_);
   waiting_joins_.clear();
   if (!subscription_.durable) {
     for (auto& done : joins) done(true);
     return;
   }
-  write([shard = &shard_, id = id_, joins = std::move(joins)](engine::CommitStatus status) mutable {
-    const bool stored = status == engine::CommitStatus::committed;
-    Group* group = shard->find_group(id);
-    if (!stored && group != nullptr) group->dirty_ = true;
-    for (auto& done : joins) done(stored);
+  write([joins = std::move(joins)](engine::CommitStatus status) mutable {
+    for (auto& done : joins) done(status == engine::CommitStatus::committed);
   });
 }
 
@@ -120,7 +122,7 @@ void Group::stop_if_alone() {
   reading_ = false;
   for (const Item& item : waiting_) {
     if (item.stored) {
-      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake_from(item.offset);
+      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake(item.offset);
     } else {
       shard_.counters().drop(Drop::no_member);
     }
@@ -359,7 +361,17 @@ void Group::write(UniqueFunction<void(engine::CommitStatus)> done) {
   }
   std::vector<engine::Operation> operations;
   operations.push_back(record_operation());
-  shard_.submit(key_, std::move(operations), std::move(done));
+  shard_.submit(key_, std::move(operations), [shard = &shard_, id = id_, done = std::move(done)](engine::CommitStatus status) mutable {
+    Group* group = shard->find_group(id);
+    if (group != nullptr && status != engine::CommitStatus::committed) group->write_later();
+    if (done) done(status);
+  });
+}
+
+// The store refused: the tick tries again, when it may have room.
+void Group::write_later() {
+  dirty_ = true;
+  shard_.want_tick();
 }
 
 void Group::restore(const GroupRecord& record) {

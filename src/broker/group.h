@@ -82,8 +82,10 @@ class Group final : public Reader {
   void post(Item item, SessionId session);
   void settled(const Item& item);
   void write(UniqueFunction<void(engine::CommitStatus)> done);
+  void write_later();
   engine::Operation record_operation() const;
   void on_interest_known();
+  void answer_joins();
   Filters filters();
   void end();
 
@@ -93,7 +95,8 @@ class Group final : public Reader {
   std::string name_;
   std::string key_;
   Subscription subscription_;
-  bool known_ = false;             // its interest, everywhere
+  bool asked_ = false;             // for its interest to be known everywhere
+  std::size_t answers_open_ = 0;   // such questions that are not answered yet
   bool reading_ = false;           // someone is online
   bool ended_ = false;
   bool dirty_ = false;

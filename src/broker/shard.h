@@ -186,6 +186,7 @@ class Shard {
   void bury();
   Status load_partition(PartitionId id);
   Status load_sessions(PartitionId id);
+  void announce_handshakes(UniqueFunction<void()> done);
   void announce_handshakes(PartitionId id);
 
   runtime::Loop& loop_;

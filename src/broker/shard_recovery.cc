@@ -70,9 +70,7 @@ Status Shard::load_sessions(PartitionId id) {
 void Shard::announce(UniqueFunction<void()> done) {
   auto open = std::make_shared<std::size_t>(restored_.size() + 1);
   auto one_done = std::make_shared<UniqueFunction<void()>>([this, open, done = std::move(done)]() mutable {
-    if (--*open != 0) return;
-    for (const auto& [id, partition] : partitions_) announce_handshakes(id);
-    done();
+    if (--*open == 0) announce_handshakes(std::move(done));
   });
   for (const auto& [id, connected] : restored_) {
     if (Session* session = find_session(id)) {
@@ -96,7 +94,21 @@ void Shard::start() {
   }
 }
 
-// Open exactly-once handshakes go back to their sessions; those without one are forgotten.
+// Open exactly-once handshakes go back to their sessions; done when all are there, before anybody can repeat a publish.
+void Shard::announce_handshakes(UniqueFunction<void()> done) {
+  for (const auto& [id, partition] : partitions_) announce_handshakes(id);
+  auto open = std::make_shared<std::size_t>(shards_.size());
+  auto one_done = std::make_shared<UniqueFunction<void()>>([open, done = std::move(done)]() mutable {
+    if (--*open == 0) done();
+  });
+  for (unsigned to = 0; to < shards_.size(); ++to) {  // behind the handshakes, in the order of mail
+    call(to, [from = core(), one_done](Shard& there) {
+      there.call(from, [one_done](Shard&) { (*one_done)(); });
+    });
+  }
+}
+
+// Those whose session is gone are forgotten.
 void Shard::announce_handshakes(PartitionId id) {
   for (const engine::KeyValue& entry : store_.scan(id, engine::Space::handshakes, {}, {}, SIZE_MAX)) {
     WireReader key(entry.key);

@@ -24,8 +24,8 @@ inline std::shared_ptr<const access::Policy> allow_all() {
 
 class World {
  public:
-  explicit World(unsigned cores = 1, uint64_t seed = 1, Options options = {}) : options_(options), disk_(options.partitions) {
-    runtime::SimOptions sim;
+  explicit World(unsigned cores = 1, uint64_t seed = 1, Options options = {}, runtime::SimOptions sim = {})
+      : options_(options), disk_(options.partitions) {
     sim.cores = cores;
     sim_ = std::make_unique<runtime::SimWorld>(seed, sim);
     boot();

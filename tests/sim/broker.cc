@@ -164,6 +164,50 @@ bool Broker::is_stored(const std::string& topic, const std::string& payload) con
                      [&](const engine::Record& record) { return record.message->payload.starts_with(payload); });
 }
 
+Broker::Settled Broker::settled() const {
+  Settled out;
+  Logs logs;
+  for (engine::PartitionId id = 0; id < options_.partitions; ++id) logs.push_back(log_of(id));
+  for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
+    for (const auto& [space, entries] : disk_.partition(id)->spaces) {
+      for (const auto& [key, value] : entries) {
+        if (space == engine::Space::sessions) {
+          const auto record = broker::decode_session(value);
+          must(record.ok(), "a session's record cannot be read");
+          add_settled(record->cursors, logs, out[record->client_id]);
+        } else if (space == engine::Space::groups) {
+          const auto record = broker::decode_group(value);
+          must(record.ok(), "a group's record cannot be read");
+          add_settled(record->cursors, logs, out["$share/" + record->group + "/" + record->filter]);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+void Broker::add_settled(const std::vector<broker::CursorRecord>& cursors, const Logs& logs, std::set<std::string>& settled) {
+  std::set<std::string> open;  // stored more than once, and not done with everywhere
+  for (const broker::CursorRecord& cursor : cursors) {
+    const std::set<uint64_t> above(cursor.settled.begin(), cursor.settled.end());
+    for (const engine::Record& stored : logs[cursor.partition]) {
+      const bool is_done = stored.offset < cursor.floor || above.contains(stored.offset);
+      (is_done ? settled : open).insert(stored.message->payload);
+    }
+  }
+  for (const std::string& payload : open) settled.erase(payload);
+}
+
+std::vector<engine::Record> Broker::log_of(engine::PartitionId id) const {
+  const auto& logs = disk_.partition(id)->logs;
+  const auto log = logs.find(engine::LogId::inbox);
+  if (log == logs.end()) return {};
+  engine::ReadRequest request;
+  request.partition = id;
+  request.bytes_max = request.scan_bytes_max = SIZE_MAX;
+  return log->second.read(request).records;
+}
+
 uint64_t Broker::stray_receipts() const {
   uint64_t total = 0;
   for (const auto& core : cores_) total += core->mqtt_counters.stray_receipts.get();

@@ -1,7 +1,10 @@
 // A whole broker on simulated cores: shards, doors and the memory engine over the simulated network.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "broker/shard.h"
@@ -29,6 +32,9 @@ class Broker {
   std::size_t connections() const;
   // Does the log hold a message to `topic` whose payload begins with `payload`?
   bool is_stored(const std::string& topic, const std::string& payload) const;
+  // What the store says each session and group is done with, of what the log still holds: client or group -> payloads.
+  using Settled = std::map<std::string, std::set<std::string>>;
+  Settled settled() const;
   uint64_t stray_receipts() const;  // since the last crash
   unsigned cores() const { return world_.cores(); }
 
@@ -45,6 +51,9 @@ class Broker {
   };
   void boot();
   void halt();
+  using Logs = std::vector<std::vector<engine::Record>>;  // by partition
+  std::vector<engine::Record> log_of(engine::PartitionId id) const;
+  static void add_settled(const std::vector<broker::CursorRecord>& cursors, const Logs& logs, std::set<std::string>& settled);
 
   runtime::SimWorld& world_;
   net::SimNetwork& network_;

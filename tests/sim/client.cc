@@ -57,8 +57,9 @@ void Client::dial(const Dial& dial) {
     stream_->set_handler(nullptr);
     stream_->pause_reading();
     old_.push_back(std::move(stream_));
-    left_ms_ = now_ms();
+    left();
   }
+  settle_pending_will();
   remember_unanswered();
   if (expiry_s_ == 0) forget_session();  // it ends with its connection
   if (session_ != nullptr && (dial.clean || dial.expiry_s < kLongS)) session_->stands = false;
@@ -102,8 +103,9 @@ void Client::dial(const Dial& dial) {
 // A CONNECT without an answer may have made, changed or ended the session.
 void Client::note_unanswered_dial() {
   unsure_ = true;
+  pending_will_.reset();
   unsure_until_ms_ = now_ms() + 10'000;  // it may still arrive that late, and take over
-  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s == 0 || !stood_until(unsure_until_ms_);
+  unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s < kLongS || !stood_until(unsure_until_ms_);
 }
 
 // What was asked and not answered may or may not have happened: such messages may come, and none is owed.
@@ -135,7 +137,8 @@ void Client::begin_session(bool present) {
     tally_["session resumed"]++;
     // Back before the delay was over: that will has nothing to say any more [MQTT-3.1.3-9].
     const bool in_time = !unsure_ && !delayed_will_.empty() && now_ms() < delayed_until_ms_ - 100;
-    if (in_time && oracle_.network_is_good) oracle_.forbid_will(delayed_will_);
+    // A store that was full still has the will, for a crash to bring.
+    if (in_time && oracle_.network_is_good && !oracle_.was_full(dialled_ms_, now_ms())) oracle_.forbid_will(delayed_will_);
     if (!keeps) session_->persistent = false;
   } else {
     // What the server may still hold of our publishes is ended by sending them again, not by new ones under their ids.
@@ -178,6 +181,7 @@ void Client::resend() {
       ack(am::PacketType::pubrel, out.id);
     } else {
       oracle_.message(out.message).resent = true;
+      oracle_.may_be_stored_anew(out.message);
       send_publish(out, true);
       tally_["publish resent"]++;
     }
@@ -246,6 +250,11 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   asked.span.group = group;
   asked.span.granted = guarantee;
   asked.span.request = ++requests_;
+  if (group.empty()) {
+    session_->first_asked_ms.try_emplace(filter, now_ms());
+  } else {
+    session_->groups_asked.insert(name);
+  }
   asked_[id].push_back(asked);
   for (Span& span : session_->spans) {
     if (span.filter == filter && span.group == group) span.shaky = true;
@@ -288,12 +297,17 @@ bool Client::leaving(const Span& span) const {
   });
 }
 
+void Client::left() {
+  left_ms_ = now_ms();
+  if (session_ != nullptr) session_->breaks_ms.push_back(left_ms_);
+}
+
 void Client::hang_up() {
   if (!connected()) return;
   send(am::Disconnect{});
   stream_->close();
   connected_ = false;
-  left_ms_ = now_ms();
+  left();
   old_.push_back(std::move(stream_));
   old_.back()->set_handler(nullptr);
   if (expiry_s_ == 0) forget_session();
@@ -307,7 +321,7 @@ void Client::vanish() {
   stream_->abort();
   stream_.reset();
   connected_ = false;
-  left_ms_ = now_ms();
+  left();
   if (expiry_s_ == 0) forget_session();
   tally_["vanish"]++;
 }
@@ -324,12 +338,14 @@ void Client::expect_no_will() {
   if (!will_.empty()) oracle_.forbid_will(will_);
 }
 
-void Client::hold_acks(bool hold) {
-  holding_ = hold;
-  if (hold) {
-    tally_["acks held"]++;
-    return;
-  }
+void Client::hold_acks(bool only_one) {
+  holding_ = !only_one;
+  holding_one_ = only_one;
+  tally_[only_one ? "one ack held" : "acks held"]++;
+}
+
+void Client::release_acks() {
+  holding_ = holding_one_ = false;
   std::vector<std::pair<am::PacketType, uint16_t>> held = std::move(held_);
   held_.clear();
   for (const auto& [type, id] : held) ack(type, id);
@@ -346,7 +362,13 @@ std::string Client::waiting() const {
 }
 
 void Client::ack(am::PacketType type, uint16_t id) {
-  if (type == am::PacketType::puback || type == am::PacketType::pubcomp) unacked_.erase(id);
+  if (type == am::PacketType::puback || type == am::PacketType::pubcomp) {
+    const auto done = unacked_.find(id);
+    if (done != unacked_.end()) {
+      if (session_ != nullptr) session_->settled_ms[done->second] = now_ms();
+      unacked_.erase(done);
+    }
+  }
   am::Ack packet;
   packet.type = type;
   packet.packet_id = id;
@@ -412,7 +434,7 @@ void Client::on_publish(const am::Publish& packet) {
   for (const auto& [id, list] : asked_) {
     for (const Asked& asked : list) unanswered.push_back(asked.span);
   }
-  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain};
+  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain, dialled_ms_};
   if (packet.retain) {
     tally_["retained received"]++;
     retained_seen[std::string(packet.topic)] = Oracle::index_of(packet.payload);
@@ -422,7 +444,8 @@ void Client::on_publish(const am::Publish& packet) {
     oracle_.received(*session_, got, now_ms(), unanswered);
     return;
   }
-  unacked_.insert(packet.packet_id);
+  // A last value is not the log's copy.
+  unacked_[packet.packet_id] = packet.retain ? SIZE_MAX : Oracle::index_of(packet.payload);
   const std::size_t window = dial_.version == am::Version::v5 ? dial_.receive_max : 65535;
   if (unacked_.size() > window) oracle_.fail(name_ + " has more in flight than its receive maximum");
   if (packet.qos == Guarantee::at_least_once) {
@@ -431,7 +454,7 @@ void Client::on_publish(const am::Publish& packet) {
     oracle_.received(*session_, got, now_ms(), unanswered);
   }
   const am::PacketType type = packet.qos == Guarantee::at_least_once ? am::PacketType::puback : am::PacketType::pubrec;
-  if (holding_) {
+  if (holding_ || (holding_one_ && held_.empty())) {
     held_.emplace_back(type, packet.packet_id);
   } else {
     ack(type, packet.packet_id);
@@ -443,7 +466,7 @@ void Client::on_closed(net::CloseReason) {
   if (!connected_) note_unanswered_dial();
   stream_.reset();
   connected_ = false;
-  left_ms_ = now_ms();
+  left();
   if (expiry_s_ == 0) forget_session();
   tally_["connection lost"]++;
 }

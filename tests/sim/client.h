@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,7 +47,9 @@ class Client final : public net::StreamHandler {
   void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding);
   void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
   std::string unsubscribe(uint64_t choice);  // one of those it has; tells which
-  void hold_acks(bool hold);
+  // From now on none is sent, or only_one is not: what comes later is acknowledged before it.
+  void hold_acks(bool only_one);
+  void release_acks();
   void cut();
   void ping();
   bool idle() const;     // nothing of its own is unanswered
@@ -84,7 +87,9 @@ class Client final : public net::StreamHandler {
   void on_released(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
   void check_present(bool present);
   bool stood_until(int64_t at_ms) const;
+  void left();
   void note_will();
+  void settle_pending_will();
   void begin_session(bool present);
   void note_unanswered_dial();
   void remember_unanswered();
@@ -107,6 +112,7 @@ class Client final : public net::StreamHandler {
   Dial dial_;
   bool connected_ = false;
   bool holding_ = false;
+  bool holding_one_ = false;
   bool unsure_ = false;              // a CONNECT was not answered
   int64_t unsure_until_ms_ = 0;
   bool unsure_reset_ = false;        // ... that would have ended the session
@@ -116,6 +122,7 @@ class Client final : public net::StreamHandler {
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
   std::string will_;
+  std::optional<OwedWill> pending_will_;
   std::string delayed_will_;         // of the connection before
   int64_t delayed_until_ms_ = 0;
   uint64_t wills_ = 0;
@@ -128,7 +135,7 @@ class Client final : public net::StreamHandler {
 
   std::map<uint16_t, std::vector<Asked>> asked_;
   std::set<uint16_t> inbound_open_;  // exactly once, received and not released
-  std::set<uint16_t> unacked_;       // what the server has in flight to us
+  std::map<uint16_t, std::size_t> unacked_;  // what the server has in flight to us: id -> message, SIZE_MAX: none
   std::vector<std::pair<arena::mqtt::PacketType, uint16_t>> held_;
 };
 

@@ -12,6 +12,7 @@ void Client::check_present(bool present) {
   if (dial_.clean) oracle_.fail(name_ + " found a session after asking for a clean one");
   if (unsure_) return;
   if (expiry_s_ == 0) oracle_.fail(name_ + " found a session though its last one ended with its connection");
+  if (oracle_.full_before_crash()) return;  // what it asked for last may not have been written
   // A restart begins to count anew for whoever it cut off.
   const int64_t since_ms = std::max(left_ms_, oracle_.last_crash_ms());
   const int64_t expired_ms = since_ms + int64_t{expiry_s_} * 1000 + kPauseMs + oracle_.late_ms();
@@ -20,7 +21,20 @@ void Client::check_present(bool present) {
 
 // The connection ends without a goodbye.
 void Client::note_will() {
-  if (!will_.empty() && dial_.will_delay_s == 0) oracle_.owe_will({"will/" + name_, will_, dialled_ms_, now_ms()});
+  if (will_.empty()) return;
+  const int64_t due_ms = now_ms() + int64_t{std::min(dial_.will_delay_s, expiry_s_)} * 1000;
+  const OwedWill owed{"will/" + name_, will_, dialled_ms_, now_ms(), due_ms};
+  if (dial_.will_delay_s == 0) {
+    oracle_.owe_will(owed);
+  } else {
+    pending_will_ = owed;
+  }
+}
+
+// Who comes back only when the delay or the session was over for certain did not keep its will from being sent.
+void Client::settle_pending_will() {
+  if (pending_will_ && now_ms() > pending_will_->due_ms + kPauseMs) oracle_.owe_will(*pending_will_);
+  pending_will_.reset();
 }
 
 void Client::on_ack(const am::Ack& packet) {
@@ -69,6 +83,7 @@ void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) 
   if (packet.reason == am::Reason::no_matching_subscribers) tally_["publish wanted by nobody"]++;
   // 3.1.1 is not told what the rules refuse.
   message.acked = dial_.version == am::Version::v5 || !message.topic.starts_with("gate/");
+  if (message.acked && message.acked_ms == 0) message.acked_ms = now_ms();
   if (message.retain) last_retained[message.topic] = at->message;
   if (packet.type == am::PacketType::puback) {
     outbound_.erase(at);

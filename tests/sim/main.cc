@@ -32,7 +32,7 @@ struct Arguments {
 constexpr const char* kMustHappen[] = {
     "connect", "disconnect", "vanish", "session resumed", "taken over by oneself", "connect with a will",
     "publish 0", "publish 1", "publish 2", "publish retained", "publish with expiry", "publish resent", "publish refused", "publish wanted by nobody",
-    "subscribe", "subscribe shared", "unsubscribe", "suback refused", "retained received", "duplicate received", "acks held",
+    "subscribe", "subscribe shared", "unsubscribe", "suback refused", "retained received", "duplicate received", "acks held", "one ack held",
     "fault: broker crash", "fault: core pause", "fault: store full", "fault: store slow", "fault: cut", "fault: clock jump", "fault: rules changed",
     "network: split", "network: cut", "network: half_close", "network: stall", "network: zero_window",
     "dropped: expired", "broker: fell back to the log", "broker: wills sent", "broker: sessions expired", "broker: takeovers",

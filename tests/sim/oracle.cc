@@ -15,6 +15,9 @@ std::string text(std::size_t index, const Published& message) {
 
 }  // namespace
 
+// Of "$share/<group>/<filter>".
+std::string_view Oracle::filter_of_group(std::string_view name) { return name.substr(name.find('/', name.find('/') + 1) + 1); }
+
 bool Oracle::is_ruled(std::string_view topic) {
   return topic.starts_with("secret/") || topic.starts_with("guard/") || topic.starts_with("mute/");
 }
@@ -51,7 +54,7 @@ void Oracle::check_permission(const SessionView& session, const Received& got, i
 void Oracle::check_matches(const SessionView& session, const Received& got, const Published& message,
                            const std::vector<Span>& unanswered) {
   if (got.topic != message.topic) fail("a message changed its topic: " + message.topic + " to " + std::string(got.topic));
-  if (session.lost) return;
+  if (session.lost || full_before_crash()) return;  // the end of a subscription may not have been written
   // What has once left may leave again after unsubscribing; exactly once it always completes.
   if (got.dup || got.guarantee == Guarantee::exactly_once) return;
   const auto matches = [&](const Span& span) { return !span.ended && filter_matches(span.filter, got.topic); };
@@ -100,6 +103,77 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
   it->second = std::max(it->second, index);
 }
 
+void Oracle::crashed(int64_t now_ms, const std::map<std::string, std::set<std::string>>& settled) {
+  crashes_ms_.push_back(now_ms);
+  settled_.clear();
+  for (const auto& [client, payloads] : settled) {
+    for (const std::string& payload : payloads) settled_[client].insert(index_of(payload));
+  }
+  for (const auto& session : sessions_) {
+    for (const auto& [index, at_ms] : session->settled_ms) {
+      if (must_be_stored(*session, index, at_ms, now_ms)) settled_[session->client].insert(index);
+    }
+  }
+}
+
+// Settled work is written at the latest a second after it is done, if the broker heard of it and nothing was in its way.
+bool Oracle::must_be_stored(const SessionView& session, std::size_t index, int64_t settled_ms, int64_t now_ms) const {
+  constexpr int64_t kWrittenMs = 2'000;
+  constexpr int64_t kOnItsWayMs = 500;
+  if (!network_is_good || session.lost || index >= messages_.size() || messages_[index].resent) return false;
+  if (settled_ms + kWrittenMs > now_ms) return false;
+  const auto cut_short = [&](int64_t at_ms) { return at_ms >= settled_ms && at_ms < settled_ms + kWrittenMs; };
+  if (std::any_of(crashes_ms_.begin(), crashes_ms_.end() - 1, cut_short)) return false;
+  if (overlap(full_, settled_ms, now_ms) || overlap(disturbed_, settled_ms, now_ms)) return false;
+  return std::none_of(session.breaks_ms.begin(), session.breaks_ms.end(),
+                      [&](int64_t at_ms) { return at_ms >= settled_ms && at_ms < settled_ms + kOnItsWayMs; });
+}
+
+void Oracle::may_be_stored_anew(std::size_t index) {
+  for (auto& [client, settled] : settled_) settled.erase(index);
+}
+
+// A lost session may have joined any.
+bool Oracle::perhaps_from_group(const SessionView& session, const Received& got) {
+  return session.lost || std::any_of(session.groups_asked.begin(), session.groups_asked.end(),
+                                     [&](const std::string& name) { return filter_matches(filter_of_group(name), got.topic); });
+}
+
+// Whose the copy is that a session got: its own log's, or that of the one group it can have joined; empty: nobody knows.
+std::string Oracle::reader_of(const SessionView& session, const Received& got) {
+  if (!perhaps_from_group(session, got)) return session.client;
+  std::string reader;
+  for (const std::string& name : session.groups_asked) {
+    if (!filter_matches(filter_of_group(name), got.topic)) continue;
+    if (!reader.empty()) return {};
+    reader = name;
+  }
+  const bool plain = std::any_of(session.first_asked_ms.begin(), session.first_asked_ms.end(),
+                                 [&](const auto& asked) { return filter_matches(asked.first, got.topic); });
+  return session.lost || plain ? std::string() : reader;
+}
+
+// What was committed as settled before a crash is not read again after it.
+void Oracle::check_settled(const SessionView& session, const Received& got, std::size_t index) {
+  if (got.dialled_ms <= last_crash_ms()) return;
+  const auto settled = settled_.find(reader_of(session, got));
+  if (settled == settled_.end() || !settled->second.contains(index)) return;
+  fail(session.client + " received " + text(index, messages_[index]) + " again, which " + settled->first + " had settled before the crash");
+}
+
+// What was acknowledged before anything that matches it was asked for is over: only a last value or a group has it still.
+void Oracle::check_subscribed_in_time(const SessionView& session, const Received& got, std::size_t index) {
+  const Published& message = messages_[index];
+  if (message.acked_ms == 0 || message.resent || got.dup || perhaps_from_group(session, got)) return;
+  int64_t asked_ms = INT64_MAX;
+  for (const auto& [filter, at_ms] : session.first_asked_ms) {
+    if (filter_matches(filter, got.topic)) asked_ms = std::min(asked_ms, at_ms);
+  }
+  if (asked_ms == INT64_MAX || asked_ms <= message.acked_ms) return;
+  fail(session.client + " received " + text(index, message) + ", acknowledged " + std::to_string(asked_ms - message.acked_ms) +
+       " ms before it subscribed");
+}
+
 void Oracle::received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered) {
   ++deliveries_;
   if (got.topic.starts_with("will/")) {
@@ -122,6 +196,8 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   }
   check_last_value(session, got, index);
   if (got.retained) return;
+  check_settled(session, got, index);
+  check_subscribed_in_time(session, got, index);
   // A shared subscription beside a plain one gives a copy of its own.
   const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };
   const bool shared = std::any_of(session.spans.begin(), session.spans.end(), in_group) ||

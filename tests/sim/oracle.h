@@ -1,6 +1,7 @@
 // What was asked of the broker, what came back, and whether that is what it promises (DESIGN.md 4, CURSORS.md 14).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -27,6 +28,7 @@ struct Published {
   int64_t sent_ms = 0;
   int64_t expires_ms = 0;        // 0: never
   bool acked = false;
+  int64_t acked_ms = 0;          // when first
   bool refused = false;
   bool resent = false;
   bool unsure_once = false;      // its handshake was lost with its session: it may legally come twice
@@ -55,14 +57,19 @@ struct SessionView {
   std::map<std::string, std::size_t> last_live;   // order key -> highest message seen live
   std::map<std::string, std::size_t> last_first;  // order key -> highest message seen first
   std::set<std::string> wills;
+  std::map<std::string, int64_t> first_asked_ms;  // filter -> when it was first asked for without a group
+  std::map<std::size_t, int64_t> settled_ms;      // message -> when its client was done with it
+  std::vector<int64_t> breaks_ms;                 // when its connections ended
+  std::set<std::string> groups_asked;             // "$share/<group>/<filter>", ever
 };
 
-// A will without delay whose connection ended without a goodbye.
+// A will whose connection ended without a goodbye, and that nothing kept from being sent.
 struct OwedWill {
   std::string topic;
   std::string payload;
   int64_t dialled_ms = 0;
   int64_t ended_ms = 0;
+  int64_t due_ms = 0;      // when its delay or its session was over
 };
 
 struct Received {
@@ -71,6 +78,7 @@ struct Received {
   Guarantee guarantee = Guarantee::at_most_once;
   bool dup = false;
   bool retained = false;
+  int64_t dialled_ms = 0;  // the connection it came on
 };
 
 class Oracle {
@@ -89,7 +97,17 @@ class Oracle {
   void clock_jumped_back(int64_t ms) { late_ms_ += ms; }
   int64_t late_ms() const { return late_ms_; }
   void store_full(int64_t from_ms, int64_t upto_ms) { full_.push_back({from_ms, upto_ms}); }
-  void crashed(int64_t now_ms) { crashes_ms_.push_back(now_ms); }
+  // Something is slower than it promises to be.
+  void disturbed(int64_t from_ms, int64_t upto_ms) { disturbed_.push_back({from_ms, upto_ms}); }
+  // settled: what the store says that each client or group is done with, as payloads.
+  void crashed(int64_t now_ms, const std::map<std::string, std::set<std::string>>& settled);
+  // It is sent again: what is settled of it says nothing of the copy.
+  void may_be_stored_anew(std::size_t index);
+  bool was_full(int64_t from_ms, int64_t upto_ms) const { return overlap(full_, from_ms, upto_ms); }
+  // Has a crash brought back what a full store could not replace?
+  bool full_before_crash() const {
+    return std::any_of(crashes_ms_.begin(), crashes_ms_.end(), [&](int64_t at_ms) { return overlap(full_, at_ms - 6'000, at_ms); });
+  }
   int64_t last_crash_ms() const { return crashes_ms_.empty() ? 0 : crashes_ms_.back(); }
   // The publisher was told what its message came to; told_why: its protocol has reasons.
   void answered(std::size_t index, arena::mqtt::Reason reason, bool told_why, int64_t now_ms);
@@ -132,6 +150,12 @@ class Oracle {
                      const std::vector<Span>& unanswered);
   void check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered);
   void check_last_value(SessionView& session, const Received& got, std::size_t index);
+  bool must_be_stored(const SessionView& session, std::size_t index, int64_t settled_ms, int64_t now_ms) const;
+  static std::string_view filter_of_group(std::string_view name);
+  static std::string reader_of(const SessionView& session, const Received& got);
+  static bool perhaps_from_group(const SessionView& session, const Received& got);
+  void check_settled(const SessionView& session, const Received& got, std::size_t index);
+  void check_subscribed_in_time(const SessionView& session, const Received& got, std::size_t index);
   std::string order_key(const Received& got, std::size_t index) const;
   void check_group(const std::string& name, const std::vector<const Span*>& spans, const std::vector<const SessionView*>& members);
 
@@ -140,7 +164,9 @@ class Oracle {
   int64_t guarded_since_ms_ = 0;  // 0: guard/# may be read
   std::vector<Period> guarded_;
   std::vector<Period> full_;
+  std::vector<Period> disturbed_;
   std::vector<int64_t> crashes_ms_;
+  std::map<std::string, std::set<std::size_t>> settled_;  // client or group -> what must not come again
   std::vector<OwedWill> owed_wills_;
   std::vector<Published> messages_;
   std::vector<std::unique_ptr<SessionView>> sessions_;

@@ -93,9 +93,9 @@ void Oracle::answered(std::size_t index, Reason reason, bool told_why, int64_t n
 
 // The store may have refused it, a crash may have cut its will short.
 bool Oracle::excused(const OwedWill& will) const {
-  if (overlap(full_, will.dialled_ms, will.ended_ms + 15'000)) return true;
+  if (overlap(full_, will.dialled_ms, will.due_ms + 15'000)) return true;
   return std::any_of(crashes_ms_.begin(), crashes_ms_.end(),
-                     [&](int64_t at_ms) { return at_ms > will.ended_ms && at_ms < will.ended_ms + 12'000; });
+                     [&](int64_t at_ms) { return at_ms > will.ended_ms && at_ms < will.due_ms + 12'000; });
 }
 
 // Only in a good network does a client know when the broker takes its connection for ended.

@@ -15,6 +15,7 @@ constexpr int kGreetings = 12;       // the first operations only connect and su
 constexpr int kOperationsPerFault = 40;
 constexpr int kOperationsPerBurst = 16;  // on average
 constexpr int kOperationsPerSleep = 60;
+constexpr int kOperationsPerAbsence = 120;
 
 class Planner {
  public:
@@ -23,6 +24,8 @@ class Planner {
   Plan make() {
     plan_.cores = 1 + static_cast<unsigned>(plan_.seed % 3);
     plan_.faulty_network = below(5) != 0;
+    // Mail that takes longer than a client's questions: what one core knows, another may not know for a while.
+    if (below(3) == 0) plan_.mail_delay_max_us = 50'000;
     for (std::size_t i = 0; i < kClients; ++i) {
       plan_.first_dials.push_back(dial(i, below(4) == 0 ? Version::v3_1_1 : Version::v5));
     }
@@ -33,6 +36,7 @@ class Planner {
       plan_.steps.push_back(step);
       if (i >= kGreetings && below(kOperationsPerBurst) == 0) burst();
       if (i >= kGreetings && below(kOperationsPerSleep) == 0) plan_.steps.push_back(sleep());
+      if (i >= kGreetings && below(kOperationsPerAbsence) == 0) absence(crash_in);
       if (crash_in > 0 && --crash_in == 0) plan_.steps.push_back(crash());
       if (i % kOperationsPerFault != kOperationsPerFault - 1) continue;
       plan_.steps.push_back(fault());
@@ -55,7 +59,8 @@ class Planner {
     dial.expiry_s = client % 2 == 0 ? 3600 : (below(3) == 0 ? 5 : 0);
     dial.clean = dial.expiry_s == 0 || below(10) == 0;
     dial.will = below(3) == 0;
-    dial.will_delay_s = below(2) == 0 ? 0 : static_cast<uint32_t>(below(8));
+    // Now and then longer than the session lasts.
+    dial.will_delay_s = below(2) == 0 ? 0 : static_cast<uint32_t>(below(5) == 0 ? 20 : below(8));
     if (version == Version::v3_1_1) {
       dial.expiry_s = dial.clean ? 0 : 3600;
       dial.will_delay_s = 0;
@@ -78,16 +83,24 @@ class Planner {
       step.act = Act::subscribe;
       step.name = one_of(kFilters);
       step.guarantee = dice >= 92 ? Guarantee::exactly_once : guarantee();
-      if (dice < 68 && below(5) == 0) step.group = "g";
+      if (dice < 68 && below(4) == 0) group(step);
     } else if (dice < 74) {
       step.act = Act::unsubscribe;
       step.choice = random_.next();
     } else if (dice < 80) {
       step.act = below(2) == 0 ? Act::hold_acks : Act::release_acks;
+      step.choice = random_.next();
     } else {
       step.act = dice < 84 ? Act::hang_up : dice < 89 ? Act::vanish : Act::connect;
     }
     return step;
+  }
+
+  // Of few filters, so that a group has several members; now and then of any.
+  void group(Step& step) {
+    static constexpr std::array kShared{"a/+", "x/#", "#"};
+    step.group = "g";
+    if (below(3) != 0) step.name = one_of(kShared);
   }
 
   void publish(Step& step, uint64_t dice) {
@@ -145,6 +158,25 @@ class Planner {
     step.choice = random_.next();
     step.amount_ms = 5'000 + static_cast<int64_t>(below(15'000));
     return step;
+  }
+
+  // A session that lasts a few seconds is left for longer than that, sometimes with a will that would wait longer still, and
+  // sometimes the broker crashes meanwhile.
+  void absence(uint64_t& crash_in) {
+    Step step;
+    step.client = below(kClients);
+    step.dial = dial(step.client, plan_.first_dials[step.client].version);
+    step.dial.clean = false;
+    step.dial.expiry_s = 3;
+    step.act = Act::connect;
+    step.wait_ms = 500;
+    plan_.steps.push_back(step);
+    step = sleep();
+    step.client = plan_.steps.back().client;
+    step.choice |= 1;
+    step.amount_ms += 8'000;
+    plan_.steps.push_back(step);
+    if (crash_in == 0 && below(2) == 0) crash_in = 1 + below(6);
   }
 
   static Step crash() {

@@ -40,7 +40,8 @@ struct Step {
   bool retain = false;
   uint32_t expiry_s = 0;
   std::size_t padding = 0;
-  uint64_t choice = 0;         // which core, connections or subscription; of sleep: odd: it vanishes first
+  uint64_t choice = 0;         // which core, connections or subscription; of sleep: odd: it vanishes first;
+                               // of hold_acks: odd: one only
   int64_t amount_ms = 0;
   int64_t wait_ms = 0;         // afterwards
 };
@@ -49,6 +50,7 @@ struct Plan {
   uint64_t seed = 0;
   unsigned cores = 1;
   bool faulty_network = false;
+  uint32_t mail_delay_max_us = 500;  // between cores
   std::vector<Dial> first_dials;  // by client; whoever was never told to connect does so at the end
   std::vector<Step> steps;
 };

@@ -45,6 +45,7 @@ class Run {
   static runtime::SimOptions options_of(const Plan& plan) {
     runtime::SimOptions options;
     options.cores = plan.cores;
+    options.mail_delay_max_us = plan.mail_delay_max_us;
     return options;
   }
   void say(const std::string& what) {
@@ -97,8 +98,12 @@ class Run {
         return;
       case Act::hold_acks:
       case Act::release_acks:
-        say(who + (step.act == Act::hold_acks ? " holds its acknowledgements" : " acknowledges again"));
-        return client.hold_acks(step.act == Act::hold_acks);
+        if (step.act == Act::release_acks) {
+          say(who + " acknowledges again");
+          return client.release_acks();
+        }
+        say(who + (step.choice % 2 == 1 ? " holds one acknowledgement back" : " holds its acknowledgements"));
+        return client.hold_acks(step.choice % 2 == 1);
       case Act::hang_up:
         say(who + " hangs up");
         return client.hang_up();
@@ -110,15 +115,18 @@ class Run {
 
   void fault(const Step& step) {
     switch (step.act) {
-      case Act::crash:
+      case Act::crash: {
         say("the broker crashes");
         tally_["fault: broker crash"]++;
+        const auto settled = broker_.settled();
         broker_.crash();
-        return oracle_.crashed(world_.now_ms());
+        return oracle_.crashed(world_.now_ms(), settled);
+      }
       case Act::pause_core: {
         const auto core = static_cast<unsigned>(step.choice % world_.cores());
         say("core " + std::to_string(core) + " stands still for " + std::to_string(step.amount_ms) + " ms");
         tally_["fault: core pause"]++;
+        oracle_.disturbed(world_.now_ms(), world_.now_ms() + step.amount_ms);
         return world_.pause_core(core, step.amount_ms);
       }
       case Act::fill_store:
@@ -131,6 +139,7 @@ class Run {
         say("a commit takes " + std::to_string(step.amount_ms) + " ms for 5 s");
         tally_["fault: store slow"]++;
         broker_.disk().set_commit_delay_ms(step.amount_ms);
+        oracle_.disturbed(world_.now_ms(), world_.now_ms() + 5'000 + step.amount_ms);
         return world_.at(5'000'000, [this] { broker_.disk().set_commit_delay_ms(0); });
       case Act::cut:
         say("connections are cut");
@@ -166,7 +175,7 @@ class Run {
     network_.set_faults({});
     broker_.disk().set_bytes_max(0);
     broker_.disk().set_commit_delay_ms(0);
-    for (auto& client : clients_) client->hold_acks(false);
+    for (auto& client : clients_) client->release_acks();
     const auto settled = [this] {
       bool all = true;
       for (std::size_t i = 0; i < clients_.size(); ++i) {

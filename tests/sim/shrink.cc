@@ -48,6 +48,9 @@ class Shrinker {
     Plan plan = best_.plan;
     plan.faulty_network = false;
     if (best_.plan.faulty_network) try_plan(plan);
+    plan = best_.plan;
+    plan.mail_delay_max_us = Plan{}.mail_delay_max_us;
+    if (plan.mail_delay_max_us != best_.plan.mail_delay_max_us) try_plan(plan);
     for (unsigned cores = 1; cores < best_.plan.cores; ++cores) {
       plan = best_.plan;
       plan.cores = cores;

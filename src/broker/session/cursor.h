@@ -1,6 +1,7 @@
 // A reader's place in one (log, partition): a session's or a shared group's. CURSORS.md 2, 6, 7.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -18,16 +19,15 @@ class Cursor {
   explicit Cursor(uint64_t next) : next_(next) {}
 
   uint64_t next() const { return next_; }
-  uint64_t floor() const { return unsettled_.empty() ? next_ : *unsettled_.begin(); }
+  uint64_t floor() const { return unsettled_.empty() ? next_ : std::min(next_, *unsettled_.begin()); }
   const std::set<uint64_t>& settled_above() const { return settled_; }
   std::size_t unsettled() const { return unsettled_.size(); }
 
-  // The record at `offset` (>= next) is mine and goes out. False: it was settled before a restart; leave it.
+  // The record at `offset` (>= next) is mine and goes out. False: it is settled, or out already, and only read again; leave it.
   bool take(uint64_t offset) {
     next_ = offset + 1;
     if (settled_.contains(offset)) return prune(), false;
-    unsettled_.insert(offset);
-    return true;
+    return unsettled_.insert(offset).second;
   }
   // Nothing of mine lies below `offset` that was not taken.
   void advance(uint64_t offset) {
@@ -39,9 +39,9 @@ class Cursor {
     settled_.insert(offset);
     prune();
   }
-  // Gives back what was taken from `offset` on and never left: it will be read again.
-  void untake_from(uint64_t offset) {
-    unsettled_.erase(unsettled_.lower_bound(offset), unsettled_.end());
+  // Gives back one that is not out: it will be read again. What lies above it may be out, and stays so.
+  void untake(uint64_t offset) {
+    unsettled_.erase(offset);
     if (offset < next_) next_ = offset;
   }
   // After a restart: known to be settled although above the floor.
@@ -56,7 +56,7 @@ class Cursor {
   void prune() { settled_.erase(settled_.begin(), settled_.lower_bound(floor())); }
 
   uint64_t next_;                 // first offset not yet looked at
-  std::set<uint64_t> unsettled_;  // taken and not settled
+  std::set<uint64_t> unsettled_;  // taken and not settled; above next_ where something below was given back
   std::set<uint64_t> settled_;    // settled, at or above the floor
 };
 

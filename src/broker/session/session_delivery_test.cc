@@ -237,5 +237,27 @@ TEST(SessionDelivery, KeepsBackWhatIsBeingRecordedWhenItIsUnsubscribedFrom) {
   EXPECT_TRUE(a.received.empty());
 }
 
+// Two subscribes to one filter are under way and the store refuses the first: the second does not stand either, and is not
+// said to.
+TEST(SessionDelivery, ASubscribeBehindARefusedOneIsNotGrantedInVain) {
+  World world(2);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  world.disk().set_bytes_max(1);
+  world.disk().set_commit_delay_ms(100);
+  SubscribeRequest first;
+  first.filter = "x/+";
+  first.granted = k1;
+  a.session()->subscribe({first}, 1000);
+  world.run_ms(50);
+  const auto second = [&] {
+    world.sim().at(70'000, [&] { world.disk().set_bytes_max(0); });
+    return a.subscribe("x/+", k1);
+  }();
+  world.disk().set_commit_delay_ms(0);
+  const Outcome outcome = pub.publish("x/y", "1", k1).outcome;
+  EXPECT_EQ(outcome == Outcome::ok, second[0].status == SubscribeStatus::granted);
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -48,7 +48,7 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
     if (subscriptions_.find(name) == nullptr && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
       shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
-    } else if (request.group.empty()) {
+    } else if (answer.retained[slot].first = name; request.group.empty()) {
       subscribe_plain(request, slot, cookie);
     } else {
       subscribe_group(request, slot, cookie);
@@ -100,7 +100,7 @@ void Session::settle_durable(Subscription& subscription) {
 void Session::on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
                                 std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
   if (subscriptions_.find(name) == nullptr) {  // unsubscribed meanwhile
-    answer_subscribe(slot, cookie, SubscribeStatus::granted);
+    finish_subscribe(name, slot, cookie, {});
     return;
   }
   if (!has_record_ || !persistent()) {
@@ -124,11 +124,21 @@ void Session::undo_subscribe(const std::string& name, std::optional<SubscribeReq
   Subscription* subscription = subscriptions_.find(name);
   if (subscription == nullptr) return;
   if (!before) {
+    // What was asked for it meanwhile fails with it.
+    for (auto& [cookie, answer] : rare().answers) {
+      for (auto& [asked, messages] : answer.retained) {
+        if (asked == name) asked.clear();
+      }
+    }
     remove_subscription(name);
     return;
   }
   subscription->request = std::move(*before);
-  settle_durable(*subscription);
+  if (subscription->request.group.empty()) {
+    settle_durable(*subscription);
+  } else {
+    join_group(*subscription, [](uint64_t, bool) {});  // the group has heard of the new ones
+  }
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
@@ -213,7 +223,8 @@ void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64
   const auto it = rare_->answers.find(cookie);
   if (it == rare_->answers.end() || it->second.attachment != attachment_) return;
   if (subscription == nullptr) {
-    answer_subscribe(slot, cookie, SubscribeStatus::granted);
+    const bool undone = it->second.retained[slot].first.empty();
+    answer_subscribe(slot, cookie, undone ? SubscribeStatus::failed : SubscribeStatus::granted);
     return;
   }
   it->second.retained[slot] = {name, std::move(retained)};

@@ -273,7 +273,7 @@ void Session::drop_waiting() {
         rare().restored_tags[{item.partition, item.offset}] = item.restored_tag;
         window_.reserve(item.restored_tag);
       }
-      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake_from(item.offset);
+      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake(item.offset);
     } else if (persistent() && !ended_) {
       kept.push_back(std::move(item));
     } else {

@@ -1,0 +1,113 @@
+// What a shared group owes to its members when some of them are away.
+#include "broker/test_world.h"
+
+namespace arena::broker::test {
+namespace {
+
+constexpr auto k1 = Guarantee::at_least_once;
+constexpr auto k2 = Guarantee::exactly_once;
+
+std::map<std::string, int> fresh_copies(const std::vector<const Peer*>& peers) {
+  std::map<std::string, int> copies;
+  for (const Peer* peer : peers) {
+    for (const Got& got : peer->received) copies[got.payload] += got.redelivered ? 0 : 1;
+  }
+  return copies;
+}
+
+// An exactly-once delivery stays with its member [MQTT-4.8.2-5]: what somebody else gives back, and is read again from the
+// log, does not bring it a second time.
+TEST(Group, AnExactlyOnceDeliveryStaysWithItsMemberWhenAnotherGivesBackWhatLiesBeforeIt) {
+  for (const bool keeper_leaves_first : {true, false}) {
+    World world(2);
+    Peer pub(world, "pub"), giver(world, "giver"), keeper(world, "keeper");
+    giver.auto_settle = keeper.auto_settle = false;
+    ASSERT_TRUE(pub.connect() && giver.connect(true, 100) && keeper.connect(true, 100));
+    giver.subscribe("s", k1, "g");
+    keeper.subscribe("s", k2, "g");
+    for (int i = 0; i < 6; ++i) pub.publish("s", std::to_string(i), k2, false, static_cast<uint16_t>(i + 1));
+    ASSERT_TRUE(world.settle([&] { return giver.received.size() + keeper.received.size() == 6; }));
+    ASSERT_EQ(keeper.received.size(), 3U);
+    (keeper_leaves_first ? keeper : giver).drop();
+    world.run_ms(100);
+    (keeper_leaves_first ? giver : keeper).drop();
+    world.run_ms(100);
+    giver.received.clear();  // those it gave back
+    giver.auto_settle = keeper.auto_settle = true;
+    ASSERT_TRUE(keeper.connect(false, 100));
+    ASSERT_TRUE(giver.connect(false, 100));
+    world.run_ms(2000);
+    const std::map<std::string, int> copies = fresh_copies({&giver, &keeper});
+    EXPECT_EQ(copies.size(), 6U);
+    for (const auto& [payload, times] : copies) EXPECT_EQ(times, 1) << payload;
+  }
+}
+
+// What is settled while the store takes nothing is written when it does: a restart does not bring it again.
+TEST(Group, WritesWhatTheStoreRefusedWhenThereIsRoom) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  a.auto_settle = false;
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("s", k1, "g");
+  for (const char* payload : {"1", "2", "3"}) pub.publish("s", payload, k1);
+  ASSERT_TRUE(a.wait_for(3));
+  world.disk().set_bytes_max(1);
+  a.session()->settle(a.received[1].tag);  // behind something unsettled: the record grows
+  world.run_ms(2500);
+  world.disk().set_bytes_max(0);
+  world.run_ms(2500);
+  world.crash();
+  a.forget();
+  pub.forget();
+  a.received.clear();
+  a.auto_settle = true;
+  ASSERT_TRUE(a.connect(false, 100));
+  ASSERT_TRUE(a.wait_for(2));
+  world.run_ms(500);
+  EXPECT_EQ(a.payloads(), (std::vector<std::string>{"1", "3"}));
+}
+
+// A subscribe that the store refuses changes nothing for the group either.
+TEST(Group, ARefusedSubscribeLeavesAMemberAsItWas) {
+  for (unsigned cores : {1U, 2U}) {
+    World world(cores);
+    Peer pub(world, "pub"), a(world, "a");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("s", k1, "g", 7);
+    world.disk().set_bytes_max(1);
+    ASSERT_EQ(a.subscribe("s", Guarantee::at_most_once, "g", 8)[0].status, SubscribeStatus::failed);
+    world.disk().set_bytes_max(0);
+    world.run_ms(100);
+    pub.publish("s", "1", k1);
+    ASSERT_TRUE(a.wait_for(1));
+    EXPECT_EQ(a.received[0].guarantee, k1);
+    EXPECT_EQ(a.received[0].ids, (std::vector<uint32_t>{7}));
+  }
+}
+
+// One for whom nothing is kept, and right behind it one for whom the log is kept: the second is answered when the owners of
+// all topics know of that, not when the first one's questions are answered.
+TEST(Group, ADurableMemberIsAnsweredWhenTheLogIsKept) {
+  runtime::SimOptions slow_mail;
+  slow_mail.mail_delay_max_us = 100'000;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    World world(3, seed, {}, slow_mail);
+    Peer first(world, "first"), second(world, "second");
+    ASSERT_TRUE(first.connect() && second.connect(true, 100));
+    SubscribeRequest request;
+    request.filter = "s/+";
+    request.group = "g";
+    request.granted = k1;
+    first.session()->subscribe({request}, 1000);
+    second.subscribe("s/+", k1, "g");
+    for (int i = 0; i < 8; ++i) {
+      const std::string topic = "s/" + std::to_string(i);
+      const Placement& placement = world.shard(0).placement();
+      ASSERT_TRUE(world.shard(placement.core_of(placement.partition_of(topic))).wanted_durably(topic)) << seed << " " << topic;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace arena::broker::test
