@@ -15,7 +15,7 @@ std::map<std::string, int> fresh_copies(const std::vector<const Peer*>& peers) {
   return copies;
 }
 
-// An exactly-once delivery stays with its member [MQTT-4.8.2-5]: what somebody else gives back, and is read again from the
+// An exactly-once delivery stays with its member [5 MQTT-4.8.2-5]: what somebody else gives back, and is read again from the
 // log, does not bring it a second time.
 TEST(Group, AnExactlyOnceDeliveryStaysWithItsMemberWhenAnotherGivesBackWhatLiesBeforeIt) {
   for (const bool keeper_leaves_first : {true, false}) {
