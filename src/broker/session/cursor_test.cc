@@ -7,7 +7,7 @@ namespace {
 
 TEST(Cursor, TheFloorStopsAtWhatIsNotSettled) {
   Cursor cursor(10);
-  for (uint64_t offset : {10, 11, 12}) EXPECT_TRUE(cursor.take(offset));
+  for (const uint64_t offset : {10U, 11U, 12U}) EXPECT_TRUE(cursor.take(offset));
   cursor.settle(11);
   EXPECT_EQ(cursor.floor(), 10U);
   EXPECT_EQ(cursor.settled_above(), std::set<uint64_t>{11});
@@ -29,7 +29,7 @@ TEST(Cursor, WhatWasSettledAboveTheFloorIsNotTakenAgainAfterARestart) {
 // settled.
 TEST(Cursor, WhatIsOutStaysOutWhenSomethingBelowItIsGivenBack) {
   Cursor cursor(10);
-  for (uint64_t offset : {10, 11, 12, 13}) EXPECT_TRUE(cursor.take(offset));
+  for (const uint64_t offset : {10U, 11U, 12U, 13U}) EXPECT_TRUE(cursor.take(offset));
   cursor.untake(10);
   EXPECT_EQ(cursor.floor(), 10U);
   EXPECT_EQ(cursor.next(), 10U);
