@@ -22,6 +22,7 @@ class Lazy {
   iterator end() { return inside_ ? inside_->end() : none().end(); }
   auto begin() const { return std::as_const(inside_ ? *inside_ : none()).begin(); }
   auto end() const { return std::as_const(inside_ ? *inside_ : none()).end(); }
+  auto find(const Key& key) const { return std::as_const(inside_ ? *inside_ : none()).find(key); }
   iterator find(const Key& key) { return inside_ ? inside_->find(key) : none().end(); }
   auto& operator[](const Key& key) { return make()[key]; }
   template <typename... Args>

@@ -61,6 +61,8 @@ struct Counters {
   Counter retained_bytes;
   Counter wills_sent;
   Counter inbox_bytes;
+  Counter stream_bytes;
+  Counter replay_gaps;           // told to replays
   Counter groups;
   Counter log_reads;
   Counter seams_lost;            // a live session fell back to reading the log

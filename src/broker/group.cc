@@ -122,7 +122,7 @@ void Group::stop_if_alone() {
   reading_ = false;
   for (const Item& item : waiting_) {
     if (item.stored) {
-      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake(item.offset);
+      if (Cursor* cursor = feed_.find(item.log)) cursor->untake(item.offset);
     } else {
       shard_.counters().drop(Drop::no_member);
     }
@@ -153,13 +153,13 @@ void Group::offer(const Routed& routed) {
   if (ended_) return;
   const Guarantee guarantee = routed.message->guarantee;
   if (subscription_.durable && routed.stored) {
-    if (!feed_.admits(routed.partition, routed.offset)) return;
+    if (!feed_.admits(shard_, routed.log, routed.offset)) return;
     if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
-      feed_.fall_behind(shard_, routed.partition);
+      feed_.fall_behind(shard_, routed.log);
       return;
     }
-    if (!feed_.find(routed.partition)->take(routed.offset)) return;
-    enqueue(Item{routed.message, guarantee, false, true, routed.partition, routed.offset});
+    if (!feed_.find(routed.log)->take(routed.offset)) return;
+    enqueue(Item{routed.message, guarantee, false, true, routed.log, routed.offset});
     return;
   }
   if (!anyone_online()) {
@@ -288,7 +288,7 @@ void Group::refuse(SessionId session, uint64_t number) {
 
 void Group::settled(const Item& item) {
   if (!item.stored) return;
-  if (Cursor* cursor = feed_.find(item.partition)) cursor->settle(item.offset);
+  if (Cursor* cursor = feed_.find(item.log)) cursor->settle(item.offset);
   dirty_ = true;
   shard_.want_tick();
 }
@@ -311,21 +311,22 @@ void Group::read_if_room() {
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
 void Group::join_log(const Places& ends) {
-  for (const auto& [partition, end] : ends) feed_.join(partition, end, reading_);
+  for (const auto& [log, end] : ends) feed_.join(log, end, reading_);
 }
 
 void Group::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
-  Cursor* cursor = feed_.find(answer.partition);
+  Cursor* cursor = feed_.find(answer.log);
   for (engine::Record& record : answer.records) {
     if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
       answer.stop_at(record.offset);
       break;
     }
-    if (record.offset < cursor->next() || !subscription_.is_born(answer.partition, record.offset)) continue;
+    if (record.offset < cursor->next() || !subscription_.is_born(answer.log, record.offset)) continue;
+    if (record.message->guarantee == Guarantee::at_most_once) continue;  // it was handed out live, or never
     if (!cursor->take(record.offset)) continue;
     const Guarantee guarantee = record.message->guarantee;
-    Item item{std::move(record.message), guarantee, false, true, answer.partition, record.offset};
+    Item item{std::move(record.message), guarantee, false, true, answer.log, record.offset};
     waiting_bytes_ += item.bytes();
     waiting_.push_back(std::move(item));
   }
@@ -333,8 +334,8 @@ void Group::on_read(ReadAnswer answer) {
   pump();
 }
 
-void Group::on_end(PartitionId partition, uint64_t end) {
-  Cursor* cursor = feed_.find(partition);
+void Group::on_end(LogName log, uint64_t end) {
+  Cursor* cursor = feed_.find(log);
   if (cursor != nullptr && cursor->seam == Cursor::Seam::live) cursor->advance(end);
 }
 
@@ -378,6 +379,8 @@ void Group::restore(const GroupRecord& record) {
   for (const auto& place : record.born) subscription_.born.push_back(place);
   subscription_.durable = true;
   for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
+  std::vector<LogName> joined;
+  for (const Stream& stream : shard_.streams().all()) on_stream_added(stream, joined);
   shard_.register_reader(id_, *this);
 }
 

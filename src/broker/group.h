@@ -56,8 +56,13 @@ class Group final : public Reader {
   void offer(const Routed& routed);
   void join_log(const Places& ends);
   void on_read(ReadAnswer answer) override;
-  void on_end(PartitionId partition, uint64_t end) override;
+  void on_end(LogName log, uint64_t end) override;
   void on_tick() override;
+  void on_stream_added(const Stream& stream, std::vector<LogName>& joined) override { join_stream(subscription_, feed_, stream, joined); }
+  void on_stream_removed(const Stream& stream) override {
+    feed_.leave(stream.log);
+    leave_stream(subscription_, stream);
+  }
   void restore(const GroupRecord& record);
   // After recovery: a group whose members did not come back has ended.
   void end_if_empty() {

@@ -29,7 +29,7 @@ struct Origin {
 struct Routed {
   MessageRef message;
   bool stored = false;
-  PartitionId partition = 0;
+  LogName log;
   uint64_t offset = 0;
 };
 
@@ -59,8 +59,6 @@ struct ReceiptMail {
 using CallMail = UniqueFunction<void(Shard&)>;
 
 using Mail = std::variant<Routed, BurstRef, PublishMail, ReceiptMail, CallMail>;
-
-using Places = std::vector<std::pair<PartitionId, uint64_t>>;
 
 // Asked of the cores that own topics a filter can match.
 struct InterestRequest {

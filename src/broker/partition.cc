@@ -35,43 +35,54 @@ engine::Operation retained_operation(const Message& message) {
   return operation;
 }
 
-}  // namespace
-
-Partition::Partition(Shard& shard, PartitionId id)
-    : shard_(shard),
-      id_(id),
-      end_(shard.store().bounds(id, engine::LogId::inbox).end),
-      told_end_(end_) {
-  note_bytes();
+engine::Append& append_to(engine::Batch& batch, const Log& log) {
+  for (engine::Append& append : batch.appends) {
+    if (append.log == log.name().log) return append;
+  }
+  return batch.appends.emplace_back(engine::Append{log.name().log, log.end(), {}});
 }
 
-Outcome Partition::admit(const Message& message, bool store) const {
-  if (store && !shard_.inbox_has_room()) return Outcome::quota;
+}  // namespace
+
+Partition::Partition(Shard& shard, PartitionId id) : shard_(shard), id_(id) { log(LogId::inbox); }
+
+Log& Partition::log(LogId id) {
+  return logs_.try_emplace(id, shard_, LogName{id_, id}).first->second;
+}
+
+Log* Partition::log_for(const Message& message) {
+  if (const Stream* stream = shard_.streams().of(message.topic)) return &log(stream->log);
+  if (message.guarantee == Guarantee::at_most_once || !shard_.wanted_durably(message.topic)) return nullptr;
+  return &log(LogId::inbox);
+}
+
+Outcome Partition::admit(const Message& message, const Log* log) const {
+  if (log != nullptr && !shard_.log_has_room(*log)) return Outcome::quota;
   if (message.retain && !message.payload.empty() && !shard_.retained_has_room(message)) return Outcome::quota;
   return Outcome::ok;
 }
 
 void Partition::publish(MessageRef message, const Origin& origin) {
-  const bool store = message->guarantee != Guarantee::at_most_once && shard_.wanted_durably(message->topic);
-  const Outcome outcome = admit(*message, store);
+  Log* const log = log_for(*message);
+  const Outcome outcome = admit(*message, log);
   if (outcome != Outcome::ok) {
     shard_.counters().drop(Drop::quota_publish);
     shard_.answer(origin, id_, Receipt{outcome, Level::memory, false, std::nullopt});
     return;
   }
   const bool retain = message->retain;
-  if (!store && !retain && queue_.empty() && !committing_) {
+  if (log == nullptr && !retain && queue_.empty() && !committing_) {
     const bool matched = shard_.route(Routed{std::move(message)});
     shard_.answer(origin, id_, Receipt{matched ? Outcome::ok : Outcome::no_match, Level::memory, false, std::nullopt});
     return;
   }
   // It may need no commit, but must not overtake what waits for one.
-  queue_.push_back(Work{std::move(message), origin, store, retain, 0, {}, {}});
+  queue_.push_back(Work{std::move(message), origin, log, retain, 0, {}, {}});
   schedule();
 }
 
 void Partition::submit(std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done) {
-  queue_.push_back(Work{{}, {}, false, false, 0, std::move(operations), std::move(done)});
+  queue_.push_back(Work{{}, {}, nullptr, false, 0, std::move(operations), std::move(done)});
   schedule();
 }
 
@@ -85,9 +96,10 @@ void Partition::schedule() {
 }
 
 void Partition::add_to_batch(Work& work, engine::Batch& batch) {
-  if (work.store) {
-    work.offset = batch.base_offset + batch.records.size();
-    batch.records.push_back(work.message);
+  if (work.log != nullptr) {
+    engine::Append& append = append_to(batch, *work.log);
+    work.offset = append.base_offset + append.records.size();
+    append.records.push_back(work.message);
     if (work.origin.tag != 0) {
       batch.operations.push_back(handshake_put(work.origin, work.offset));
     }
@@ -99,7 +111,6 @@ void Partition::add_to_batch(Work& work, engine::Batch& batch) {
 engine::Batch Partition::build_batch() {
   engine::Batch batch;
   batch.partition = id_;
-  batch.base_offset = end_;
   std::size_t bytes = 0;
   while (!queue_.empty() && bytes < kBatchBytes && (alone_ == 0 || in_flight_.empty())) {
     in_flight_.push_back(std::move(queue_.front()));
@@ -115,7 +126,7 @@ void Partition::flush() {
   if (committing_ || queue_.empty()) return;
   committing_ = true;
   engine::Batch batch = build_batch();
-  if (batch.records.empty() && batch.operations.empty()) {
+  if (batch.appends.empty() && batch.operations.empty()) {
     complete(engine::CommitStatus::committed);
     return;
   }
@@ -134,7 +145,7 @@ void Partition::complete(engine::CommitStatus status) {
     schedule();
     return;
   }
-  note_bytes();
+  note_bytes(works);
   committing_ = true;  // what the callbacks submit waits for the next batch
   for (Work& work : works) {
     if (work.message) {
@@ -149,7 +160,7 @@ void Partition::complete(engine::CommitStatus status) {
 }
 
 void Partition::complete_publish(Work& work, engine::CommitStatus status) {
-  const bool needed_commit = work.store || work.retain;
+  const bool needed_commit = work.log != nullptr || work.retain;
   if (needed_commit && status != engine::CommitStatus::committed) {
     const Outcome outcome = status == engine::CommitStatus::full ? Outcome::quota : Outcome::failed;
     shard_.counters().drop(Drop::quota_publish);
@@ -157,56 +168,36 @@ void Partition::complete_publish(Work& work, engine::CommitStatus status) {
     return;
   }
   Receipt receipt;
-  if (work.store) {
-    end_ = work.offset + 1;
+  Routed routed{work.message};
+  if (work.log != nullptr) {
+    work.log->committed(work.offset);
+    routed = Routed{work.message, true, work.log->name(), work.offset};
     shard_.counters().stored.add();
     shard_.want_tick();
     receipt.level = shard_.options_level();
     receipt.position = Position{0, id_, work.offset};
   }
   if (work.retain) shard_.set_retained(work.message);
-  const bool matched = shard_.route(Routed{work.message, work.store, id_, work.offset});
-  if (!matched && !work.store) receipt.outcome = Outcome::no_match;
+  const bool matched = shard_.route(routed);
+  if (!matched && !routed.stored) receipt.outcome = Outcome::no_match;
   shard_.answer(work.origin, id_, receipt);
 }
 
-void Partition::set_reader(uint64_t reader, uint64_t floor) { readers_.try_emplace(reader, floor); }
-
-void Partition::set_floor(uint64_t reader, uint64_t floor) {
-  const auto it = readers_.find(reader);
-  if (it == readers_.end() || it->second >= floor) return;
-  it->second = floor;
-  want_trim();
-}
-
-void Partition::want_trim() {
-  trim_wanted_ = true;
-  shard_.want_tick();
-}
-
-// All partitions share one budget, so each core's counter is kept current.
-void Partition::note_bytes() {
-  const uint64_t now = shard_.store().bounds(id_, engine::LogId::inbox).bytes;
-  shard_.counters().inbox_bytes.add(now - noted_bytes_);  // modulo 2^64: it may shrink
-  noted_bytes_ = now;
+// Logs share budgets, so what they take is kept current.
+void Partition::note_bytes(const std::vector<Work>& works) {
+  const Log* last = nullptr;
+  for (const Work& work : works) {
+    if (work.log != nullptr && work.log != last) work.log->note_bytes();
+    last = work.log;
+  }
 }
 
 void Partition::drop_reader(uint64_t reader) {
-  if (readers_.erase(reader) != 0) want_trim();
+  for (auto& [id, log] : logs_) log.drop_reader(reader);
 }
 
 void Partition::tick() {
-  if (trim_wanted_) {
-    trim_wanted_ = false;
-    uint64_t floor = end_;
-    for (const auto& [reader, at] : readers_) floor = std::min(floor, at);
-    shard_.store().trim(id_, engine::LogId::inbox, floor);
-    note_bytes();
-  }
-  if (told_end_ != end_) {
-    told_end_ = end_;
-    shard_.tell_end(id_, end_);
-  }
+  for (auto& [id, log] : logs_) log.tick();
 }
 
 }  // namespace arena::broker

@@ -1,4 +1,4 @@
-// A partition's owner: the single writer of its log and of its keys, in one order. Commits one batch at a time and
+// A partition's owner: the single writer of its logs and of its keys, in one order. Commits one batch at a time and
 // gathers what comes meanwhile into the next.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "broker/log.h"
 #include "broker/mail.h"
 #include "broker/types.h"
 
@@ -24,48 +25,43 @@ class Partition {
   // Commits the operations in order with everything else of this partition; done may be empty.
   void submit(std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done);
 
-  uint64_t end() const { return end_; }  // one past the last committed record
+  PartitionId id() const { return id_; }
+  // $inbox, or a stream's: made when it is first asked for.
+  Log& log(LogId id);
   // A reader that may still want what lies at or above `floor`.
-  void set_reader(uint64_t reader, uint64_t floor);
-  void set_floor(uint64_t reader, uint64_t floor);
   void drop_reader(uint64_t reader);
-  const std::map<uint64_t, uint64_t>& readers() const { return readers_; }
-  // Frees what no reader wants; tells the readers' cores how far the log has come.
+  // Frees what no reader wants; tells the readers' cores how far the logs have come.
   void tick();
 
  private:
   struct Work {
     MessageRef message;  // null: operations only
     Origin origin;
-    bool store = false;
+    Log* log = nullptr;  // where it is stored; null: nowhere
     bool retain = false;
     uint64_t offset = 0;
     std::vector<engine::Operation> operations;
     UniqueFunction<void(engine::CommitStatus)> done;
   };
 
-  void want_trim();
-  void note_bytes();
-  Outcome admit(const Message& message, bool store) const;
+  Log* log_for(const Message& message);
+  Outcome admit(const Message& message, const Log* log) const;
   void schedule();
   void flush();
   engine::Batch build_batch();
   void add_to_batch(Work& work, engine::Batch& batch);
   void complete(engine::CommitStatus status);
   void complete_publish(Work& work, engine::CommitStatus status);
+  static void note_bytes(const std::vector<Work>& works);
 
   Shard& shard_;
   PartitionId id_;
-  uint64_t end_ = 0;
-  uint64_t told_end_ = 0;
-  uint64_t noted_bytes_ = 0;  // of the log, as counted in the shard's inbox_bytes
   bool scheduled_ = false;
   bool committing_ = false;
-  bool trim_wanted_ = false;
   std::size_t alone_ = 0;  // so many works are committed one by one
   std::deque<Work> queue_;
   std::vector<Work> in_flight_;
-  std::map<uint64_t, uint64_t> readers_;  // reader -> floor
+  std::map<LogId, Log> logs_;
 };
 
 }  // namespace arena::broker

@@ -28,6 +28,7 @@ Shard::Shard(runtime::Loop& loop, engine::Store& store, std::shared_ptr<const Pl
   for (PartitionId id = 0; id < placement_->partitions(); ++id) {
     if (placement_->core_of(id) == core()) partitions_[id] = std::make_unique<Partition>(*this, id);
   }
+  if (placement_->core_of(0) == core()) registry_ = std::make_unique<StreamRegistry>(*this);
 }
 
 Shard::~Shard() = default;
@@ -212,7 +213,7 @@ void Shard::publish_internal(std::unique_ptr<Message> message) {
 }
 
 void Shard::publish(MessageRef message, Origin origin, bool through_owner) {
-  if (!through_owner && !message->retain && message->guarantee == Guarantee::at_most_once) {
+  if (!through_owner && !message->retain && message->guarantee == Guarantee::at_most_once && !captured(message->topic)) {
     const bool matched = route(Routed{std::move(message)});
     answer(origin, 0, Receipt{matched ? Outcome::ok : Outcome::no_match, Level::memory, false, std::nullopt});
     return;
@@ -242,7 +243,10 @@ bool Shard::retained_has_room(const Message& message) const {
          total(&Counters::retained_bytes) < options_.retained_bytes_max;
 }
 
-bool Shard::inbox_has_room() const { return total(&Counters::inbox_bytes) < options_.inbox_bytes_max; }
+bool Shard::log_has_room(const Log& log) const {
+  if (log.is_inbox()) return total(&Counters::inbox_bytes) < options_.inbox_bytes_max;
+  return !streams_over_budget_.contains(log.name().log) && total(&Counters::stream_bytes) < options_.stream_bytes_max;
+}
 
 uint64_t Shard::total(Counter Counters::*counter) const {
   uint64_t sum = 0;
@@ -287,16 +291,21 @@ void Shard::on_tick(void* self) {
   for (const auto& [id, partition] : shard.partitions_) partition->tick();
 }
 
-void Shard::tell_end(PartitionId partition, uint64_t end) {
+void Shard::tell_end(LogName log, uint64_t end) {
   for (unsigned to = 0; to < shards_.size(); ++to) {
-    call(to, [partition, end](Shard& there) {
-      for (const auto& [id, reader] : there.readers_) reader->on_end(partition, end);
+    call(to, [log, end](Shard& there) {
+      for (const auto& [id, reader] : there.readers_) reader->on_end(log, end);
       if (!there.readers_.empty()) there.want_tick();
     });
   }
 }
 
 void Shard::register_reader(uint64_t id, Reader& reader) { readers_[id] = &reader; }
+
+Reader* Shard::find_reader(uint64_t id) const {
+  const auto it = readers_.find(id);
+  return it == readers_.end() ? nullptr : it->second;
+}
 
 void Shard::unregister_reader(uint64_t id) { readers_.erase(id); }
 

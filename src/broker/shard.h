@@ -22,6 +22,8 @@
 #include "broker/retained/topic_tree.h"
 #include "broker/routing/filter_index.h"
 #include "broker/session/session.h"
+#include "broker/stream/registry.h"
+#include "broker/stream/stream.h"
 #include "engine/store.h"
 #include "runtime/loop.h"
 
@@ -79,6 +81,10 @@ class Shard {
   // Holds for what waits, too: nothing leaves from now on that the new one does not allow.
   void set_policy(std::shared_ptr<const access::Policy> policy);
   const access::Policy& policy() const { return *policy_; }
+  // Runs on the core that declares streams.
+  void with_streams(UniqueFunction<void(StreamRegistry&)> act) {
+    call_owner(0, [act = std::move(act)](Shard& owner) mutable { act(*owner.registry_); });
+  }
   // More is posted to some core than it has handled: publishers should not be read for now.
   bool congested() const;
   // Waiting in memory for one session or group, at most. Walks all of them.
@@ -94,6 +100,7 @@ class Shard {
   Level options_level() const { return options_.level; }
   Counters& counters() { return counters_; }
   const Placement& placement() const { return *placement_; }
+  const std::map<PartitionId, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
   // The first of `count` ids that follow each other.
   MessageId next_message_id(std::size_t count = 1);
 
@@ -107,9 +114,23 @@ class Shard {
   bool wanted_durably(std::string_view topic) const { return durable_.any(topic); }
   // The budgets of all cores together; what other cores add in the same moment may pass them by a little.
   bool retained_has_room(const Message& message) const;
-  bool inbox_has_room() const;
+  bool log_has_room(const Log& log) const;
+  const StreamTable& streams() const { return *streams_; }
+  // Runs `act` on every core; done here when each has called what it was given.
+  void on_all_cores(const std::function<void(Shard&, UniqueFunction<void()>)>& act, UniqueFunction<void()> done);
+  // done when the other cores have heard all that this one has told them.
+  void barrier(UniqueFunction<void()> done);
+  // For StreamRegistry, which says when.
+  void expect_streams(StreamTableRef table);
+  void set_streams(StreamTableRef table);
+  void join_readers(const Stream& stream, UniqueFunction<void()> done);
+  void drop_stream(const Stream& stream);
+  bool over_budget(LogId stream) const { return streams_over_budget_.contains(stream); }
+  void set_over_budget(std::set<LogId> streams) { streams_over_budget_ = std::move(streams); }
+  // Is it stored because a stream captures its topic?
+  bool captured(std::string_view topic) const { return !streams_->empty() && streams_->of(topic) != nullptr; }
   void set_retained(const MessageRef& message);
-  void tell_end(PartitionId partition, uint64_t end);
+  void tell_end(LogName log, uint64_t end);
   void on_store_failed();
 
   // Makes a subscription's interest known where it matters and collects the answers. The subscription is in the
@@ -124,9 +145,10 @@ class Shard {
   void withdraw_durable(const Subscription& subscription, uint64_t reader, bool last_durable);
 
   void order_read(ReadOrder order);
-  void report_floor(PartitionId partition, uint64_t reader, uint64_t floor);
+  void report_floor(LogName log, uint64_t reader, uint64_t floor);
   void register_reader(uint64_t id, Reader& reader);
   void unregister_reader(uint64_t id);
+  Reader* find_reader(uint64_t id) const;
 
   // Commits operations in the partition of `key`, which lives here.
   void submit(std::string_view key, std::vector<engine::Operation> operations,
@@ -135,12 +157,14 @@ class Shard {
   void call(unsigned core, CallMail call);
   void call_owner(PartitionId partition, CallMail call) { this->call(placement_->core_of(partition), std::move(call)); }
   Partition& partition(PartitionId id) { return *partitions_.at(id); }
+  Log& log_at(LogName name) { return partition(name.partition).log(name.log); }
 
   Session* find_session(SessionId id);
   Session* find_session(std::string_view key);
   Group* find_group(uint64_t id);
   Group& group_for(std::string_view space, std::string_view group, std::string_view filter);
   void remove_group(Group& group);
+  uint64_t next_reader_id() { return (uint64_t{core()} << 48) | next_serial_++; }
   Session& add_session(const OpenRequest& request);
   void remove_session(Session& session);
   // At most one deadline per session; deadline 0 cancels. Monotonic.
@@ -167,15 +191,17 @@ class Shard {
   bool deliver_here(const Routed& routed, unsigned from);
   void deliver_here(const BurstRef& burst, unsigned from);
   void deliver_postponed();
+  void offer_to_replay(uint64_t id, const Routed& routed);
   bool match_here(const Message& message, std::size_t count, unsigned from);
   void add_candidate(Subscription& subscription, const Message& message, std::size_t count);
   template <typename What>
   bool post_to_interested(std::string_view topic, const What& what);
   std::vector<unsigned> owners_of(std::string_view filter) const;
+  static std::pair<LogName, uint64_t> register_reader(Log& log, const InterestRequest& request);
   InterestAnswer serve_interest(const InterestRequest& request);
   void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);
   void serve_read(const ReadOrder& order);
-  void finish_read(const ReadOrder& order, engine::ReadResult result);
+  void finish_read(const ReadOrder& order, uint64_t hidden, engine::ReadResult result);
   uint64_t total(Counter Counters::*counter) const;  // over all cores
   void count_damage(const ReadOrder& order, const engine::ReadResult& result);
   void withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable);
@@ -184,6 +210,7 @@ class Shard {
   static void on_due(void* self);
   void arm_due();
   void bury();
+  Status load_streams();
   Status load_partition(PartitionId id);
   Status load_sessions(PartitionId id);
   void announce_handshakes(UniqueFunction<void()> done);
@@ -196,6 +223,10 @@ class Shard {
   std::shared_ptr<const access::Policy> policy_;
   Counters& counters_;
   std::vector<Shard*> shards_;
+  StreamTableRef streams_ = std::make_shared<const StreamTable>();   // captured from now on
+  std::unique_ptr<StreamRegistry> registry_;  // on the core that owns partition 0
+  std::set<LogId> streams_over_budget_;
+  StreamTableRef coming_ = streams_;  // of which readers must know; some may not be captured yet
 
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
   boost::unordered_flat_set<std::unique_ptr<Session>, SessionByKey, SessionByKey> sessions_;
@@ -229,6 +260,7 @@ class Shard {
   bool routing_ = false;
   std::vector<std::pair<Routed, unsigned>> postponed_;  // routed from inside a delivery
   std::vector<Group*> groups_hit_;
+  std::vector<uint64_t> replays_hit_;
   bool running_ = false;
   std::vector<std::pair<SessionId, bool>> restored_;  // and whether they were connected
 

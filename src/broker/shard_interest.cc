@@ -49,6 +49,15 @@ void Shard::add_interest(Subscription& subscription, uint64_t reader, Places flo
   }
 }
 
+std::pair<LogName, uint64_t> Shard::register_reader(Log& log, const InterestRequest& request) {
+  uint64_t floor = log.end();
+  for (const auto& [known, at] : request.floors) {
+    if (known == log.name()) floor = std::min(floor, at);
+  }
+  log.set_reader(request.reader, floor);
+  return {log.name(), log.end()};
+}
+
 // At the owner, in one turn: what is routed to the asker after this answer is what the answer does not hold.
 InterestAnswer Shard::serve_interest(const InterestRequest& request) {
   InterestAnswer answer;
@@ -57,14 +66,11 @@ InterestAnswer Shard::serve_interest(const InterestRequest& request) {
     durable_.add(request.filter, request.reader);
     const bool wildcard = has_wildcard(request.filter);
     const PartitionId only = placement_->partition_of(request.filter);
+    std::vector<LogId> logs{LogId::inbox};
+    for (const Stream* stream : coming_->reached_by(request.filter)) logs.push_back(stream->log);
     for (const auto& [id, partition] : partitions_) {
       if (!wildcard && id != only) continue;
-      uint64_t floor = partition->end();
-      for (const auto& [known, at] : request.floors) {
-        if (known == id) floor = std::min(floor, at);
-      }
-      partition->set_reader(request.reader, floor);
-      answer.ends.emplace_back(id, partition->end());
+      for (const LogId log : logs) answer.ends.push_back(register_reader(partition->log(log), request));
     }
   }
   if (request.retained) {
@@ -79,10 +85,8 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   InterestOperation& waiting = it->second;
   Subscription& subscription = *waiting.subscription;
   subscription.waiting_cores &= ~(uint64_t{1} << from);
-  for (const auto& [partition, end] : answer.ends) {
-    const bool known = std::any_of(subscription.born.begin(), subscription.born.end(),
-                                   [p = partition](const auto& place) { return place.first == p; });
-    if (!known) subscription.born.push_back({partition, end});
+  for (const auto& [log, end] : answer.ends) {
+    if (!subscription.is_known(log)) subscription.born.push_back({log, end});
   }
   if (subscription.session != nullptr) subscription.session->join_log(answer.ends);
   if (subscription.group != nullptr) subscription.group->join_log(answer.ends);
@@ -143,14 +147,16 @@ void Shard::withdraw_here(const std::string& filter, unsigned from, bool unannou
 // ---- reading ----
 
 void Shard::order_read(ReadOrder order) {
-  call(placement_->core_of(order.partition), [order = std::move(order)](Shard& owner) { owner.serve_read(order); });
+  call(placement_->core_of(order.log.partition), [order = std::move(order)](Shard& owner) { owner.serve_read(order); });
 }
 
 void Shard::serve_read(const ReadOrder& order) {
   counters_.log_reads.add();
   engine::ReadRequest request;
-  request.partition = order.partition;
-  request.from = order.from;
+  request.partition = order.log.partition;
+  request.log = order.log.log;
+  const uint64_t first = order.replay ? log_at(order.log).first() : 0;
+  request.from = std::max(order.from, first);
   request.bytes_max = options_.log_read_bytes;
   const std::vector<std::string>& filters = order.filters->filters;
   if (filters.size() == 1 && !has_wildcard(filters.front())) {
@@ -160,15 +166,18 @@ void Shard::serve_read(const ReadOrder& order) {
       return std::any_of(list->filters.begin(), list->filters.end(), [&](const std::string& f) { return filter_matches(f, topic); });
     };
   }
-  store_.read(std::move(request), [this, order](engine::ReadResult result) { finish_read(order, std::move(result)); });
+  store_.read(std::move(request), [this, order, hidden = first - std::min(first, order.from)](engine::ReadResult result) {
+    finish_read(order, hidden, std::move(result));
+  });
 }
 
-void Shard::finish_read(const ReadOrder& order, engine::ReadResult result) {
+void Shard::finish_read(const ReadOrder& order, uint64_t hidden, engine::ReadResult result) {
   if (result.trimmed > 0) counters_.drop(Drop::trimmed, result.trimmed);
   if (!result.status) count_damage(order, result);
   if (!result.status && result.next <= order.from) return;  // unreadable as a whole: the reader stays where it is
-  ReadAnswer answer{order.partition, order.generation, std::move(result.records), result.next,
-                    result.next >= partition(order.partition).end()};
+  ReadAnswer answer{order.log, order.generation, std::move(result.records), result.next,
+                    result.next >= log_at(order.log).end()};
+  answer.missing = hidden + result.trimmed;
   call(order.core, [reader = order.reader, answer = std::move(answer)](Shard& there) mutable {
     const auto it = there.readers_.find(reader);
     if (it != there.readers_.end()) it->second->on_read(std::move(answer));
@@ -179,11 +188,11 @@ void Shard::count_damage(const ReadOrder& order, const engine::ReadResult& resul
   const uint64_t read = result.records.empty() ? order.from + result.trimmed : result.records.back().offset + 1;
   counters_.drop(Drop::damaged, result.next - std::min(read, result.next));
   log::error("broker", "a part of the log cannot be read and is skipped",
-             {{"partition", unsigned{order.partition}}, {"from", read}, {"to", result.next}, {"reason", result.status.error().reason}});
+             {{"partition", unsigned{order.log.partition}}, {"log", static_cast<uint32_t>(order.log.log)}, {"from", read}, {"to", result.next}, {"reason", result.status.error().reason}});
 }
 
-void Shard::report_floor(PartitionId id, uint64_t reader, uint64_t floor) {
-  call_owner(id, [id, reader, floor](Shard& owner) { owner.partition(id).set_floor(reader, floor); });
+void Shard::report_floor(LogName log, uint64_t reader, uint64_t floor) {
+  call_owner(log.partition, [log, reader, floor](Shard& owner) { owner.log_at(log).set_floor(reader, floor); });
 }
 
 }  // namespace arena::broker

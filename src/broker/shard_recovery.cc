@@ -17,6 +17,7 @@ Status at_key(std::string_view what, const engine::KeyValue& entry, const Error&
 }  // namespace
 
 Status Shard::load() {
+  if (Status status = load_streams(); !status) return status;
   for (const auto& [id, partition] : partitions_) {
     if (Status status = load_partition(id); !status) return status;
   }
@@ -82,6 +83,7 @@ void Shard::announce(UniqueFunction<void()> done) {
 
 void Shard::start() {
   running_ = true;
+  if (registry_) registry_->start();
   std::vector<std::pair<SessionId, bool>> restored = std::move(restored_);
   restored_.clear();
   for (const auto& [id, connected] : restored) {

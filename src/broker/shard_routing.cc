@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/replay.h"
 #include "broker/shard.h"
 
 namespace arena::broker {
@@ -48,6 +49,7 @@ bool Shard::deliver_here(const Routed& routed, unsigned from) {
   const bool matched = match_here(*routed.message, 1, from);
   for (std::size_t i = 0; i < candidates_used_; ++i) candidates_[i].session->take(routed, candidates_[i].merged);
   for (std::size_t i = 0; i < groups_hit_.size(); ++i) groups_hit_[i]->offer(routed);
+  for (std::size_t i = 0; i < replays_hit_.size(); ++i) offer_to_replay(replays_hit_[i], routed);
   routing_ = false;
   deliver_postponed();
   return matched;
@@ -65,6 +67,9 @@ void Shard::deliver_here(const BurstRef& burst, unsigned from) {
   for (std::size_t i = 0; i < groups_hit_.size(); ++i) {
     for (const Routed& single : routed.singles()) groups_hit_[i]->offer(single);
   }
+  for (std::size_t i = 0; i < replays_hit_.size(); ++i) {
+    for (const Routed& single : routed.singles()) offer_to_replay(replays_hit_[i], single);
+  }
   routing_ = false;
   deliver_postponed();
 }
@@ -77,17 +82,25 @@ void Shard::deliver_postponed() {
   }
 }
 
+// One that was ended by a delivery before is not there any more.
+void Shard::offer_to_replay(uint64_t id, const Routed& routed) {
+  if (Reader* reader = find_reader(id)) static_cast<Replay*>(reader)->offer(routed);
+}
+
 // Fills candidates_ and groups_hit_ for `count` messages like this one; nothing is delivered in here, so the index stands still.
 bool Shard::match_here(const Message& message, std::size_t count, unsigned from) {
   candidates_used_ = 0;
   groups_hit_.clear();
+  replays_hit_.clear();
   matches_.clear();
   index_.match(message.topic, matches_);
   const uint64_t from_bit = uint64_t{1} << from;
   for (FilterIndex::Value value : matches_) {
     Subscription& subscription = *reinterpret_cast<Subscription*>(value);
     if ((subscription.waiting_cores & from_bit) != 0) continue;
-    if (subscription.group != nullptr) {
+    if (subscription.replay) {
+      replays_hit_.push_back(subscription.group_id);
+    } else if (subscription.group != nullptr) {
       groups_hit_.push_back(subscription.group);
     } else {
       add_candidate(subscription, message, count);
@@ -113,6 +126,7 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
     fresh.merged.guarantee = Guarantee::at_most_once;
     fresh.merged.retained = false;
     fresh.merged.durable = false;
+    fresh.merged.positions = false;
     fresh.merged.slow = SlowPolicy::drop_oldest;
     fresh.merged.ids.clear();
   }
@@ -121,6 +135,7 @@ void Shard::add_candidate(Subscription& subscription, const Message& message, st
   merged.guarantee = std::max(merged.guarantee, guarantee);
   merged.retained = merged.retained || (request.keep_retained_flag && message.retain);
   merged.durable = merged.durable || (subscription.durable && guarantee != Guarantee::at_most_once);
+  merged.positions = merged.positions || request.positions;
   merged.slow = std::max(merged.slow, request.slow.value_or(SlowPolicy::drop_oldest));
   if (request.id != 0) merged.ids.push_back(request.id);
 }

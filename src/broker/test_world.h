@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/shard.h"
+#include "broker/stream/from.h"
 #include "engine/memory/memory_store.h"
 #include "runtime/sim_loop.h"
 
@@ -47,6 +48,32 @@ class World {
   }
   Shard& shard(unsigned core) { return *shards_[core]; }
   unsigned cores() const { return static_cast<unsigned>(shards_.size()); }
+  // Asks for streams as an operator does; tells how it ended.
+  Result<Stream> create_stream(const std::string& name, std::vector<std::string> filters, Retention retention = {}, uint64_t budget = 0) {
+    std::optional<Result<Stream>> result;
+    StreamConfig config{name, std::move(filters), retention, budget};
+    shards_[0]->with_streams([this, &result, config](StreamRegistry& registry) {
+      registry.create(config, [&result](Result<Stream> got) { result = std::move(got); });
+    });
+    EXPECT_TRUE(settle([&] { return result.has_value(); })) << "no answer to creating the stream " << name;
+    return std::move(*result);
+  }
+  std::vector<StreamInfo> streams() {
+    std::optional<std::vector<StreamInfo>> infos;
+    shards_[0]->with_streams([&infos](StreamRegistry& registry) {
+      registry.list([&infos](std::vector<StreamInfo> got) { infos = std::move(got); });
+    });
+    EXPECT_TRUE(settle([&] { return infos.has_value(); }));
+    return std::move(*infos);
+  }
+  Status change_streams(void (StreamRegistry::*change)(std::string, StreamRegistry::Done<Unit>), const std::string& name) {
+    std::optional<Status> status;
+    shards_[0]->with_streams([&status, change, name](StreamRegistry& registry) {
+      (registry.*change)(name, [&status](Status got) { status = std::move(got); });
+    });
+    EXPECT_TRUE(settle([&] { return status.has_value(); }));
+    return std::move(*status);
+  }
   bool settle(UniqueFunction<bool()> done) { return sim_->run_until(std::move(done), 20'000); }
   void run_ms(int64_t ms) { sim_->run_for(ms); }
   uint64_t dropped(Drop reason) {
@@ -100,6 +127,8 @@ struct Got {
   bool redelivered;
   bool retained;
   std::vector<uint32_t> ids;
+  std::optional<std::pair<LogName, uint64_t>> position;
+  std::string gap;  // what the message says of a gap
 };
 
 // A client without a protocol. Acknowledges at once unless told otherwise.
@@ -142,6 +171,18 @@ class Peer final : public SessionSink {
     session_->subscribe({request}, cookie);
     EXPECT_TRUE(world_.settle([&] { return subscribed_.contains(cookie); })) << "no answer to subscribe " << filter;
     return subscribed_[cookie];
+  }
+  SubscribeStatus replay(const std::string& filter, const std::string& from, Guarantee granted = Guarantee::at_least_once) {
+    SubscribeOrder order;
+    order.filter = filter;
+    order.granted = granted;
+    order.positions = true;
+    order.from = parse_from(from, world_.sim().loop(0).wall_ms()).value();
+    order.replay_name = "replay " + filter;
+    const uint64_t cookie = ++cookie_;
+    session_->subscribe({std::move(order)}, cookie);
+    EXPECT_TRUE(world_.settle([&] { return subscribed_.contains(cookie); })) << "no answer to replay " << filter;
+    return subscribed_[cookie].at(0).status;
   }
   bool unsubscribe(const std::string& filter, const std::string& group = "") {
     const uint64_t cookie = ++cookie_;
@@ -194,7 +235,8 @@ class Peer final : public SessionSink {
   DeliverResult deliver(const Delivery& delivery) override {
     received.push_back({delivery.message->topic, delivery.message->payload, delivery.guarantee, delivery.tag,
                         delivery.redelivered, delivery.retained,
-                        {delivery.subscription_ids.begin(), delivery.subscription_ids.end()}});
+                        {delivery.subscription_ids.begin(), delivery.subscription_ids.end()},
+                        delivery.position == nullptr ? std::nullopt : std::optional(*delivery.position), gap_of(*delivery.message)});
     if (delivery.tag == 0 || !auto_settle) return DeliverResult::sent;
     later([this, tag = delivery.tag, guarantee = delivery.guarantee] {
       if (guarantee == Guarantee::at_least_once) {
@@ -207,7 +249,7 @@ class Peer final : public SessionSink {
   }
   bool deliver_burst(const BurstRef& burst) override {
     for (std::size_t i = 0; i < burst->size(); ++i) {
-      received.push_back({burst->head().topic, std::string(burst->payload(i)), Guarantee::at_most_once, 0, false, false, {}});
+      received.push_back({burst->head().topic, std::string(burst->payload(i)), Guarantee::at_most_once, 0, false, false, {}, {}, {}});
     }
     return true;
   }
@@ -240,6 +282,13 @@ class Peer final : public SessionSink {
   std::string user;  // empty: anonymous
 
  private:
+  static std::string gap_of(const Message& message) {
+    if (!message.extras) return {};
+    for (const Header& header : message.extras->headers) {
+      if (header.first == "arena-gap") return header.second;
+    }
+    return {};
+  }
   // As a real client would: in a later turn, if the connection still stands.
   void later(UniqueFunction<void()> act) {
     Shard& home = world_.home(client_, user);

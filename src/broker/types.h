@@ -19,7 +19,10 @@
 
 namespace arena::broker {
 
+using engine::LogId;
+using engine::LogName;
 using engine::PartitionId;
+using Places = std::vector<std::pair<LogName, uint64_t>>;  // an offset in each of some logs
 
 class Session;
 
@@ -38,6 +41,8 @@ struct Options {
   std::size_t retained_messages_max = 1'000'000;
   std::size_t retained_bytes_max = std::size_t{1} << 30;
   std::size_t inbox_bytes_max = std::size_t{1} << 30;        // all partitions together
+  std::size_t streams_max = 64;
+  std::size_t stream_bytes_max = std::size_t{8} << 30;       // all streams together
   std::size_t cross_core_bytes_max = 16 << 20;               // posted to one core and not yet handled
   std::size_t log_read_bytes = 256 << 10;                    // a reader that is behind gets about so much at once
   uint32_t session_expiry_max_s = 7 * 24 * 3600;             // kNever: no ceiling
@@ -83,12 +88,37 @@ struct SubscribeRequest {
   Guarantee granted = Guarantee::at_most_once;
   bool no_local = false;
   bool keep_retained_flag = false;     // forwarded copies keep the publisher's retain flag
+  bool positions = false;              // deliveries say where their message is stored
   RetainedOnSubscribe retained = RetainedOnSubscribe::always;
   std::optional<SlowPolicy> slow;      // unset: as the policy or the options say; set from then on
   uint32_t id = 0;                     // the subscriber's own label, echoed on deliveries; 0: none
 };
 
-enum class SubscribeStatus : uint8_t { granted, denied, quota, failed };
+// Where a replay of streams begins.
+struct ReplayFrom {
+  enum class Kind : uint8_t { earliest, latest, offset, time, after };
+  Kind kind = Kind::earliest;
+  uint64_t offset = 0;                 // in each partition
+  int64_t time_ms = 0;                 // Unix: the first published then or later
+  Places after;                        // what follows these; logs that are not named from their beginning
+};
+
+// A subscription as it is asked for. With `from` it is a replay: what the streams that the filter reaches hold from there
+// on, then what is published. It lasts as long as its connection.
+struct SubscribeOrder : SubscribeRequest {
+  SubscribeOrder() = default;
+  SubscribeOrder(SubscribeRequest request) : SubscribeRequest(std::move(request)) {}
+  std::optional<ReplayFrom> from;
+  std::string replay_name;             // what to call it when unsubscribing
+};
+
+enum class SubscribeStatus : uint8_t {
+  granted,
+  denied,
+  quota,
+  failed,
+  no_stream,  // a replay of what no stream captures
+};
 struct SubscribeOutcome {
   SubscribeStatus status = SubscribeStatus::granted;
   Guarantee granted = Guarantee::at_most_once;
@@ -102,6 +132,8 @@ struct Delivery {
   bool redelivered = false;
   bool retained = false;     // what the retain flag shall say
   std::span<const uint32_t> subscription_ids;
+  // Where the message is stored, for those who asked; not every message is.
+  const std::pair<LogName, uint64_t>* position = nullptr;
 };
 
 enum class DeliverResult : uint8_t {

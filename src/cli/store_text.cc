@@ -18,9 +18,9 @@ using engine::StoreStats;
 uint64_t keys_of(const PartitionStats& stats, Space space) { return stats.keys[static_cast<std::size_t>(space) - 1]; }
 
 std::string keys_json(const PartitionStats& stats) {
-  return fmt::format("\"sessions\":{},\"groups\":{},\"retained\":{},\"due\":{},\"handshakes\":{}", keys_of(stats, Space::sessions),
+  return fmt::format("\"sessions\":{},\"groups\":{},\"retained\":{},\"due\":{},\"handshakes\":{},\"streams\":{},\"published\":{}", keys_of(stats, Space::sessions),
                      keys_of(stats, Space::groups), keys_of(stats, Space::retained), keys_of(stats, Space::due),
-                     keys_of(stats, Space::handshakes));
+                     keys_of(stats, Space::handshakes), keys_of(stats, Space::streams), keys_of(stats, Space::published));
 }
 
 void append_field(std::string& out, const char* name, const std::string& text) {

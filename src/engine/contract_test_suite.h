@@ -140,6 +140,30 @@ TYPED_TEST_P(StoreContract, PartitionsAreApart) {
   EXPECT_TRUE(this->read(this->request(1)).records.empty());
 }
 
+TYPED_TEST_P(StoreContract, OneBatchMayAppendToSeveralLogs) {
+  const LogId stream{7};
+  Batch batch = this->records(1, 0, {contract_message("t", "inbox 0")});
+  batch.appends.push_back({stream, 5, {contract_message("s", "stream 5"), contract_message("s", "stream 6")}});
+  batch.operations.push_back(this->put("k", "v"));
+  ASSERT_EQ(this->commit(std::move(batch)), CommitStatus::committed);
+  Batch below = this->records(1, 1, {contract_message("t", "inbox 1")});
+  below.appends.push_back({stream, 6, {contract_message("s", "again")}});
+  EXPECT_EQ(this->commit(std::move(below)), CommitStatus::refused) << "one of them is wrong: none is written";
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(this->store().bounds(1, LogId::inbox).end, 1u);
+    EXPECT_EQ(this->store().bounds(1, stream).end, 7u);
+    EXPECT_EQ(this->payloads(this->read(this->request(1))), (std::vector<std::string>{"inbox 0"}));
+    ReadRequest request = this->request(1);
+    request.log = stream;
+    EXPECT_EQ(this->payloads(this->read(std::move(request))), (std::vector<std::string>{"stream 5", "stream 6"}));
+    EXPECT_EQ(this->value(1, "k"), "v");
+    this->harness.reopen();
+  }
+  this->store().trim(1, stream, 6);
+  EXPECT_EQ(this->store().bounds(1, stream).start, 6u);
+  EXPECT_EQ(this->store().bounds(1, LogId::inbox).start, 0u) << "each log has its own start";
+}
+
 TYPED_TEST_P(StoreContract, ReadsARange) {
   this->fill(1, 0, 10);
   const ReadResult middle = this->read(this->request(1, 3, 6));
@@ -418,7 +442,7 @@ TYPED_TEST_P(StoreContract, CallbacksMayUseTheStore) {
 
 REGISTER_TYPED_TEST_SUITE_P(StoreContract, StartsEmpty, ReturnsWhatWasCommittedUnchanged, BatchIsAllOrNothing,
                             AnsweredMeansItSurvives, CommitsOfAPartitionKeepTheirOrder, RefusesWhatIsWrong,
-                            PartitionsAreApart, ReadsARange, ReadsAcrossHoles, ReadsInStepsWithinTheByteLimit,
+                            PartitionsAreApart, OneBatchMayAppendToSeveralLogs, ReadsARange, ReadsAcrossHoles, ReadsInStepsWithinTheByteLimit,
                             StopsAfterLookingAtMuch, ReadsOneTopic, ReadsOneTopicOutOfLargeBatchesAndAfterTrimming,
                             ReadsByFilter, TrimHidesAtOnceAndReaderIsToldHowMuch, TrimInsideABlockHidesItsFront,
                             LargeRecordsAndBatches, ScansKeysInOrder, OperationsApplyInTheirOrder,

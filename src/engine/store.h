@@ -5,6 +5,7 @@
 // owns. Callbacks run on that core, in a later turn, never inside the call.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -19,8 +20,15 @@ namespace arena::engine {
 
 using PartitionId = uint16_t;
 
-// Logs inside a partition. Named streams will have ids of their own.
+// Logs inside a partition: what no stream captures, and one for each named stream, whose id is never used again.
 enum class LogId : uint32_t { inbox = 0 };
+
+// One log of one partition.
+struct LogName {
+  PartitionId partition = 0;
+  LogId log = LogId::inbox;
+  friend auto operator<=>(const LogName&, const LogName&) = default;
+};
 
 // Key-value spaces inside a partition; keys are ordered bytes.
 enum class Space : uint8_t {
@@ -29,6 +37,8 @@ enum class Space : uint8_t {
   retained = 3,    // last values, by topic
   due = 4,         // be64 Unix ms, then what is due: wills, session expiry
   handshakes = 5,  // inbound exactly-once handshakes: {incarnation, tag} -> offset
+  streams = 6,     // in partition 0: the named streams, by their log's id
+  published = 7,   // what was published under an id or by a producer, so that it is not stored again
 };
 
 struct Operation {
@@ -39,15 +49,20 @@ struct Operation {
   std::string value;  // put: the value; erase_range: one past the last key, empty: to the end of the space
 };
 
-// All of it becomes durable, or none. Names one partition; what spans partitions is two commits.
-struct Batch {
-  PartitionId partition = 0;
+// Records for the end of one log.
+struct Append {
   LogId log = LogId::inbox;
   // Offset of the first record; later records follow without holes. Given by the partition's owner, who is the
   // only writer. It must not be below the log's end; a hole between the end and it is allowed. Ignored when there
   // are no records.
   uint64_t base_offset = 0;
   std::vector<MessageRef> records;
+};
+
+// All of it becomes durable, or none. Names one partition; what spans partitions is two commits.
+struct Batch {
+  PartitionId partition = 0;
+  std::vector<Append> appends;  // at most one to a log
   std::vector<Operation> operations;
 };
 

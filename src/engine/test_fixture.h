@@ -32,11 +32,10 @@ class StoreContract : public testing::Test {
 
   Store& store() { return harness.store(); }
 
-  static Batch records(PartitionId partition, uint64_t base, std::vector<MessageRef> messages) {
+  static Batch records(PartitionId partition, uint64_t base, std::vector<MessageRef> messages, LogId log = LogId::inbox) {
     Batch batch;
     batch.partition = partition;
-    batch.base_offset = base;
-    batch.records = std::move(messages);
+    batch.appends.push_back({log, base, std::move(messages)});
     return batch;
   }
   static Batch operation(PartitionId partition, Operation operation) {

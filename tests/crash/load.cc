@@ -7,6 +7,7 @@
 namespace arena::crash {
 namespace {
 
+using engine::Append;
 using engine::Batch;
 using engine::CommitStatus;
 using engine::Operation;
@@ -98,7 +99,8 @@ void Load::submit(PartitionId partition) {
   Step step;
   Batch batch;
   batch.partition = partition;
-  batch.base_offset = expected.end;
+  Append& append = batch.appends.emplace_back();
+  append.base_offset = expected.end;
   for (uint64_t count = random_.below(6); count > 0; --count) {
     const uint64_t offset = expected.end + step.payloads.size();
     const uint64_t bytes = random_.below(50) == 0 ? random_.below(200'000) : random_.below(2000);
@@ -107,7 +109,7 @@ void Load::submit(PartitionId partition) {
     auto* made = new Message;
     made->topic = topic_of(offset);
     made->payload = step.payloads.back();
-    batch.records.emplace_back(made);
+    append.records.emplace_back(made);
   }
   step.keys[kStepKey] = std::to_string(expected.steps.size() + 1);
   const std::string key = "key " + std::to_string(random_.below(8));

@@ -152,22 +152,25 @@ uint64_t Broker::dropped(broker::Drop reason) const {
 
 bool Broker::is_stored(const std::string& topic, const std::string& payload) const {
   const auto id = placement_->partition_of(topic);
+  const auto holds = [&](const auto& log) {
+    engine::ReadRequest request;
+    request.partition = id;
+    request.topic = topic;
+    request.bytes_max = request.scan_bytes_max = SIZE_MAX;
+    const engine::ReadResult result = log.second.read(request);
+    return std::any_of(result.records.begin(), result.records.end(),
+                       [&](const engine::Record& record) { return record.message->payload.starts_with(payload); });
+  };
   const auto& logs = disk_.partition(id)->logs;
-  const auto log = logs.find(engine::LogId::inbox);
-  if (log == logs.end()) return false;
-  engine::ReadRequest request;
-  request.partition = id;
-  request.topic = topic;
-  request.bytes_max = request.scan_bytes_max = SIZE_MAX;
-  const engine::ReadResult result = log->second.read(request);
-  return std::any_of(result.records.begin(), result.records.end(),
-                     [&](const engine::Record& record) { return record.message->payload.starts_with(payload); });
+  return std::any_of(logs.begin(), logs.end(), holds);
 }
 
 Broker::Settled Broker::settled() const {
   Settled out;
   Logs logs;
-  for (engine::PartitionId id = 0; id < options_.partitions; ++id) logs.push_back(log_of(id));
+  for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
+    for (const auto& [log, stored] : disk_.partition(id)->logs) logs[{id, log}] = records_of(id, stored);
+  }
   for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
     for (const auto& [space, entries] : disk_.partition(id)->spaces) {
       for (const auto& [key, value] : entries) {
@@ -190,7 +193,9 @@ void Broker::add_settled(const std::vector<broker::CursorRecord>& cursors, const
   std::set<std::string> open;  // stored more than once, and not done with everywhere
   for (const broker::CursorRecord& cursor : cursors) {
     const std::set<uint64_t> above(cursor.settled.begin(), cursor.settled.end());
-    for (const engine::Record& stored : logs[cursor.partition]) {
+    const auto log = logs.find(cursor.log);
+    if (log == logs.end()) continue;
+    for (const engine::Record& stored : log->second) {
       const bool is_done = stored.offset < cursor.floor || above.contains(stored.offset);
       (is_done ? settled : open).insert(stored.message->payload);
     }
@@ -198,14 +203,11 @@ void Broker::add_settled(const std::vector<broker::CursorRecord>& cursors, const
   for (const std::string& payload : open) settled.erase(payload);
 }
 
-std::vector<engine::Record> Broker::log_of(engine::PartitionId id) const {
-  const auto& logs = disk_.partition(id)->logs;
-  const auto log = logs.find(engine::LogId::inbox);
-  if (log == logs.end()) return {};
+std::vector<engine::Record> Broker::records_of(engine::PartitionId id, const engine::MemoryLog& log) {
   engine::ReadRequest request;
   request.partition = id;
   request.bytes_max = request.scan_bytes_max = SIZE_MAX;
-  return log->second.read(request).records;
+  return log.read(request).records;
 }
 
 uint64_t Broker::stray_receipts() const {

@@ -51,8 +51,8 @@ class Broker {
   };
   void boot();
   void halt();
-  using Logs = std::vector<std::vector<engine::Record>>;  // by partition
-  std::vector<engine::Record> log_of(engine::PartitionId id) const;
+  using Logs = std::map<engine::LogName, std::vector<engine::Record>>;
+  static std::vector<engine::Record> records_of(engine::PartitionId id, const engine::MemoryLog& log);
   static void add_settled(const std::vector<broker::CursorRecord>& cursors, const Logs& logs, std::set<std::string>& settled);
 
   runtime::SimWorld& world_;

@@ -6,23 +6,40 @@
 namespace arena::broker {
 namespace {
 
-constexpr uint8_t kVersion = 1;
-// A corrupt count must not make us reserve the moon: lists are read while bytes last.
-using Places = std::vector<std::pair<PartitionId, uint64_t>>;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersionInbox = 1;  // its places name no log: all lie in $inbox
+
+// Reads lists while bytes last: a corrupt count must not make us reserve the moon.
+struct RecordReader : WireReader {
+  explicit RecordReader(std::string_view bytes) : WireReader(bytes), version(be<uint8_t>()) {}
+  bool known() const { return version == kVersion || version == kVersionInbox; }
+  LogName log() {
+    LogName name;
+    name.partition = be<PartitionId>();
+    if (version != kVersionInbox) name.log = static_cast<LogId>(be<uint32_t>());
+    return name;
+  }
+  const uint8_t version;
+};
+
+void put_log(std::string& out, LogName name) {
+  put_be(out, name.partition);
+  put_be(out, static_cast<uint32_t>(name.log));
+}
 
 void put_places(std::string& out, const Places& places) {
   put_be(out, static_cast<uint32_t>(places.size()));
-  for (const auto& [partition, offset] : places) {
-    put_be(out, partition);
+  for (const auto& [log, offset] : places) {
+    put_log(out, log);
     put_be(out, offset);
   }
 }
 
-Places read_places(WireReader& in) {
+Places read_places(RecordReader& in) {
   Places places;
   for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) {
-    const auto partition = in.be<PartitionId>();
-    places.emplace_back(partition, in.be<uint64_t>());
+    const LogName log = in.log();
+    places.emplace_back(log, in.be<uint64_t>());
   }
   return places;
 }
@@ -30,18 +47,18 @@ Places read_places(WireReader& in) {
 void put_cursors(std::string& out, const std::vector<CursorRecord>& cursors) {
   put_be(out, static_cast<uint32_t>(cursors.size()));
   for (const CursorRecord& cursor : cursors) {
-    put_be(out, cursor.partition);
+    put_log(out, cursor.log);
     put_be(out, cursor.floor);
     put_be(out, static_cast<uint32_t>(cursor.settled.size()));
     for (uint64_t offset : cursor.settled) put_be(out, offset);
   }
 }
 
-std::vector<CursorRecord> read_cursors(WireReader& in) {
+std::vector<CursorRecord> read_cursors(RecordReader& in) {
   std::vector<CursorRecord> cursors;
   for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) {
     CursorRecord cursor;
-    cursor.partition = in.be<PartitionId>();
+    cursor.log = in.log();
     cursor.floor = in.be<uint64_t>();
     for (uint32_t n = in.be<uint32_t>(); n > 0 && !in.failed(); --n) cursor.settled.push_back(in.be<uint64_t>());
     cursors.push_back(std::move(cursor));
@@ -55,12 +72,12 @@ void put_subscription(std::string& out, const SubscriptionRecord& record) {
   put_text(out, request.group);
   put_be(out, static_cast<uint8_t>(request.granted));
   put_be(out, static_cast<uint8_t>((request.no_local ? 1 : 0) | (request.keep_retained_flag ? 2 : 0) |
-                               (static_cast<uint8_t>(request.slow.value_or(SlowPolicy::drop_oldest)) << 2)));
+                               (static_cast<uint8_t>(request.slow.value_or(SlowPolicy::drop_oldest)) << 2) | (request.positions ? 16 : 0)));
   put_be(out, request.id);
   put_places(out, record.born);
 }
 
-SubscriptionRecord read_subscription(WireReader& in) {
+SubscriptionRecord read_subscription(RecordReader& in) {
   SubscriptionRecord record;
   record.request.filter = in.text();
   record.request.group = in.text();
@@ -69,6 +86,7 @@ SubscriptionRecord read_subscription(WireReader& in) {
   record.request.no_local = (flags & 1) != 0;
   record.request.keep_retained_flag = (flags & 2) != 0;
   record.request.slow = static_cast<SlowPolicy>((flags >> 2) & 3);
+  record.request.positions = (flags & 16) != 0;
   record.request.id = in.be<uint32_t>();
   record.born = read_places(in);
   return record;
@@ -79,12 +97,12 @@ void put_window(std::string& out, const std::vector<WindowRecord>& window) {
   for (const WindowRecord& entry : window) {
     put_be(out, entry.tag);
     put_be(out, static_cast<uint8_t>((entry.received ? 1 : 0) | (entry.stored ? 2 : 0)));
-    put_be(out, entry.partition);
+    put_log(out, entry.log);
     put_be(out, entry.offset);
   }
 }
 
-std::vector<WindowRecord> read_window(WireReader& in) {
+std::vector<WindowRecord> read_window(RecordReader& in) {
   std::vector<WindowRecord> window;
   for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) {
     WindowRecord entry;
@@ -92,7 +110,7 @@ std::vector<WindowRecord> read_window(WireReader& in) {
     const auto flags = in.be<uint8_t>();
     entry.received = (flags & 1) != 0;
     entry.stored = (flags & 2) != 0;
-    entry.partition = in.be<PartitionId>();
+    entry.log = in.log();
     entry.offset = in.be<uint64_t>();
     window.push_back(entry);
   }
@@ -124,8 +142,8 @@ std::string encode(const SessionRecord& record) {
 }
 
 Result<SessionRecord> decode_session(std::string_view bytes) {
-  WireReader in(bytes);
-  if (in.be<uint8_t>() != kVersion) return fail("session record of an unknown version");
+  RecordReader in(bytes);
+  if (!in.known()) return fail("session record of an unknown version");
   SessionRecord record;
   record.principal.space = in.text();
   record.principal.name = in.text();
@@ -165,8 +183,8 @@ std::string encode(const GroupRecord& record) {
 }
 
 Result<GroupRecord> decode_group(std::string_view bytes) {
-  WireReader in(bytes);
-  if (in.be<uint8_t>() != kVersion) return fail("group record of an unknown version");
+  RecordReader in(bytes);
+  if (!in.known()) return fail("group record of an unknown version");
   GroupRecord record;
   record.space = in.text();
   record.group = in.text();

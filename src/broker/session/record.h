@@ -15,11 +15,11 @@ namespace arena::broker {
 
 struct SubscriptionRecord {
   SubscribeRequest request;
-  std::vector<std::pair<PartitionId, uint64_t>> born;  // per partition: records below are not mine through it
+  std::vector<std::pair<LogName, uint64_t>> born;  // per log: records below are not mine through it
 };
 
 struct CursorRecord {
-  PartitionId partition = 0;
+  LogName log;
   uint64_t floor = 0;
   std::vector<uint64_t> settled;  // above the floor
 };
@@ -28,7 +28,7 @@ struct CursorRecord {
 struct WindowRecord {
   uint16_t tag = 0;
   bool received = false;         // only its release is left to do
-  PartitionId partition = 0;
+  LogName log;
   uint64_t offset = 0;
   bool stored = false;           // the place is that of my own record in the log
 };
@@ -54,7 +54,7 @@ struct GroupRecord {
   std::string space;
   std::string group;
   std::string filter;
-  std::vector<std::pair<PartitionId, uint64_t>> born;
+  std::vector<std::pair<LogName, uint64_t>> born;
   std::vector<CursorRecord> cursors;
 };
 

@@ -85,7 +85,7 @@ void Session::tidy() {
   if (!rare_) return;
   const Rare& mine = *rare_;
   if (mine.inbound.empty() && mine.owner_bound.empty() && mine.answers.empty() && mine.restored_tags.empty() &&
-      mine.stale_due_keys.empty() && mine.due_key.empty() && mine.releasing.empty()) {
+      mine.stale_due_keys.empty() && mine.replays.empty() && mine.due_key.empty() && mine.releasing.empty()) {
     rare_.reset();
   }
 }
@@ -115,6 +115,7 @@ void Session::release_sink(DetachKind kind, std::optional<uint32_t> expiry_s) {
   started_ = false;
   ++attachment_;
   if (rare_) rare_->answers.clear();
+  end_replays();
   tidy();
   shard_.counters().sessions_connected.sub();
   if (expiry_s) expiry_s_ = std::min(*expiry_s, shard_.options().session_expiry_max_s);
@@ -171,6 +172,7 @@ void Session::end() {
     shard_.counters().sessions_connected.sub();
   }
   set_due(0);
+  end_replays();
   if (will_) fire_will();
   return_group_window();
   for (const Outstanding& entry : window_.entries()) {
@@ -260,7 +262,7 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
   shard_.counters().published.add();
   shard_.counters().published_bytes.add(message->payload.size());
   const PartitionId partition = shard_.placement().partition_of(message->topic);
-  bool through_owner = message->guarantee != Guarantee::at_most_once || message->retain;
+  bool through_owner = message->guarantee != Guarantee::at_most_once || message->retain || shard_.captured(message->topic);
   if (message->guarantee == Guarantee::at_most_once) {
     // While an earlier one waits with the owner, this one must not overtake it.
     through_owner = through_owner || owner_bound(partition);
@@ -282,16 +284,17 @@ void Session::publish(std::unique_ptr<Burst> burst) {
   shard_.counters().published.add(burst->size());
   shard_.counters().published_bytes.add(burst->payload_bytes());
   const BurstRef shared(burst.release());
-  if (!rare_ || rare_->owner_bound.empty()) {
+  const bool captured = shard_.captured(shared->head().topic);
+  if (!captured && (!rare_ || rare_->owner_bound.empty())) {
     shard_.route(shared);
     return;
   }
   const PartitionId partition = shard_.placement().partition_of(shared->head().topic);
-  if (!owner_bound(partition)) {
+  if (!captured && !owner_bound(partition)) {
     shard_.route(shared);
     return;
   }
-  // An earlier one waits with the owner: these follow it there.
+  // They are stored there, or an earlier one waits with the owner: these follow it.
   for (std::size_t i = 0; i < shared->size(); ++i) {
     ++rare().owner_bound[partition];
     shard_.publish(shared->message(i), Origin{id_, attachment_, 0, true, 0, incarnation_, {}}, true);

@@ -20,6 +20,7 @@
 #include "base/ring.h"
 #include "broker/counters.h"
 #include "broker/mail.h"
+#include "broker/replay.h"
 #include "broker/session/feed.h"
 #include "broker/session/last_values.h"
 #include "broker/session/subscriptions.h"
@@ -34,6 +35,7 @@ struct Merged {
   Guarantee guarantee = Guarantee::at_most_once;
   bool retained = false;
   bool durable = false;           // through a durable subscription: the cursor decides
+  bool positions = false;
   SlowPolicy slow = SlowPolicy::drop_oldest;
   std::vector<uint32_t> ids;
 };
@@ -54,7 +56,7 @@ class Session final : public Reader {
   // Ends the inbound exactly-once handshake; answered by SessionSink::released.
   void release(uint16_t tag, uint64_t cookie);
   // Filters are treated one after the other; one answer for all.
-  void subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie);
+  void subscribe(std::vector<SubscribeOrder> orders, uint64_t cookie);
   struct FilterName {
     std::string group;
     std::string filter;
@@ -99,6 +101,9 @@ class Session final : public Reader {
   void take(RoutedBurst& routed, const Merged& merged);
   // From a shared group.
   void take_from_group(Item item);
+  // From a replay of this session, which looks for room before it reads or takes.
+  void take_replayed(Item item);
+  bool has_room_for_replay() const { return open_for_sending() && waiting_bytes_ < queued_bytes_max() / 4; }
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
   bool may_read(Subscription& subscription, std::string_view topic);
   // The policy has changed: what has not left yet and may not be read any more stays here.
@@ -106,8 +111,10 @@ class Session final : public Reader {
   // Owners' answers: these logs concern me, and end here.
   void join_log(const Places& ends);
   void on_read(ReadAnswer answer) override;
-  void on_end(PartitionId partition, uint64_t end) override;
+  void on_end(LogName log, uint64_t end) override;
   void on_tick() override;
+  void on_stream_added(const Stream& stream, std::vector<LogName>& joined) override;
+  void on_stream_removed(const Stream& stream) override;
   bool dirty() const { return dirty_settled_ > 0 || dirty_; }
   // The put of my record; clears dirty.
   engine::Operation record_operation();
@@ -200,17 +207,21 @@ class Session final : public Reader {
   void count_in(const Item& item);
   void count_out(const Item& item);
   void return_group_window();
-  std::optional<Merged> merge_own(const Message& message, PartitionId partition, uint64_t offset);
-  void release_unread(PartitionId partition, uint64_t next);
-  uint16_t take_restored_tag(PartitionId partition, uint64_t offset);
+  std::optional<Merged> merge_own(const Message& message, LogName log, uint64_t offset);
+  void release_unread(LogName log, uint64_t next);
+  uint16_t take_restored_tag(LogName log, uint64_t offset);
   void release_tag(uint16_t tag);
-  void take_record(PartitionId partition, engine::Record& record);
+  void take_record(LogName log, engine::Record& record);
 
   // subscriptions
   Filters durable_filters();
   Subscription& add_subscription(const SubscribeRequest& request);
   void subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
   void subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie);
+  void subscribe_replay(SubscribeOrder order, std::size_t slot, uint64_t cookie);
+  bool end_replay(const std::string& name);
+  void end_replays();
+  std::size_t subscription_count() const { return subscriptions_.size() + (rare_ ? rare_->replays.size() : 0); }
   void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
                          std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);
   void undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before);
@@ -237,8 +248,9 @@ class Session final : public Reader {
     Lazy<std::unordered_map<uint16_t, Inbound>> inbound;
     Lazy<std::map<PartitionId, std::size_t>> owner_bound;  // unanswered at-most-once publishes with an owner
     Lazy<std::map<uint64_t, PendingAnswer>> answers;       // by cookie
-    Lazy<std::map<std::pair<PartitionId, uint64_t>, uint16_t>> restored_tags;
+    Lazy<std::map<std::pair<LogName, uint64_t>, uint16_t>> restored_tags;
     Lazy<std::set<std::string>> stale_due_keys;            // still in the store until a write succeeds
+    Lazy<std::map<std::string, std::unique_ptr<Replay>>> replays;  // by the name of their subscription
     std::string due_key;                                   // in the store
     std::vector<uint16_t> releasing;                       // tags in that stage, in the order the receiver had them
   };

@@ -9,6 +9,9 @@ namespace arena::broker {
 
 void Session::read_if_room() {
   if (!open_for_sending() || waiting_bytes_ >= queued_bytes_max() / 4) return;
+  if (rare_) {
+    for (auto& [name, replay] : rare_->replays) replay->read_more();
+  }
   if (groups_refused_) {
     groups_refused_ = false;
     tell_groups();
@@ -19,12 +22,12 @@ void Session::read_if_room() {
 
 // Only a durable subscription makes the message mine; one for which nothing is kept has a say in how it comes, if it matches
 // now [MQTT-3.3.4-4].
-std::optional<Merged> Session::merge_own(const Message& message, PartitionId partition, uint64_t offset) {
+std::optional<Merged> Session::merge_own(const Message& message, LogName log, uint64_t offset) {
   Merged merged;
   bool mine = false;
   for (const auto& subscription : subscriptions_) {
     const SubscribeRequest& request = subscription->request;
-    if (!request.group.empty() || (subscription->durable && !subscription->is_born(partition, offset))) continue;
+    if (!request.group.empty() || (subscription->durable && !subscription->is_born(log, offset))) continue;
     if (!filter_matches(request.filter, message.topic)) continue;
     if (request.no_local && message.publisher == identity_) continue;
     if (!may_read(*subscription, message.topic)) {
@@ -33,6 +36,7 @@ std::optional<Merged> Session::merge_own(const Message& message, PartitionId par
     }
     mine = mine || subscription->durable;
     merged.guarantee = std::max(merged.guarantee, std::min(message.guarantee, request.granted));
+    merged.positions = merged.positions || request.positions;
     merged.retained = merged.retained || (request.keep_retained_flag && message.retain);
     if (request.id != 0) merged.ids.push_back(request.id);
   }
@@ -40,14 +44,17 @@ std::optional<Merged> Session::merge_own(const Message& message, PartitionId par
   return merged;
 }
 
-void Session::take_record(PartitionId partition, engine::Record& record) {
-  Cursor* cursor = feed_.find(partition);
+void Session::take_record(LogName log, engine::Record& record) {
+  Cursor* cursor = feed_.find(log);
   if (record.offset < cursor->next()) return;
-  std::optional<Merged> merged = merge_own(*record.message, partition, record.offset);
+  // What was published at most once is in a stream's log for those who replay it; to me it came live, or never.
+  if (record.message->guarantee == Guarantee::at_most_once) return;
+  std::optional<Merged> merged = merge_own(*record.message, log, record.offset);
   if (!merged || !cursor->take(record.offset)) return;
-  Item item{std::move(record.message), merged->guarantee, merged->retained, true, partition, record.offset};
+  Item item{std::move(record.message), merged->guarantee, merged->retained, true, log, record.offset};
+  item.positions = merged->positions;
   item.ids = std::move(merged->ids);
-  if (const uint16_t restored = take_restored_tag(partition, record.offset)) {
+  if (const uint16_t restored = take_restored_tag(log, record.offset)) {
     item.restored_tag = restored;
     item.guarantee = Guarantee::exactly_once;  // as it began, whatever the subscription says now
   }
@@ -63,9 +70,9 @@ void Session::take_record(PartitionId partition, engine::Record& record) {
 }
 
 // 0: nothing of that place was sent before a restart.
-uint16_t Session::take_restored_tag(PartitionId partition, uint64_t offset) {
+uint16_t Session::take_restored_tag(LogName log, uint64_t offset) {
   if (!rare_) return 0;
-  const auto it = rare_->restored_tags.find({partition, offset});
+  const auto it = rare_->restored_tags.find({log, offset});
   if (it == rare_->restored_tags.end()) return 0;
   const uint16_t tag = it->second;
   rare_->restored_tags.erase(it);
@@ -74,11 +81,11 @@ uint16_t Session::take_restored_tag(PartitionId partition, uint64_t offset) {
 
 // Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
 // may still hold them open, so they are released.
-void Session::release_unread(PartitionId partition, uint64_t next) {
+void Session::release_unread(LogName log, uint64_t next) {
   if (!rare_) return;
   std::vector<uint16_t> tags;
   for (auto it = rare_->restored_tags.begin(); it != rare_->restored_tags.end();) {
-    if (it->first.first != partition || it->first.second >= next) {
+    if (it->first.first != log || it->first.second >= next) {
       ++it;
       continue;
     }
@@ -102,16 +109,25 @@ void Session::on_read(ReadAnswer answer) {
       answer.stop_at(record.offset);
       break;
     }
-    take_record(answer.partition, record);
+    take_record(answer.log, record);
   }
   feed_.finish(answer);
-  release_unread(answer.partition, answer.next);
+  release_unread(answer.log, answer.next);
   pump();
 }
 
-void Session::on_end(PartitionId partition, uint64_t end) {
-  Cursor* cursor = feed_.find(partition);
+void Session::on_end(LogName log, uint64_t end) {
+  Cursor* cursor = feed_.find(log);
   if (cursor != nullptr && cursor->seam == Cursor::Seam::live) cursor->advance(end);
+}
+
+void Session::on_stream_added(const Stream& stream, std::vector<LogName>& joined) {
+  for (const auto& subscription : subscriptions_) join_stream(*subscription, feed_, stream, joined);
+}
+
+void Session::on_stream_removed(const Stream& stream) {
+  feed_.leave(stream.log);
+  for (const auto& subscription : subscriptions_) leave_stream(*subscription, stream);
 }
 
 void Session::on_tick() {

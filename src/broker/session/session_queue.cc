@@ -23,13 +23,14 @@ void Session::take(const Routed& routed, const Merged& merged) {
     if (!note_newer(routed.message)) return;
   }
   if (merged.durable && routed.stored) {
-    if (!feed_.admits(routed.partition, routed.offset)) return;  // the log will give it to me
+    if (!feed_.admits(shard_, routed.log, routed.offset)) return;  // the log will give it to me
     if (waiting_bytes_ >= queued_bytes_max() || !last_values_.empty()) {
-      feed_.fall_behind(shard_, routed.partition);
+      feed_.fall_behind(shard_, routed.log);
       return;
     }
-    if (!feed_.find(routed.partition)->take(routed.offset)) return;
-    Item item{routed.message, merged.guarantee, merged.retained, true, routed.partition, routed.offset};
+    if (!feed_.find(routed.log)->take(routed.offset)) return;
+    Item item{routed.message, merged.guarantee, merged.retained, true, routed.log, routed.offset};
+    item.positions = merged.positions;
     item.ids = merged.ids;
     enqueue(std::move(item));
     return;
@@ -38,7 +39,8 @@ void Session::take(const Routed& routed, const Merged& merged) {
     shard_.counters().drop(Drop::offline);
     return;
   }
-  Item item{routed.message, merged.guarantee, merged.retained};
+  Item item{routed.message, merged.guarantee, merged.retained, false, routed.log, routed.offset};
+  item.positions = merged.positions && routed.stored;
   item.slow = merged.slow;
   item.ids = merged.ids;
   if (merged.guarantee == Guarantee::at_most_once) {
@@ -117,6 +119,11 @@ void Session::take_from_group(Item item) {
     groups_refused_ = true;
     if (!item.stored) evict(EndReason::queue_full, DetachKind::abrupt);  // as if it had come without a group
   }
+}
+
+void Session::take_replayed(Item item) {
+  if (ended_ || sink_ == nullptr) return;
+  enqueue(std::move(item));
 }
 
 // A tag of an exactly-once delivery must outlive a restart even when its message does not: the receiver remembers it,

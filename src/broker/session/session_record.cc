@@ -28,10 +28,10 @@ engine::Operation Session::record_operation() {
       // What the log cannot give back to me is only released after a restart.
       const bool mine = entry.item.stored && entry.item.origin.number == 0;
       const bool received = !mine || entry.stage == Stage::received || entry.stage == Stage::releasing;
-      record.window.push_back({entry.tag, received, entry.item.partition, entry.item.offset, mine});
+      record.window.push_back({entry.tag, received, entry.item.log, entry.item.offset, mine});
     }
     for (const Item& item : waiting_) {
-      if (item.restored_tag != 0) record.window.push_back({item.restored_tag, false, item.partition, item.offset, true});
+      if (item.restored_tag != 0) record.window.push_back({item.restored_tag, false, item.log, item.offset, true});
     }
     if (rare_) {
       for (const auto& [place, tag] : rare_->restored_tags) record.window.push_back({tag, false, place.first, place.second, true});
@@ -106,15 +106,15 @@ void Session::restore(SessionRecord record) {
   for (const WindowRecord& entry : record.window) {
     if (entry.received) {
       // Only the release is left to do; the message itself is settled as far as the log is concerned.
-      if (Cursor* cursor = entry.stored ? feed_.find(entry.partition) : nullptr) cursor->restore_settled(entry.offset);
+      if (Cursor* cursor = entry.stored ? feed_.find(entry.log) : nullptr) cursor->restore_settled(entry.offset);
       Item item;
       item.guarantee = Guarantee::exactly_once;
       item.stored = entry.stored;
-      item.partition = entry.partition;
+      item.log = entry.log;
       item.offset = entry.offset;
       window_.add(std::move(item), Stage::received, entry.tag).ever_sent = true;
     } else {
-      rare().restored_tags[{entry.partition, entry.offset}] = entry.tag;
+      rare().restored_tags[{entry.log, entry.offset}] = entry.tag;
       window_.reserve(entry.tag);
     }
   }
@@ -131,6 +131,9 @@ void Session::restore(SessionRecord record) {
     subscriptions_.add(std::move(subscription));
   }
   durable_filters_ = {};
+  // A stream that was added when this had been written: the session joined it at its beginning.
+  std::vector<LogName> joined;
+  for (const Stream& stream : shard_.streams().all()) on_stream_added(stream, joined);
 }
 
 void Session::restore_due(int64_t due_wall_ms, int64_t expires_wall_ms, std::string due_key) {

@@ -30,13 +30,13 @@ void Session::become_reader() {
   shard_.register_reader(id_, *this);
 }
 
-void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie) {
+void Session::subscribe(std::vector<SubscribeOrder> orders, uint64_t cookie) {
   PendingAnswer& answer = rare().answers[cookie];
   answer.attachment = attachment_;
-  answer.open = requests.size();
-  answer.retained.resize(requests.size());
-  for (std::size_t slot = 0; slot < requests.size(); ++slot) {
-    SubscribeRequest& request = requests[slot];
+  answer.open = orders.size();
+  answer.retained.resize(orders.size());
+  for (std::size_t slot = 0; slot < orders.size(); ++slot) {
+    SubscribeOrder& request = orders[slot];
     answer.outcomes.push_back({SubscribeStatus::granted, request.granted});  // as asked, also when unsubscribed meanwhile
     const access::Subject subject = this->subject();
     if (!access::may_subscribe(shard_.policy().covers(subject, request.filter))) {
@@ -44,8 +44,13 @@ void Session::subscribe(std::vector<SubscribeRequest> requests, uint64_t cookie)
       continue;
     }
     if (!request.slow) request.slow = shard_.policy().slow_policy(subject, request.filter).value_or(shard_.options().slow_policy);
+    if (request.from) {
+      subscribe_replay(std::move(request), slot, cookie);
+      continue;
+    }
     const std::string name = subscription_name(request.group, request.filter);
-    if (subscriptions_.find(name) == nullptr && subscriptions_.size() >= shard_.options().subscriptions_per_session_max) {
+    end_replay(name);
+    if (subscriptions_.find(name) == nullptr && subscription_count() >= shard_.options().subscriptions_per_session_max) {
       shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
     } else if (answer.retained[slot].first = name; request.group.empty()) {
@@ -82,6 +87,45 @@ void Session::subscribe_plain(const SubscribeRequest& request, std::size_t slot,
     if (session != nullptr) session->on_interest_known(name, slot, cookie, std::move(before), std::move(messages));
   };
   shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), retained, std::move(done));
+}
+
+void Session::subscribe_replay(SubscribeOrder order, std::size_t slot, uint64_t cookie) {
+  if (!order.group.empty() || shard_.streams().reached_by(order.filter).empty()) {
+    answer_subscribe(slot, cookie, SubscribeStatus::no_stream);
+    return;
+  }
+  const std::string name = order.replay_name;
+  remove_subscription(name);
+  end_replay(name);
+  if (subscription_count() >= shard_.options().subscriptions_per_session_max) {
+    shard_.counters().subscriptions_refused.add();
+    answer_subscribe(slot, cookie, SubscribeStatus::quota);
+    return;
+  }
+  shard_.counters().subscriptions.add();
+  std::unique_ptr<Replay>& replay = rare().replays[name];
+  replay = std::make_unique<Replay>(shard_, *this, shard_.next_reader_id(), std::move(order));
+  replay->prepare([shard = &shard_, id = id_, slot, cookie] {
+    if (Session* session = shard->find_session(id)) session->answer_subscribe(slot, cookie, SubscribeStatus::granted);
+  });
+}
+
+// False: there is none of that name.
+bool Session::end_replay(const std::string& name) {
+  if (!rare_) return false;
+  const auto it = rare_->replays.find(name);
+  if (it == rare_->replays.end()) return false;
+  // It may be what called us: it goes when the turn does.
+  auto gone = std::make_shared<std::unique_ptr<Replay>>(std::move(it->second));
+  rare_->replays.erase(it);
+  (*gone)->end();
+  shard_.counters().subscriptions.sub();
+  shard_.loop().defer([gone] {});
+  return true;
+}
+
+void Session::end_replays() {
+  while (rare_ && !rare_->replays.empty()) end_replay(std::string(rare_->replays.begin()->first));
 }
 
 bool Session::wants_durable(const SubscribeRequest& request) const {
@@ -143,7 +187,7 @@ void Session::undo_subscribe(const std::string& name, std::optional<SubscribeReq
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
 void Session::join_log(const Places& ends) {
-  for (const auto& [partition, end] : ends) feed_.join(partition, end, open_for_sending());
+  for (const auto& [log, end] : ends) feed_.join(log, end, open_for_sending());
 }
 
 void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
@@ -261,6 +305,10 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   std::vector<char> existed;
   std::vector<std::shared_ptr<Subscription>> removed;
   for (const FilterName& name : names) {
+    if (name.group.empty() && end_replay(name.filter)) {
+      existed.push_back(1);
+      continue;
+    }
     std::unique_ptr<Subscription> taken = subscriptions_.take(subscription_name(name.group, name.filter));
     existed.push_back(taken != nullptr);
     if (taken == nullptr) continue;
@@ -271,7 +319,7 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     if (removed.back()->group_id != 0) return_group_waiting(removed.back()->group_id);
   }
   durable_filters_ = {};
-  if (!removed.empty() && !ended_) drop_unwanted();
+  if (!names.empty() && !ended_) drop_unwanted();
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
                  removed = std::move(removed)](engine::CommitStatus) {
     Session* session = shard->find_session(id);
@@ -330,6 +378,12 @@ void Session::return_group_waiting(uint64_t group_id) {
 void Session::drop_unwanted() {
   drop_unsent_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
+    if (item.replay && rare_) {
+      for (const auto& [name, replay] : rare_->replays) {
+        if (filter_matches(replay->subscription().request.filter, item.message->topic)) return false;
+      }
+    }
+    if (item.replay) return true;
     for (const auto& subscription : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }

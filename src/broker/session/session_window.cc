@@ -67,7 +67,8 @@ void Session::send_waiting() {
 }
 
 void Session::send_transient(const Item& item) {
-  const Delivery delivery{item.message, Guarantee::at_most_once, 0, false, item.retained, item.ids};
+  const std::pair<LogName, uint64_t> place{item.log, item.offset};
+  const Delivery delivery{item.message, Guarantee::at_most_once, 0, false, item.retained, item.ids, item.positions ? &place : nullptr};
   if (sink_->deliver(delivery) == DeliverResult::unfit) {
     shard_.counters().drop(Drop::unfit);
     return;
@@ -77,6 +78,7 @@ void Session::send_transient(const Item& item) {
 }
 
 void Session::send(Item item) {
+  if (item.guarantee == Guarantee::at_most_once) return send_transient(item);
   const uint16_t restored = item.restored_tag;
   Outstanding& entry = window_.add(std::move(item), Stage::sent, restored);
   entry.ever_sent = restored != 0;
@@ -92,7 +94,9 @@ Outstanding Session::take_out(uint16_t tag) {
 // May remove the entry: one that can never be taken is settled.
 void Session::transmit(Outstanding& entry) {
   const Item& item = entry.item;
-  const Delivery delivery{item.message, item.guarantee, entry.tag, entry.ever_sent, item.retained, item.ids};
+  const std::pair<LogName, uint64_t> place{item.log, item.offset};
+  const Delivery delivery{item.message,  item.guarantee, entry.tag, entry.ever_sent,
+                          item.retained, item.ids,       item.positions ? &place : nullptr};
   if (sink_->deliver(delivery) == DeliverResult::unfit) {
     shard_.counters().drop(Drop::unfit);
     const Outstanding gone = take_out(entry.tag);
@@ -108,7 +112,7 @@ void Session::transmit(Outstanding& entry) {
 // Exactly once: {tag -> offset} is committed before the message leaves, one commit for all that fit the window.
 void Session::record_then_send() {
   recording_ = true;
-  while (waiting_may_leave() && has_room()) {
+  while (waiting_may_leave() && has_room() && waiting_.front().guarantee != Guarantee::at_most_once) {
     Item item = pop_waiting();
     if (drop_if_expired(item)) continue;
     const uint16_t restored = item.restored_tag;
@@ -199,7 +203,7 @@ void Session::settled(const Item& item) {
     });
   }
   if (item.stored && item.origin.number == 0) {
-    if (Cursor* cursor = feed_.find(item.partition)) cursor->settle(item.offset);
+    if (Cursor* cursor = feed_.find(item.log)) cursor->settle(item.offset);
   }
   if (!item.stored || ended_) return;
   ++dirty_settled_;
@@ -264,16 +268,18 @@ void Session::drop_waiting() {
   }
   Ring<Item> kept;
   for (Item& item : waiting_) {
-    if (item.origin.number != 0) {
+    if (item.replay) {
+      count_out(item);  // the replay ends with its connection
+    } else if (item.origin.number != 0) {
       count_out(item);
       give_back(item.origin);
     } else if (item.stored) {
       count_out(item);
       if (item.restored_tag != 0) {
-        rare().restored_tags[{item.partition, item.offset}] = item.restored_tag;
+        rare().restored_tags[{item.log, item.offset}] = item.restored_tag;
         window_.reserve(item.restored_tag);
       }
-      if (Cursor* cursor = feed_.find(item.partition)) cursor->untake(item.offset);
+      if (Cursor* cursor = feed_.find(item.log)) cursor->untake(item.offset);
     } else if (persistent() && !ended_) {
       kept.push_back(std::move(item));
     } else {

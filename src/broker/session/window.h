@@ -24,11 +24,13 @@ struct Item {
   MessageRef message;
   Guarantee guarantee = Guarantee::at_most_once;
   bool retained = false;
-  bool stored = false;            // has a place in the log: partition, offset
-  PartitionId partition = 0;
+  bool stored = false;            // has a place in a log where a cursor of mine waits for it to be settled
+  LogName log;
   uint64_t offset = 0;
   uint16_t restored_tag = 0;      // was sent under this tag before a restart
   SlowPolicy slow = SlowPolicy::drop_oldest;  // at most once only
+  bool replay = false;            // of a replay of mine, which can read it again
+  bool positions = false;         // the subscriber wants to know its place
   GroupDelivery origin;
   std::vector<uint32_t> ids;      // subscription ids; usually empty or one
 

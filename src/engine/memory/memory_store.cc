@@ -21,7 +21,9 @@ std::pair<SpaceMap::const_iterator, SpaceMap::const_iterator> range_of(const Spa
 // An upper bound of what the batch adds. Zero for one that only erases: a full disk must take that.
 std::size_t added_bytes(const Batch& batch) {
   std::size_t bytes = 0;
-  for (const MessageRef& record : batch.records) bytes += record->accounted_bytes();
+  for (const Append& append : batch.appends) {
+    for (const MessageRef& record : append.records) bytes += record->accounted_bytes();
+  }
   for (const Operation& operation : batch.operations) {
     if (operation.kind == Operation::Kind::put) bytes += key_value_bytes(operation.key, operation.value);
   }
@@ -58,15 +60,19 @@ CommitStatus apply(MemoryDisk& disk, Batch& batch) {
   if (disk.failed()) return CommitStatus::failed;
   Partition* partition = disk.partition(batch.partition);
   if (partition == nullptr) return CommitStatus::refused;
-  MemoryLog& log = partition->logs[batch.log];
-  if (!batch.records.empty() && batch.base_offset < log.end()) return CommitStatus::refused;
+  for (const Append& append : batch.appends) {
+    if (!append.records.empty() && append.base_offset < partition->logs[append.log].end()) return CommitStatus::refused;
+  }
   const std::size_t added = added_bytes(batch);
   if (added > 0 && !disk.has_room(added)) return CommitStatus::full;
 
   disk.count_commit();
-  const uint64_t before = log.bounds().bytes;
-  log.append(batch.base_offset, batch.records);
-  disk.account(static_cast<std::size_t>(log.bounds().bytes - before), 0);
+  for (const Append& append : batch.appends) {
+    MemoryLog& log = partition->logs[append.log];
+    const uint64_t before = log.bounds().bytes;
+    log.append(append.base_offset, append.records);
+    disk.account(static_cast<std::size_t>(log.bounds().bytes - before), 0);
+  }
   for (Operation& operation : batch.operations) apply_operation(disk, partition->spaces[operation.space], operation);
   return CommitStatus::committed;
 }

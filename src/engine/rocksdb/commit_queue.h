@@ -26,13 +26,23 @@ std::vector<PackedBlock> pack_blocks(const HashKey& secret, uint64_t base_offset
 
 struct CommitDoor;
 
+struct PackedAppend {
+  LogId log = LogId::inbox;
+  uint64_t base_offset = 0;
+  std::vector<PackedBlock> blocks;  // never empty
+};
+
+struct Trim {
+  LogId log = LogId::inbox;
+  uint64_t to = 0;
+};
+
 struct CommitEntry {
   std::shared_ptr<CommitDoor> door;
-  LogName log;
-  uint64_t base_offset = 0;
-  std::vector<PackedBlock> blocks;
+  PartitionId partition = 0;
+  std::vector<PackedAppend> appends;
   std::vector<Operation> operations;
-  std::optional<uint64_t> trim_to;  // then nothing else is in it
+  std::optional<Trim> trim;  // then nothing else is in it
   CommitStatus status = CommitStatus::failed;
   CommitDone done;
 };

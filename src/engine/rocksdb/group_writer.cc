@@ -31,7 +31,7 @@ namespace {
 // The room that the entry needs.
 Room needs(const CommitEntry& entry) {
   Room needed = Room::none;
-  if (!entry.blocks.empty()) return Room::all;
+  if (!entry.appends.empty()) return Room::all;
   for (const Operation& one : entry.operations) {
     if (one.kind != Operation::Kind::put) continue;
     if (one.space == Space::retained) return Room::all;
@@ -71,8 +71,10 @@ void GroupWriter::note_room(Room room) {
 
 CommitStatus GroupWriter::judge(const CommitEntry& entry) {
   if (failed_) return CommitStatus::failed;
-  if (entry.log.partition >= logs_.partitions()) return CommitStatus::refused;
-  if (!entry.blocks.empty() && entry.base_offset < draft(entry.log).tail.end) return CommitStatus::refused;
+  if (entry.partition >= logs_.partitions()) return CommitStatus::refused;
+  for (const PackedAppend& append : entry.appends) {
+    if (append.base_offset < draft({entry.partition, append.log}).tail.end) return CommitStatus::refused;
+  }
   return needs(entry) < room_ ? CommitStatus::full : CommitStatus::committed;
 }
 
@@ -82,9 +84,9 @@ void GroupWriter::add(CommitEntry& entry) {
   entry.status = judge(entry);
   if (entry.status != CommitStatus::committed) return;
   pending_->entries.push_back(&entry);
-  if (entry.trim_to) add_trim(entry);
-  add_blocks(entry);
-  add_operations(database_, secret_, entry.log.partition, entry.operations, pending_->batch);
+  if (entry.trim) add_trim({entry.partition, entry.trim->log}, entry.trim->to);
+  for (PackedAppend& append : entry.appends) add_blocks({entry.partition, append.log}, append.blocks);
+  add_operations(database_, secret_, entry.partition, entry.operations, pending_->batch);
   if (ranged) flush();
 }
 
@@ -99,17 +101,16 @@ GroupWriter::Draft& GroupWriter::draft(LogName name) {
   return draft;
 }
 
-void GroupWriter::add_blocks(CommitEntry& entry) {
-  if (entry.blocks.empty()) return;
-  Draft& log = draft(entry.log);
+void GroupWriter::add_blocks(LogName name, std::vector<PackedBlock>& blocks) {
+  Draft& log = draft(name);
   if (log.blocks.empty() && log.state->wants_closing()) {
     log.closes = true;
     add_closing(*log.state);
   }
-  for (PackedBlock& block : entry.blocks) {
+  for (PackedBlock& block : blocks) {
     const std::string bytes = block.writer.finish(log.tail.checksum);
     log.tail = {block.end, read_block_header(bytes)->checksum};
-    pending_->batch.Put(database_.blocks(), block_key(entry.log, block.base), bytes);
+    pending_->batch.Put(database_.blocks(), block_key(name, block.base), bytes);
     log.blocks.push_back({block.base, block.end, bytes.size(), log.tail.checksum, std::move(block.topics)});
   }
 }
@@ -123,12 +124,12 @@ void GroupWriter::add_closing(LogState& log) {
   }
 }
 
-void GroupWriter::add_trim(const CommitEntry& entry) {
-  Draft& log = draft(entry.log);
-  const uint64_t start = std::min(*entry.trim_to, log.tail.end);
+void GroupWriter::add_trim(LogName name, uint64_t to) {
+  Draft& log = draft(name);
+  const uint64_t start = std::min(to, log.tail.end);
   if (start <= log.start) return;
   log.start = start;
-  pending_->batch.Put(database_.index(), start_key(entry.log), encode_start({start, log.tail}));
+  pending_->batch.Put(database_.index(), start_key(name), encode_start({start, log.tail}));
 }
 
 void GroupWriter::flush() {

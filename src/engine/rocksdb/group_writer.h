@@ -44,8 +44,8 @@ class GroupWriter {
 
   void add(CommitEntry& entry);
   CommitStatus judge(const CommitEntry& entry);
-  void add_blocks(CommitEntry& entry);
-  void add_trim(const CommitEntry& entry);
+  void add_blocks(LogName name, std::vector<PackedBlock>& blocks);
+  void add_trim(LogName name, uint64_t to);
   Draft& draft(LogName name);
   void add_closing(LogState& log);
   void flush();

@@ -13,11 +13,13 @@ namespace {
 constexpr uint8_t kValueVersion = 1;
 constexpr std::size_t kEnvelopeBytes = 5;
 
-// What of a space's keys is a number that may be seen and sorted by: due times, and the ids of handshakes.
+// What of a space's keys is a number that may be seen and sorted by: times, and ids.
 std::size_t front_bytes(Space space) {
   switch (space) {
     case Space::due: return 8;
     case Space::handshakes: return 10;
+    case Space::streams: return 4;
+    case Space::published: return 8;
     case Space::sessions:
     case Space::groups:
     case Space::retained: break;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -15,12 +14,7 @@
 
 namespace arena::engine {
 
-// One log of one partition. Its 6 bytes begin every key of blocks and of the index.
-struct LogName {
-  PartitionId partition = 0;
-  LogId log = LogId::inbox;
-  friend auto operator<=>(const LogName&, const LogName&) = default;
-};
+// A log's name begins every key of blocks and of the index.
 inline constexpr std::size_t kLogPrefixBytes = 6;
 
 std::string log_prefix(LogName name);

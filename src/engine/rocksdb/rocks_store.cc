@@ -56,10 +56,12 @@ LogBounds RocksStore::bounds(PartitionId partition, LogId log) const {
 
 void RocksStore::commit(Batch batch, CommitDone done) {
   CommitEntry entry;
-  entry.log = {batch.partition, batch.log};
-  view(entry.log);  // as it is before this commit
-  entry.base_offset = batch.base_offset;
-  entry.blocks = pack_blocks(disk_->secret(), batch.base_offset, batch.records);
+  entry.partition = batch.partition;
+  for (const Append& append : batch.appends) {
+    if (append.records.empty()) continue;
+    view({batch.partition, append.log});  // as it is before this commit
+    entry.appends.push_back({append.log, append.base_offset, pack_blocks(disk_->secret(), append.base_offset, append.records)});
+  }
   entry.operations = std::move(batch.operations);
   entry.done = std::move(done);
   enqueue(std::move(entry));
@@ -72,8 +74,8 @@ void RocksStore::trim(PartitionId partition, LogId log, uint64_t new_start) {
   if (start <= at->start) return;
   at->start = start;
   CommitEntry entry;
-  entry.log = {partition, log};
-  entry.trim_to = start;
+  entry.partition = partition;
+  entry.trim = Trim{log, start};
   enqueue(std::move(entry));
 }
 
@@ -107,8 +109,9 @@ void RocksStore::submit() {
 void RocksStore::answer() {
   const Alive alive(alive_);
   for (CommitEntry& entry : disk_->queue().collect(*door_)) {
-    if (entry.status == CommitStatus::committed && !entry.blocks.empty()) {
-      if (View* at = view(entry.log)) at->end = entry.blocks.back().end;
+    for (const PackedAppend& append : entry.appends) {
+      if (entry.status != CommitStatus::committed) break;
+      if (View* at = view({entry.partition, append.log})) at->end = append.blocks.back().end;
     }
     if (!entry.done) continue;
     entry.done(entry.status);

@@ -35,11 +35,10 @@ class Writer {
     if (asked_ == kCommits) return;
     Batch batch;
     batch.partition = partition_;
-    batch.base_offset = asked_;
     auto* made = new Message;
     made->topic = "t/" + std::to_string(asked_ % 3);
     made->payload = std::to_string(asked_) + std::string(20'000, 'x');
-    batch.records.emplace_back(made);
+    batch.appends.push_back({LogId::inbox, asked_, {MessageRef(made)}});
     batch.operations.push_back({Operation::Kind::put, Space::sessions, "k", std::to_string(asked_)});
     store_.commit(std::move(batch), [this, number = asked_](CommitStatus status) { committed(number, status); });
     ++asked_;

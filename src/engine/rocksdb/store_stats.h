@@ -11,7 +11,7 @@
 
 namespace arena::engine {
 
-inline constexpr std::size_t kSpaces = 5;  // Space: 1 to 5
+inline constexpr std::size_t kSpaces = 7;  // Space: 1 to 7
 
 struct PartitionStats {
   PartitionId partition = 0;

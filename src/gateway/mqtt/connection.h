@@ -169,7 +169,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void on_pubrel(const arena::mqtt::Ack& packet);
   void on_pubcomp(const arena::mqtt::Ack& packet);
   void on_subscribe(const arena::mqtt::Subscribe& packet);
-  std::optional<Reason> check_subscription(const arena::mqtt::Subscription& subscription, broker::SubscribeRequest& out);
+  std::optional<Reason> check_subscription(const arena::mqtt::Subscription& subscription, broker::SubscribeOrder& out);
   template <typename Answer>
   void refuse_request(Answer answer, std::size_t filters);
   void send_suback(const PendingSubscribe& pending);

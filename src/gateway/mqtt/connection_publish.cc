@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/stream/from.h"
 #include "gateway/mqtt/connection.h"
 
 namespace arena::gateway::mqtt {
@@ -331,12 +332,15 @@ broker::DeliverResult Connection::deliver(const broker::Delivery& delivery) {
     if (!rare().aliases_out) rare().aliases_out = std::make_unique<OutboundAliases>();
     alias = rare().aliases_out->use(delivery.message->topic, topic_alias_out_max_);
   }
-  const bool shared = alias.alias == 0 && (delivery.subscription_ids.empty() || version_ != Version::v5);
+  const bool positioned = delivery.position != nullptr && version_ == Version::v5;
+  const bool shared = alias.alias == 0 && !positioned && (delivery.subscription_ids.empty() || version_ != Version::v5);
   bool sent = false;
   if (shared) {
     sent = append_frame(door_.frames().get(delivery.message, key), delivery);
   } else {
-    const Frame own = encode_frame(*delivery.message, key, delivery.subscription_ids, alias.alias, alias.with_topic);
+    OwnPart own_part{delivery.subscription_ids, alias.alias, alias.with_topic, {}};
+    if (positioned) own_part.position = broker::to_text(delivery.position->first, delivery.position->second);
+    const Frame own = encode_frame(*delivery.message, key, own_part);
     sent = append_frame(own, delivery);
     if (!sent && alias.with_topic && alias.alias != 0) rare().aliases_out->forget_last(delivery.message->topic);
   }

@@ -1,6 +1,7 @@
 // SUBSCRIBE and UNSUBSCRIBE: every filter gets its reason, in order, in one answer.
 #include <utility>
 
+#include "broker/stream/from.h"
 #include "gateway/mqtt/connection.h"
 
 namespace arena::gateway::mqtt {
@@ -15,20 +16,45 @@ bool is_ill_formed(TopicFault fault, am::Version version) {
   return fault != TopicFault::too_long && fault != TopicFault::too_deep;
 }
 
-// User properties that begin with "arena-" are ours: this one says what a subscriber that is too slow loses.
+// User properties that begin with "arena-" are ours. On SUBSCRIBE: what a subscriber that is too slow loses, from where
+// streams are replayed before what is published follows, and whether deliveries say where their message is stored.
+constexpr std::string_view kOurs = "arena-";
 constexpr std::string_view kSlowProperty = "arena-slow";
+constexpr std::string_view kSinceProperty = "arena-since";
+constexpr std::string_view kPositionsProperty = "arena-positions";
+constexpr std::string_view kReplayPrefix = "$replay/";
 
-struct SlowAsked {
+std::optional<bool> truth_of(std::string_view text) {
+  if (text == "1" || text == "true") return true;
+  if (text == "0" || text == "false") return false;
+  return std::nullopt;
+}
+
+struct Asked {
   bool understood = true;
-  std::optional<SlowPolicy> policy;  // none: not asked
+  std::optional<SlowPolicy> slow;
+  std::optional<broker::ReplayFrom> since;
+  bool positions = false;
 };
 
-SlowAsked slow_policy_asked(const am::SubscribeProperties& properties) {
-  SlowAsked asked;
+Asked asked_in(const am::SubscribeProperties& properties, int64_t now_ms) {
+  Asked asked;
   for (const am::UserProperty& property : properties.user_properties) {
-    if (property.name != kSlowProperty) continue;
-    asked.policy = slow_policy_of(property.value);
-    asked.understood = asked.understood && asked.policy.has_value();
+    if (!property.name.starts_with(kOurs)) continue;
+    if (property.name == kSlowProperty) {
+      asked.slow = slow_policy_of(property.value);
+      asked.understood = asked.understood && asked.slow.has_value();
+    } else if (property.name == kSinceProperty) {
+      auto since = broker::parse_from(property.value, now_ms);
+      asked.understood = asked.understood && since.ok();
+      if (since) asked.since = std::move(since).value();
+    } else if (property.name == kPositionsProperty) {
+      const std::optional<bool> positions = truth_of(property.value);
+      asked.understood = asked.understood && positions.has_value();
+      asked.positions = positions.value_or(false);
+    } else {
+      asked.understood = false;
+    }
   }
   return asked;
 }
@@ -38,9 +64,20 @@ SlowAsked slow_policy_asked(const am::SubscribeProperties& properties) {
 // A reason to refuse this one filter, or malformed_packet to end the connection; the session is asked about the
 // others.
 std::optional<Connection::Reason> Connection::check_subscription(const am::Subscription& subscription,
-                                                                 broker::SubscribeRequest& out) {
+                                                                 broker::SubscribeOrder& out) {
   TopicFault fault{};
-  const std::optional<GroupFilter> parsed = parse_filter(subscription.filter, fault, options_->topics);
+  std::string_view filter = subscription.filter;
+  if (filter.starts_with(kReplayPrefix)) {  // "$replay/<from>/<filter>"
+    filter.remove_prefix(kReplayPrefix.size());
+    const std::size_t slash = filter.find('/');
+    if (slash == std::string_view::npos) return Reason::topic_filter_invalid;
+    auto from = broker::parse_from(filter.substr(0, slash), door_.loop().wall_ms());
+    if (!from) return Reason::topic_filter_invalid;
+    out.from = std::move(from).value();
+    filter.remove_prefix(slash + 1);
+  }
+  if (out.from) out.replay_name = subscription.filter;
+  const std::optional<GroupFilter> parsed = parse_filter(filter, fault, options_->topics);
   if (!parsed) return is_ill_formed(fault, version_) ? Reason::malformed_packet : Reason::topic_filter_invalid;
   if (!parsed->group.empty() && !options_->shared_available) return Reason::shared_subscriptions_not_supported;
   if (has_wildcard(parsed->filter) && !options_->wildcard_available) return Reason::wildcard_subscriptions_not_supported;
@@ -66,17 +103,19 @@ void Connection::on_subscribe(const am::Subscribe& packet) {
     refuse_request(am::Suback{.packet_id = packet.packet_id}, packet.subscriptions.size());
     return;
   }
-  const SlowAsked slow = slow_policy_asked(packet.properties);
+  const Asked asked = asked_in(packet.properties, door_.loop().wall_ms());
   PendingSubscribe pending;
   pending.packet_id = packet.packet_id;
-  std::vector<broker::SubscribeRequest> requests;
+  std::vector<broker::SubscribeOrder> requests;
   for (const am::Subscription& subscription : packet.subscriptions) {
-    broker::SubscribeRequest request;
+    broker::SubscribeOrder request;
     request.id = packet.properties.subscription_identifier.value_or(0);
-    request.slow = slow.policy;
+    request.slow = asked.slow;
+    request.positions = asked.positions;
+    request.from = asked.since;
     std::optional<Reason> refusal = check_subscription(subscription, request);
     if (refusal == Reason::malformed_packet) return fail(*refusal, "ill-formed topic filter");
-    if (!refusal && !slow.understood) refusal = Reason::implementation_specific_error;
+    if (!refusal && !asked.understood) refusal = Reason::implementation_specific_error;
     pending.reasons.push_back(refusal.value_or(Reason::success));
     if (refusal) continue;
     pending.asked.push_back(pending.reasons.size() - 1);
@@ -109,6 +148,9 @@ void Connection::subscribed(uint64_t cookie, std::span<const broker::SubscribeOu
         break;
       case broker::SubscribeStatus::quota:
         reason = Reason::quota_exceeded;
+        break;
+      case broker::SubscribeStatus::no_stream:
+        reason = Reason::topic_filter_invalid;
         break;
       case broker::SubscribeStatus::failed:
         reason = Reason::unspecified_error;

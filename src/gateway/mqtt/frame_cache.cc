@@ -23,18 +23,18 @@ void add_properties(const Message& message, am::PublishProperties& out) {
 
 }  // namespace
 
-Frame encode_frame(const Message& message, const FrameKey& key, std::span<const uint32_t> subscription_ids,
-                   uint16_t topic_alias, bool with_topic) {
+Frame encode_frame(const Message& message, const FrameKey& key, const OwnPart& own) {
   am::Publish packet;
   packet.qos = key.guarantee;
   packet.retain = key.retained;
   packet.packet_id = key.guarantee == Guarantee::at_most_once ? uint16_t{0} : uint16_t{1};
-  if (with_topic) packet.topic = message.topic;
+  if (own.with_topic) packet.topic = message.topic;
   packet.payload = message.payload;
   if (key.version == am::Version::v5) {
     add_properties(message, packet.properties);
-    packet.properties.subscription_identifiers.assign(subscription_ids.begin(), subscription_ids.end());
-    if (topic_alias != 0) packet.properties.topic_alias = topic_alias;
+    packet.properties.subscription_identifiers.assign(own.subscription_ids.begin(), own.subscription_ids.end());
+    if (own.topic_alias != 0) packet.properties.topic_alias = own.topic_alias;
+    if (!own.position.empty()) packet.properties.user_properties.push_back({"arena-position", own.position});
   }
   Frame frame;
   const auto layout = am::encode_publish(frame.bytes, packet, key.version);
@@ -55,7 +55,7 @@ const Frame& FrameCache::get(const MessageRef& message, FrameKey key) {
   Entry& entry = entries_[turn_];
   entry.message = message;
   entry.key = key;
-  entry.frame = encode_frame(*message, key, {}, 0, true);
+  entry.frame = encode_frame(*message, key, {});
   return entry.frame;
 }
 

@@ -26,9 +26,16 @@ struct FrameKey {
   friend bool operator==(const FrameKey&, const FrameKey&) = default;
 };
 
+// What a frame has for one subscriber only.
+struct OwnPart {
+  std::span<const uint32_t> subscription_ids;
+  uint16_t topic_alias = 0;
+  bool with_topic = true;
+  std::string position;  // of the message, as text; empty: not told
+};
+
 // Encodes without packet id and DUP, which differ per delivery: patched where the bytes are copied to.
-Frame encode_frame(const Message& message, const FrameKey& key, std::span<const uint32_t> subscription_ids,
-                   uint16_t topic_alias, bool with_topic);
+Frame encode_frame(const Message& message, const FrameKey& key, const OwnPart& own);
 
 // The frames of a burst's messages behind each other, at QoS 0, not retained.
 struct BurstFrames {

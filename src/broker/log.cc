@@ -1,0 +1,84 @@
+#include "broker/log.h"
+
+#include <algorithm>
+
+#include "broker/shard.h"
+
+namespace arena::broker {
+
+Log::Log(Shard& shard, LogName name) : shard_(shard), name_(name) {
+  const engine::LogBounds bounds = shard.store().bounds(name.partition, name.log);
+  end_ = bounds.end;
+  first_ = bounds.start;
+  told_end_ = end_;
+  note_bytes();
+}
+
+void Log::set_floor(uint64_t reader, uint64_t floor) {
+  const auto it = readers_.find(reader);
+  if (it == readers_.end() || it->second >= floor) return;
+  it->second = floor;
+  want_trim();
+}
+
+void Log::drop_reader(uint64_t reader) {
+  if (readers_.erase(reader) != 0) want_trim();
+}
+
+void Log::hide_below(uint64_t offset) {
+  const uint64_t first = std::min(offset, end_);
+  if (first <= first_) return;
+  first_ = first;
+  want_trim();
+}
+
+void Log::note_first_published(uint64_t offset, int64_t published_ms) {
+  if (offset != first_) return;
+  first_published_at_ = offset;
+  first_published_ms_ = published_ms;
+}
+
+void Log::purge() {
+  first_ = end_;
+  for (auto& [reader, floor] : readers_) floor = end_;
+  want_trim();
+}
+
+void Log::drop() {
+  readers_.clear();
+  purge();
+}
+
+StreamUsage Log::usage() const {
+  // A stream's log has no holes.
+  return {end_ - first_, shard_.store().bounds(name_.partition, name_.log).bytes};
+}
+
+void Log::want_trim() {
+  trim_wanted_ = true;
+  shard_.want_tick();
+}
+
+void Log::tick() {
+  if (trim_wanted_) {
+    trim_wanted_ = false;
+    uint64_t floor = is_inbox() ? end_ : first_;
+    for (const auto& [reader, at] : readers_) floor = std::min(floor, at);
+    shard_.store().trim(name_.partition, name_.log, floor);
+    note_bytes();
+  }
+  if (told_end_ != end_) {
+    told_end_ = end_;
+    shard_.tell_end(name_, end_);
+  }
+}
+
+// All logs of a kind share one budget, so each core's counter is kept current.
+void Log::note_bytes() {
+  const uint64_t now = shard_.store().bounds(name_.partition, name_.log).bytes;
+  Counter& counter = is_inbox() ? shard_.counters().inbox_bytes : shard_.counters().stream_bytes;
+  counter.add(now - noted_bytes_);  // modulo 2^64: it may shrink
+  noted_bytes_ = now;
+}
+
+}  // namespace arena::broker

@@ -1,0 +1,211 @@
+#include "broker/replay.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "broker/shard.h"
+#include "broker/stream/time_seek.h"
+#include "message/topic.h"
+
+namespace arena::broker {
+namespace {
+
+constexpr int64_t kTimeSlackMs = 5000;  // messages of one log are about in the order of their times
+
+}  // namespace
+
+Replay::Replay(Shard& shard, Session& session, uint64_t id, SubscribeOrder order)
+    : shard_(shard), session_(session), id_(id), from_(std::move(order.from).value_or(ReplayFrom{})) {
+  subscription_.session = &session;
+  subscription_.request = std::move(order);
+  subscription_.replay = true;
+  subscription_.group_id = id;
+  auto list = std::make_unique<FilterList>();
+  list->filters.emplace_back(subscription_.request.filter);
+  filters_ = Filters(list.release());
+  shard_.register_reader(id_, *this);
+}
+
+Replay::~Replay() { shard_.unregister_reader(id_); }
+
+void Replay::end() {
+  shard_.unregister_reader(id_);
+  shard_.silence(subscription_);
+  shard_.forget_subscription(subscription_, 0, false);
+}
+
+void Replay::prepare(UniqueFunction<void()> done) {
+  shard_.add_interest(subscription_, 0, {}, false,
+                      [shard = &shard_, id = id_, done = std::move(done)](const std::vector<MessageRef>&) mutable {
+                        if (auto* replay = static_cast<Replay*>(shard->find_reader(id))) replay->ask_owners(std::move(done));
+                      });
+}
+
+void Replay::ask_owners(UniqueFunction<void()> done) {
+  const std::string filter(subscription_.request.filter);
+  const Placement& placement = shard_.placement();
+  std::vector<PartitionId> asked;
+  if (has_wildcard(filter)) {
+    for (PartitionId id = 0; id < placement.partitions(); ++id) asked.push_back(id);
+  } else {
+    asked.push_back(placement.partition_of(filter));
+  }
+  auto open = std::make_shared<std::size_t>(asked.size());
+  auto answer = std::make_shared<UniqueFunction<void()>>(std::move(done));
+  for (const PartitionId partition : asked) {
+    shard_.call_owner(partition, [partition, filter, from = from_, id = id_, home = shard_.core(), open, answer](Shard& owner) {
+      find_starts(owner, partition, filter, from, [&owner, id, home, open, answer](std::vector<Start> starts) {
+        owner.call(home, [id, open, answer, starts = std::move(starts)](Shard& shard) {
+          auto* replay = static_cast<Replay*>(shard.find_reader(id));
+          if (replay == nullptr) return;
+          for (const Start& start : starts) {
+            if (start.missing != 0) replay->tell_gap(start.log, start.offset, start.missing);
+            replay->feed_.restore(CursorRecord{start.log, start.offset, {}});
+          }
+          if (--*open == 0) {
+            replay->feed_.start();
+            (*answer)();
+          }
+        });
+      });
+    });
+  }
+}
+
+void Replay::find_starts(Shard& owner, PartitionId partition, const std::string& filter, const ReplayFrom& from,
+                         UniqueFunction<void(std::vector<Start>)> done) {
+  const std::vector<const Stream*> streams = owner.streams().reached_by(filter);
+  struct Answer {
+    std::vector<Start> starts;
+    std::size_t open = 1;
+    UniqueFunction<void(std::vector<Start>)> done;
+    void one_done() {
+      if (--open == 0) done(std::move(starts));
+    }
+  };
+  const auto answer = std::make_shared<Answer>();
+  answer->done = std::move(done);
+  for (const Stream* stream : streams) {
+    const LogName name{partition, stream->log};
+    const Log& log = owner.log_at(name);
+    uint64_t asked = log.first();
+    switch (from.kind) {
+      case ReplayFrom::Kind::earliest: break;
+      case ReplayFrom::Kind::latest: asked = log.end(); break;
+      case ReplayFrom::Kind::offset: asked = from.offset; break;
+      case ReplayFrom::Kind::after:
+        for (const auto& [seen, offset] : from.after) {
+          if (seen == name) asked = offset + 1;
+        }
+        break;
+      case ReplayFrom::Kind::time:
+        ++answer->open;
+        seek_time(owner, log, from.time_ms - kTimeSlackMs, [answer, name](uint64_t offset) {
+          answer->starts.push_back({name, offset, 0});
+          answer->one_done();
+        });
+        continue;
+    }
+    const uint64_t start = std::clamp(asked, log.first(), log.end());
+    answer->starts.push_back({name, start, log.first() - std::min(asked, log.first())});
+  }
+  answer->one_done();
+}
+
+bool Replay::wants(const Message& message) {
+  if (subscription_.request.no_local && message.publisher == session_.identity()) return false;
+  if (from_.kind == ReplayFrom::Kind::time && message.published_ms < from_.time_ms) return false;
+  if (session_.may_read(subscription_, message.topic)) return true;
+  shard_.counters().drop(Drop::denied_delivery);
+  return false;
+}
+
+void Replay::give(MessageRef message, LogName log, uint64_t offset) {
+  const SubscribeRequest& request = subscription_.request;
+  Item item{std::move(message), Guarantee::at_most_once, false};
+  item.guarantee = std::min(item.message->guarantee, request.granted);
+  item.retained = request.keep_retained_flag && item.message->retain;
+  item.replay = true;
+  item.positions = request.positions && log.log != LogId::inbox;
+  item.log = log;
+  item.offset = offset;
+  if (request.id != 0) item.ids.push_back(request.id);
+  session_.take_replayed(std::move(item));
+}
+
+void Replay::tell_gap(LogName log, uint64_t next, uint64_t missing) {
+  const Stream* stream = shard_.streams().find(log.log);
+  if (stream == nullptr) return;
+  auto message = std::make_unique<Message>();
+  message->id = shard_.next_message_id();
+  message->topic = "$gap/" + stream->config.name;
+  message->payload = "{\"stream\":\"" + stream->config.name + "\",\"partition\":" + std::to_string(log.partition) +
+                     ",\"missing\":" + std::to_string(missing) + ",\"next\":" + std::to_string(next) + "}";
+  message->published_ms = shard_.loop().wall_ms();
+  message->guarantee = subscription_.request.granted;
+  auto extras = std::make_unique<Extras>();
+  extras->content_type = "application/json";
+  extras->has_content_type = true;
+  extras->headers.emplace_back("arena-gap", std::to_string(missing));
+  message->extras = std::move(extras);
+  shard_.counters().replay_gaps.add();
+  give(MessageRef(message.release()), {}, 0);
+}
+
+void Replay::read_more() {
+  if (feed_.behind() && session_.has_room_for_replay()) feed_.read_more(shard_, id_, filters_, true);
+}
+
+void Replay::offer(const Routed& routed) {
+  const bool captured = routed.stored && routed.log.log != LogId::inbox;
+  if (!captured) {  // no stream has it: it comes like to anybody
+    if (!wants(*routed.message)) return;
+    Merged merged;
+    merged.guarantee = std::min(routed.message->guarantee, subscription_.request.granted);
+    merged.retained = subscription_.request.keep_retained_flag && routed.message->retain;
+    merged.slow = subscription_.request.slow.value_or(SlowPolicy::drop_oldest);
+    if (subscription_.request.id != 0) merged.ids.push_back(subscription_.request.id);
+    session_.take(routed, merged);
+    return;
+  }
+  if (!feed_.admits(shard_, routed.log, routed.offset)) return;  // the log will give it
+  if (!session_.has_room_for_replay()) return feed_.fall_behind(shard_, routed.log);
+  feed_.find(routed.log)->advance(routed.offset + 1);
+  if (wants(*routed.message)) give(routed.message, routed.log, routed.offset);
+}
+
+void Replay::on_read(ReadAnswer answer) {
+  if (!feed_.accept(answer)) return;
+  const uint64_t from = feed_.find(answer.log)->next();
+  if (answer.missing != 0) tell_gap(answer.log, from + answer.missing, answer.missing);
+  for (engine::Record& record : answer.records) {
+    if (!session_.has_room_for_replay()) {
+      answer.stop_at(record.offset);
+      break;
+    }
+    if (record.offset < from || !wants(*record.message)) continue;
+    give(std::move(record.message), answer.log, record.offset);
+  }
+  // What was given may have ended the session; then this is gone from the readers.
+  feed_.finish(answer);
+  read_more();
+}
+
+void Replay::on_end(LogName log, uint64_t end) {
+  Cursor* cursor = feed_.find(log);
+  if (cursor != nullptr && cursor->seam == Cursor::Seam::live) cursor->advance(end);
+}
+
+void Replay::on_stream_added(const Stream& stream, std::vector<LogName>&) {
+  const std::string_view filter = subscription_.request.filter;
+  if (!stream.reaches(filter)) return;
+  const Placement& placement = shard_.placement();
+  for (PartitionId id = 0; id < placement.partitions(); ++id) {
+    if (has_wildcard(filter) || placement.partition_of(filter) == id) feed_.join({id, stream.log}, 0, true);
+  }
+}
+
+void Replay::on_stream_removed(const Stream& stream) { feed_.leave(stream.log); }
+
+}  // namespace arena::broker

@@ -1,0 +1,65 @@
+// A replay: what the streams that a filter reaches hold from some place on, then what is published, for one connection.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/unique_function.h"
+#include "broker/mail.h"
+#include "broker/session/feed.h"
+#include "broker/session/subscription.h"
+
+namespace arena::broker {
+
+class Shard;
+
+// Lives on its session's core, which owns it. It keeps nothing in the log: what is deleted before it gets there is told as
+// a gap, a message under "$gap/<stream>" whose header "arena-gap" has the count.
+class Replay final : public Reader {
+ public:
+  Replay(Shard& shard, Session& session, uint64_t id, SubscribeOrder order);
+  ~Replay() override;
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+  // done when it is known where it begins in each log, and what is published from now on reaches it.
+  void prepare(UniqueFunction<void()> done);
+  // Reads, as far as the session has room.
+  void read_more();
+  // It gets nothing any more.
+  void end();
+
+  const Subscription& subscription() const { return subscription_; }
+  void offer(const Routed& routed);
+  void on_read(ReadAnswer answer) override;
+  void on_end(LogName log, uint64_t end) override;
+  void on_tick() override {}
+  void on_stream_added(const Stream& stream, std::vector<LogName>& joined) override;
+  void on_stream_removed(const Stream& stream) override;
+
+ private:
+  // Where it begins in one log, as the owner says.
+  struct Start {
+    LogName log;
+    uint64_t offset = 0;
+    uint64_t missing = 0;
+  };
+
+  void ask_owners(UniqueFunction<void()> done);
+  static void find_starts(Shard& owner, PartitionId partition, const std::string& filter, const ReplayFrom& from,
+                          UniqueFunction<void(std::vector<Start>)> done);
+  bool wants(const Message& message);
+  void give(MessageRef message, LogName log, uint64_t offset);
+  void tell_gap(LogName log, uint64_t next, uint64_t missing);
+
+  Shard& shard_;
+  Session& session_;
+  const uint64_t id_;
+  ReplayFrom from_;
+  Subscription subscription_;
+  Feed feed_;
+  Filters filters_;
+};
+
+}  // namespace arena::broker

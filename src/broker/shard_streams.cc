@@ -1,0 +1,71 @@
+// What every core must know of streams, and in which order: StreamRegistry drives it.
+#include <algorithm>
+#include <utility>
+
+#include "broker/shard.h"
+#include "broker/stream/registry.h"
+
+namespace arena::broker {
+
+void Shard::on_all_cores(const std::function<void(Shard&, UniqueFunction<void()>)>& act, UniqueFunction<void()> done) {
+  auto open = std::make_shared<std::size_t>(shards_.size());
+  auto one_done = std::make_shared<UniqueFunction<void()>>([open, done = std::move(done)]() mutable {
+    if (--*open == 0) done();
+  });
+  for (unsigned to = 0; to < shards_.size(); ++to) {
+    call(to, [act, one_done, home = core()](Shard& there) {
+      act(there, [&there, one_done, home] { there.call(home, [one_done](Shard&) { (*one_done)(); }); });
+    });
+  }
+}
+
+void Shard::barrier(UniqueFunction<void()> done) {
+  on_all_cores([](Shard&, UniqueFunction<void()> heard) { heard(); }, std::move(done));
+}
+
+// On every core: partition 0's owner is not asked, as nothing is changed before all have read it.
+Status Shard::load_streams() {
+  std::vector<Stream> streams;
+  for (const engine::KeyValue& entry : store_.scan(0, engine::Space::streams, std::string(4, '\0'), {}, SIZE_MAX)) {
+    if (entry.key == std::string(4, '\0')) continue;  // the highest id
+    auto stream = decode_stream(entry.value);
+    if (!stream) return fail_with("a stream cannot be read: " + stream.error().reason);
+    streams.push_back(std::move(stream).value());
+  }
+  set_streams(std::make_shared<const StreamTable>(std::move(streams)));
+  return registry_ ? registry_->load() : Status(Unit{});
+}
+
+void Shard::expect_streams(StreamTableRef table) { coming_ = std::move(table); }
+
+void Shard::set_streams(StreamTableRef table) {
+  streams_ = std::move(table);
+  coming_ = streams_;
+}
+
+void Shard::join_readers(const Stream& stream, UniqueFunction<void()> done) {
+  std::vector<std::pair<uint64_t, LogName>> joined;
+  for (const auto& [id, reader] : readers_) {
+    std::vector<LogName> logs;
+    reader->on_stream_added(stream, logs);
+    for (const LogName log : logs) joined.emplace_back(id, log);
+  }
+  auto open = std::make_shared<std::size_t>(joined.size() + 1);
+  auto one_done = std::make_shared<UniqueFunction<void()>>([open, done = std::move(done)]() mutable {
+    if (--*open == 0) done();
+  });
+  for (const auto& [reader, log] : joined) {
+    call_owner(log.partition, [reader = reader, log = log, one_done, home = core()](Shard& owner) {
+      owner.log_at(log).set_reader(reader, 0);
+      owner.call(home, [one_done](Shard&) { (*one_done)(); });
+    });
+  }
+  (*one_done)();
+}
+
+void Shard::drop_stream(const Stream& stream) {
+  for (const auto& [id, reader] : readers_) reader->on_stream_removed(stream);
+  for (const auto& [id, partition] : partitions_) partition->log(stream.log).drop();
+}
+
+}  // namespace arena::broker

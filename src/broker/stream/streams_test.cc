@@ -1,0 +1,358 @@
+// Streams in a whole broker: what they capture, keep and give back.
+#include <gtest/gtest.h>
+
+#include "broker/test_world.h"
+
+namespace arena::broker::test {
+namespace {
+
+constexpr Guarantee k0 = Guarantee::at_most_once;
+constexpr Guarantee k1 = Guarantee::at_least_once;
+constexpr Guarantee k2 = Guarantee::exactly_once;
+
+std::vector<std::string> numbers(int from, int upto) {
+  std::vector<std::string> out;
+  for (int i = from; i < upto; ++i) out.push_back(std::to_string(i));
+  return out;
+}
+
+class Streams : public testing::TestWithParam<unsigned> {
+ protected:
+  // `count` messages to the topics orders/0 ... orders/2 in turn, at all guarantees.
+  void publish(Peer& peer, int from, int upto, const std::string& topic = "orders/1") {
+    for (int i = from; i < upto; ++i) {
+      const Guarantee guarantee = i % 3 == 0 ? k0 : k1;
+      if (guarantee == k0) {
+        peer.send(topic, std::to_string(i), k0);
+      } else {
+        const Receipt receipt = peer.publish(topic, std::to_string(i), guarantee);
+        ASSERT_EQ(receipt.outcome, Outcome::ok);
+        ASSERT_TRUE(receipt.position.has_value()) << "what a stream captures is stored";
+      }
+    }
+  }
+  World world{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Cores, Streams, testing::Values(1U, 3U));
+
+TEST_P(Streams, KeepsWhatItCapturesWhateverItsGuaranteeAndReplaysIt) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), late(world, "late");
+  ASSERT_TRUE(source.connect() && late.connect());
+  publish(source, 0, 31);
+  ASSERT_EQ(late.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  ASSERT_TRUE(late.wait_for(31));
+  publish(source, 31, 40);
+  ASSERT_TRUE(late.wait_for(40)) << "what is published follows";
+  world.run_ms(100);
+  EXPECT_EQ(late.payloads(), numbers(0, 40)) << "without gap or repetition";
+  for (const Got& got : late.received) {
+    EXPECT_TRUE(got.position.has_value());
+    EXPECT_EQ(got.guarantee, std::stoi(got.payload) % 3 == 0 ? k0 : k1) << "as it was published";
+  }
+  EXPECT_EQ(world.streams().at(0).usage.messages, 40u);
+}
+
+TEST_P(Streams, ReplaysFromEveryKindOfPlace) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  publish(source, 0, 10);
+  world.run_ms(60'000);
+  publish(source, 10, 20);
+  const auto replayed = [&](const std::string& from) {
+    Peer reader(world, "reader");
+    EXPECT_TRUE(reader.connect());
+    EXPECT_EQ(reader.replay("orders/1", from), SubscribeStatus::granted);
+    world.run_ms(200);
+    return reader.payloads();
+  };
+  EXPECT_EQ(replayed("earliest"), numbers(0, 20));
+  EXPECT_EQ(replayed("latest"), numbers(0, 0));
+  EXPECT_EQ(replayed("13"), numbers(13, 20));
+  EXPECT_EQ(replayed("1000"), numbers(0, 0));
+  EXPECT_EQ(replayed("30s"), numbers(10, 20));
+  EXPECT_EQ(replayed("1h"), numbers(0, 20));
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  ASSERT_EQ(reader.replay("orders/1", "earliest"), SubscribeStatus::granted);
+  ASSERT_TRUE(reader.wait_for(20));
+  const auto& seen = *reader.received[6].position;
+  EXPECT_EQ(replayed(to_text(seen.first, seen.second)), numbers(7, 20)) << "what follows a position";
+}
+
+TEST_P(Streams, ASeamLosesAndRepeatsNothingUnderLoad) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  std::vector<std::unique_ptr<Peer>> readers;
+  for (int i = 0; i < 300; ++i) {
+    source.send("orders/" + std::to_string(i % 5), std::to_string(i), k1);
+    if (i % 30 == 10) {
+      readers.push_back(std::make_unique<Peer>(world, "reader " + std::to_string(i)));
+      ASSERT_TRUE(readers.back()->connect());
+      ASSERT_EQ(readers.back()->replay("orders/+", "earliest"), SubscribeStatus::granted);
+    }
+  }
+  for (auto& reader : readers) {
+    ASSERT_TRUE(reader->wait_for(300));
+    world.run_ms(50);
+    ASSERT_EQ(reader->received.size(), 300u);
+    std::map<std::string, int> last;
+    for (const Got& got : reader->received) {
+      const int number = std::stoi(got.payload);
+      const auto [at, first] = last.try_emplace(got.topic, -1);
+      EXPECT_EQ(number, first ? number % 5 : at->second + 5) << got.topic;
+      at->second = number;
+    }
+  }
+}
+
+TEST_P(Streams, ASlowReaderFallsBackToTheLogAndComesForwardAgain) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), slow(world, "slow");
+  ASSERT_TRUE(source.connect() && slow.connect());
+  ASSERT_EQ(slow.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  slow.takes_max = 5;
+  const std::string large(100'000, 'x');
+  for (int i = 0; i < 200; ++i) source.publish("orders/1", std::to_string(i) + " " + large, i % 2 == 0 ? k1 : k2);
+  EXPECT_LT(world.sum(&Counters::queued_bytes), 4u << 20) << "what it cannot take stays in the log";
+  while (slow.received.size() < 200) {
+    const std::size_t before = slow.received.size();
+    slow.take(50);
+    ASSERT_TRUE(slow.wait_for(std::min<std::size_t>(200, before + 5)));
+  }
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(slow.received[static_cast<std::size_t>(i)].payload.substr(0, 4), (std::to_string(i) + " xxx").substr(0, 4));
+}
+
+TEST_P(Streams, ComeBackAfterACrash) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  publish(source, 0, 20);
+  world.run_ms(50);
+  source.forget();
+  world.crash();
+  EXPECT_FALSE(world.create_stream("orders", {"orders/#"}).ok()) << "it is there";
+  EXPECT_EQ(world.streams().at(0).usage.messages, 20u);
+  ASSERT_TRUE(source.connect());
+  publish(source, 20, 30);
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  ASSERT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  ASSERT_TRUE(reader.wait_for(30));
+  EXPECT_EQ(reader.payloads(), numbers(0, 30));
+}
+
+TEST_P(Streams, OverlapIsRefusedAndSoIsReplayOfNothing) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  EXPECT_FALSE(world.create_stream("all", {"#"}).ok());
+  ASSERT_TRUE(world.create_stream("other", {"other/+"}).ok());
+  EXPECT_EQ(world.streams().size(), 2u);
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  EXPECT_EQ(reader.replay("nowhere/#", "earliest"), SubscribeStatus::no_stream);
+  EXPECT_EQ(reader.replay("#", "earliest"), SubscribeStatus::granted);
+}
+
+TEST_P(Streams, APersistentSessionGetsEachMessageOnceAndInOrderAcrossTheTakeOver) {
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("orders/#", k1);
+  away.drop();
+  for (int i = 0; i < 10; ++i) source.publish("orders/1", std::to_string(i), k1);
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  for (int i = 10; i < 20; ++i) source.publish("orders/1", std::to_string(i), k1);
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(source.connect());
+  for (int i = 20; i < 25; ++i) source.publish("orders/1", std::to_string(i), k1);
+  ASSERT_TRUE(away.connect(false, 3600));
+  EXPECT_TRUE(away.present);
+  ASSERT_TRUE(away.wait_for(25));
+  for (int i = 25; i < 30; ++i) source.publish("orders/1", std::to_string(i), k1);
+  ASSERT_TRUE(away.wait_for(30));
+  world.run_ms(2000);
+  EXPECT_EQ(away.payloads(), numbers(0, 30)) << "first what lay in $inbox, then the stream";
+}
+
+TEST_P(Streams, AConnectedSessionSeesNoSeamAtTheTakeOver) {
+  Peer source(world, "source"), there(world, "there"), shared(world, "shared");
+  ASSERT_TRUE(source.connect() && there.connect(true, 3600) && shared.connect(true, 3600));
+  there.subscribe("orders/#", k2);
+  shared.subscribe("orders/#", k1, "group");
+  for (int i = 0; i < 10; ++i) source.send("orders/1", std::to_string(i), k1);
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  for (int i = 10; i < 20; ++i) source.send("orders/1", std::to_string(i), k1);
+  ASSERT_TRUE(there.wait_for(20) && shared.wait_for(20));
+  world.run_ms(100);  // and settled
+  there.drop();
+  for (int i = 20; i < 30; ++i) source.publish("orders/1", std::to_string(i), k1);
+  ASSERT_TRUE(there.connect(false, 3600));
+  ASSERT_TRUE(there.wait_for(30) && shared.wait_for(30));
+  world.run_ms(2000);
+  EXPECT_EQ(there.payloads(), numbers(0, 30));
+  EXPECT_EQ(shared.payloads(), numbers(0, 30));
+}
+
+TEST_P(Streams, RetentionByCountAgeAndBytesHidesTheOldest) {
+  ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 10}).ok());
+  ASSERT_TRUE(world.create_stream("age", {"age"}, {30'000, 0, 0}).ok());
+  ASSERT_TRUE(world.create_stream("bytes", {"bytes"}, {0, 20'000, 0}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  for (int i = 0; i < 50; ++i) {
+    source.publish("count/1", std::to_string(i), k1);
+    source.publish("age", std::to_string(i), k1);
+    source.publish("bytes", std::string(1000, 'b'), k1);
+    world.run_ms(1000);
+  }
+  world.run_ms(2500);
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  ASSERT_EQ(reader.replay("count/1", "earliest"), SubscribeStatus::granted);
+  ASSERT_TRUE(reader.wait_for(10));
+  world.run_ms(100);
+  EXPECT_EQ(reader.payloads(), numbers(40, 50)) << "from the earliest that is there: no gap";
+  reader.received.clear();
+  ASSERT_EQ(reader.replay("age", "earliest"), SubscribeStatus::granted);
+  world.run_ms(100);
+  EXPECT_GE(reader.received.size(), 26u);
+  EXPECT_LE(reader.received.size(), 30u);
+  EXPECT_EQ(reader.received.back().payload, "49");
+  for (const StreamInfo& info : world.streams()) {
+    if (info.stream.config.name == "bytes") {
+      EXPECT_LE(info.usage.bytes, 22'000u);
+      EXPECT_GE(info.usage.messages, 14u);
+    }
+  }
+}
+
+TEST_P(Streams, WhoAsksForWhatIsGoneIsToldOfTheGapWithItsCount) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+  world.run_ms(2500);
+  ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
+  ASSERT_TRUE(reader.wait_for(11));
+  EXPECT_EQ(reader.received[0].topic, "$gap/count");
+  EXPECT_EQ(reader.received[0].gap, "15");
+  EXPECT_EQ(reader.received[1].payload, "20");
+}
+
+TEST_P(Streams, AReaderThatIsOvertakenByRetentionIsToldOfTheGap) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+  Peer source(world, "source"), slow(world, "slow");
+  ASSERT_TRUE(source.connect() && slow.connect());
+  ASSERT_EQ(slow.replay("count", "earliest"), SubscribeStatus::granted);
+  slow.takes_max = 1;
+  const std::string large(300'000, 'x');
+  for (int i = 0; i < 60; ++i) source.publish("count", std::to_string(i) + large, k1);
+  world.run_ms(2500);
+  slow.take(1000);
+  ASSERT_TRUE(world.settle([&] { return !slow.received.empty() && slow.received.back().payload.starts_with("59x"); }));
+  std::size_t messages = 0, missing = 0;
+  for (const Got& got : slow.received) {
+    messages += got.gap.empty() ? 1 : 0;
+    missing += got.gap.empty() ? 0 : std::stoul(got.gap);
+  }
+  EXPECT_GT(missing, 0u);
+  EXPECT_EQ(messages + missing, 60u) << "never silence";
+}
+
+TEST_P(Streams, ASessionKeepsWhatRetentionHides) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 5}).ok());
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("count", k1);
+  away.drop();
+  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+  world.run_ms(5000);
+  EXPECT_EQ(world.streams().at(0).usage.messages, 5u);
+  ASSERT_TRUE(away.connect(false, 3600));
+  ASSERT_TRUE(away.wait_for(30));
+  EXPECT_EQ(away.payloads(), numbers(0, 30));
+  world.run_ms(5000);
+  EXPECT_LT(world.streams().at(0).usage.bytes, 2000u) << "and lets go of it then";
+}
+
+TEST_P(Streams, OverItsBudgetItRefusesUntilThereIsRoom) {
+  ASSERT_TRUE(world.create_stream("small", {"small"}, {}, 10'000).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  for (int i = 0; i < 12; ++i) source.publish("small", std::string(1000, 's'), k1);
+  world.run_ms(2500);
+  EXPECT_EQ(source.publish("small", "x", k1).outcome, Outcome::quota);
+  EXPECT_EQ(source.publish("another", "x", k1).outcome, Outcome::no_match) << "others go on";
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::purge, "small").ok());
+  world.run_ms(3500);
+  EXPECT_EQ(source.publish("small", "x", k1).outcome, Outcome::ok);
+}
+
+TEST_P(Streams, PurgedItIsEmptyAndRemovedItIsGone) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600) && reader.connect());
+  away.subscribe("orders/#", k1);
+  away.drop();
+  publish(source, 0, 9);
+  world.run_ms(50);
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::purge, "orders").ok());
+  EXPECT_EQ(world.streams().at(0).usage.messages, 0u);
+  publish(source, 9, 12);
+  ASSERT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  ASSERT_TRUE(reader.wait_for(3));
+  EXPECT_EQ(reader.payloads(), numbers(9, 12));
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  EXPECT_FALSE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  EXPECT_TRUE(world.streams().empty());
+  const Receipt receipt = source.publish("orders/1", "12", k1);
+  EXPECT_EQ(receipt.outcome, Outcome::ok) << "a session waits for it: it goes to $inbox";
+  ASSERT_TRUE(away.connect(false, 3600));
+  ASSERT_TRUE(away.wait_for(1));
+  EXPECT_EQ(away.payloads(), numbers(12, 13));
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok()) << "the name is free";
+  EXPECT_EQ(world.streams().at(0).usage.messages, 0u) << "and what was removed does not come back";
+}
+
+TEST_P(Streams, AReplayEndsWithItsSubscriptionAndWithItsConnection) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect(true, 3600));
+  ASSERT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  publish(source, 0, 3);
+  ASSERT_TRUE(reader.wait_for(3));
+  EXPECT_TRUE(reader.unsubscribe("replay orders/#"));
+  EXPECT_FALSE(reader.unsubscribe("replay orders/#"));
+  publish(source, 3, 6);
+  world.run_ms(100);
+  EXPECT_EQ(reader.received.size(), 3u);
+  ASSERT_EQ(reader.replay("orders/#", "latest"), SubscribeStatus::granted);
+  reader.drop();
+  ASSERT_TRUE(reader.connect(false, 3600));
+  publish(source, 6, 9);
+  world.run_ms(100);
+  EXPECT_EQ(reader.received.size(), 3u);
+  EXPECT_EQ(world.sum(&Counters::subscriptions), 0u);
+}
+
+TEST_P(Streams, AStreamThatComesLaterIsFollowedByARunningReplay) {
+  ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  ASSERT_EQ(reader.replay("t/+", "earliest"), SubscribeStatus::granted);
+  source.publish("t/b", "0", k1);
+  ASSERT_TRUE(world.create_stream("b", {"t/b"}).ok());
+  source.publish("t/b", "1", k1);
+  source.publish("t/a", "2", k1);
+  ASSERT_TRUE(reader.wait_for(3));
+  world.run_ms(50);
+  EXPECT_EQ(reader.payloads(), numbers(0, 3));
+  EXPECT_FALSE(reader.received[0].position.has_value()) << "no stream had it";
+  EXPECT_TRUE(reader.received[1].position.has_value());
+}
+
+}  // namespace
+}  // namespace arena::broker::test
