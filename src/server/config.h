@@ -72,6 +72,8 @@ struct Config {
     uint64_t retained_messages_max = 1'000'000;
     uint64_t retained_bytes_max = uint64_t{1} << 30;
     uint64_t inbox_bytes_max = uint64_t{1} << 30;
+    uint64_t published_bytes_max = 64 << 20;
+    uint64_t published_horizon_s = 3600;
   } limits;
 
   struct Store {

@@ -72,6 +72,9 @@ constexpr std::array kLimits = {
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfRetainedMessages"},
     Limit{"limits.inbox_bytes_max", "the publish is refused: 0x97; 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfTheInbox"},
+    Limit{"limits.published_bytes_max", "the oldest ids and the producers that were idle longest are forgotten: the horizon shortens",
+          "publish/keys/cut", "PublishedLimits.TheHorizonShortensWhenThereIsNoRoomAndAForgottenProducerIsUnknown"},
+    Limit{"limits.published_horizon_s", "an older id is new again", "", "Publishing.AnIdIsForgottenAfterItsHorizon"},
     Limit{"store.reserve_bytes", "what would be stored is refused: 0x97; 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "RocksStoreTest.IsFullWithLessThanItsReserveFree"},
 };

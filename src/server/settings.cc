@@ -109,6 +109,11 @@ const std::vector<Setting>& table() {
        kBytesMax, "bytes"},
       {"limits.inbox_bytes_max", SLOT(limits.inbox_bytes_max), "Messages kept for sessions that are away, all together.",
        Reload::restart, 1 << 16, kBytesMax, "bytes"},
+      {"limits.published_bytes_max", SLOT(limits.published_bytes_max),
+       "What is remembered of publishes with an arena-id or arena-producer, so that a repetition is taken once.", Reload::restart,
+       1 << 16, kBytesMax, "bytes"},
+      {"limits.published_horizon_s", SLOT(limits.published_horizon_s), "An arena-id is remembered so long, if there is room.",
+       Reload::restart, 1, 10'000'000, "seconds"},
 
       // ---- store
       {.key = "store.data", .slot = SLOT(store.data),
