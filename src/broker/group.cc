@@ -47,15 +47,8 @@ bool Group::anyone_online() const {
 }
 
 void Group::join(Member member, UniqueFunction<void(bool)> done) {
-  const bool online = member.online;
-  const SessionId session = member.session;
   const bool durable = member.persistent && member.granted != Guarantee::at_most_once;
-  if (Member* known = find(session)) {
-    member.held = known->held;
-    *known = member;
-  } else {
-    members_.push_back(std::move(member));
-  }
+  if (find(member.session) == nullptr) members_.push_back(std::move(member));
   const bool becomes_durable = durable && !subscription_.durable;
   if (becomes_durable) {
     subscription_.durable = true;
@@ -72,7 +65,14 @@ void Group::join(Member member, UniqueFunction<void(bool)> done) {
   } else if (answers_open_ == 0) {
     answer_joins();
   }
-  if (online) set_online(session, true);
+}
+
+void Group::enter(Member member) {
+  Member* known = find(member.session);
+  if (known == nullptr) return;  // it left meanwhile
+  member.held = known->held;
+  *known = member;
+  set_online(member.session, member.online);
 }
 
 // Asked once, and again when the log begins to be kept for it: whoever joins waits for both.

@@ -41,9 +41,10 @@ class Group final : public Reader {
   const std::string& key() const { return key_; }
   std::size_t queued_bytes() const { return waiting_bytes_; }
 
-  // Adds or updates; done when the group's interest is known everywhere and, if it is durable, stored. False: the
-  // store refused.
+  // Adds it; done when the group's interest is known everywhere and, if it is durable, stored. False: the store refused.
+  // Who is new gets nothing, and nothing changes for others, before enter(): their own side may still be refused.
   void join(Member member, UniqueFunction<void(bool)> done);
+  void enter(Member member);
   void leave(SessionId session);        // unsubscribed, or its session ended
   void set_online(SessionId session, bool online);
   // The member is done with the delivery.

@@ -86,6 +86,32 @@ TEST(Group, ARefusedSubscribeLeavesAMemberAsItWas) {
   }
 }
 
+// While a subscribe is being stored, nothing is handed to it that would be lost when the store refuses it.
+TEST(Group, WhoseSubscribeIsBeingStoredGetsNothingYet) {
+  for (unsigned cores : {1U, 2U}) {
+    World world(cores);
+    Peer pub(world, "pub"), a(world, "a"), b(world, "b");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100) && b.connect(true, 100));
+    a.subscribe("s", k1, "g");
+    b.subscribe("other", k1);
+    world.disk().set_commit_delay_ms(500);
+    SubscribeRequest request;
+    request.filter = "s";
+    request.group = "g";
+    b.session()->subscribe({request}, 1000);  // at most once
+    for (int i = 0; i < 6; ++i) pub.send("s", std::to_string(i), Guarantee::at_most_once);
+    world.run_ms(100);
+    EXPECT_EQ(a.payloads(), (std::vector<std::string>{"0", "1", "2", "3", "4", "5"}));
+    EXPECT_TRUE(b.received.empty());
+    world.disk().set_commit_delay_ms(0);
+    world.run_ms(2000);
+    for (int i = 6; i < 12; ++i) pub.send("s", std::to_string(i), Guarantee::at_most_once);
+    world.run_ms(100);
+    EXPECT_EQ(a.received.size() + b.received.size(), 12u);
+    EXPECT_EQ(b.received.size(), 3u) << "and its turn from then on";
+  }
+}
+
 // One for whom nothing is kept, and right behind it one for whom the log is kept: the second is answered when the owners of
 // all topics know of that, not when the first one's questions are answered.
 TEST(Group, ADurableMemberIsAnsweredWhenTheLogIsKept) {

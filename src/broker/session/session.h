@@ -19,6 +19,7 @@
 #include "base/lazy.h"
 #include "base/ring.h"
 #include "broker/counters.h"
+#include "broker/group.h"
 #include "broker/mail.h"
 #include "broker/replay.h"
 #include "broker/session/feed.h"
@@ -230,6 +231,8 @@ class Session final : public Reader {
   void settle_durable(Subscription& subscription);
   void on_group_joined(const std::string& name, uint64_t group_id, bool stored, std::optional<SubscribeRequest> before,
                        std::size_t slot, uint64_t cookie);
+  Group::Member as_member(const Subscription& subscription) const;
+  void enter_group(const std::string& name, std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
   void answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatus status);
   void add_last_values(const std::string& name, std::vector<MessageRef> messages);

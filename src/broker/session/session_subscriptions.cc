@@ -178,11 +178,7 @@ void Session::undo_subscribe(const std::string& name, std::optional<SubscribeReq
     return;
   }
   subscription->request = std::move(*before);
-  if (subscription->request.group.empty()) {
-    settle_durable(*subscription);
-  } else {
-    join_group(*subscription, [](uint64_t, bool) {});  // the group has heard of the new ones
-  }
+  if (subscription->request.group.empty()) settle_durable(*subscription);  // a group has not heard of the new ones
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
@@ -209,7 +205,7 @@ void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot,
   });
 }
 
-void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done) {
+Group::Member Session::as_member(const Subscription& subscription) const {
   const SubscribeRequest& request = subscription.request;
   Group::Member member;
   member.session = id_;
@@ -217,11 +213,15 @@ void Session::join_group(const Subscription& subscription, UniqueFunction<void(u
   member.keep_retained_flag = request.keep_retained_flag;
   member.subscription_id = request.id;
   member.persistent = persistent();
-  member.online = open_for_sending();
   member.window = std::max<std::size_t>(1, std::min<std::size_t>(inflight_max_, 64));
+  return member;
+}
+
+void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done) {
+  const SubscribeRequest& request = subscription.request;
   const unsigned owner = shard_.placement().core_of_name(group_key(principal().space, request.group, request.filter));
   shard_.call(owner, [space = std::string(principal().space), group = request.group, filter = request.filter,
-                      member = std::move(member), home = shard_.core(), done = std::move(done)](Shard& there) mutable {
+                      member = as_member(subscription), home = shard_.core(), done = std::move(done)](Shard& there) mutable {
     Group& joined = there.group_for(space, group, filter);
     const uint64_t group_id = joined.id();
     joined.join(std::move(member), [&there, home, group_id, done = std::move(done)](bool stored) mutable {
@@ -239,12 +239,11 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
     return;
   }
   subscription->group_id = group_id;
-  tell_group(group_id);
   auto finish = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](engine::CommitStatus status) mutable {
     Session* session = shard->find_session(id);
     if (session == nullptr) return;
     if (status == engine::CommitStatus::committed) {
-      session->finish_subscribe(name, slot, cookie, {});
+      session->enter_group(name, slot, cookie);
     } else {
       session->undo_subscribe(name, std::move(before));
       session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
@@ -257,6 +256,20 @@ void Session::on_group_joined(const std::string& name, uint64_t group_id, bool s
   } else {
     write(std::move(finish));
   }
+}
+
+// The group hands messages to me from now on; then the subscribe is answered.
+void Session::enter_group(const std::string& name, std::size_t slot, uint64_t cookie) {
+  const Subscription* subscription = subscriptions_.find(name);
+  if (subscription == nullptr) return finish_subscribe(name, slot, cookie, {});
+  Group::Member member = as_member(*subscription);
+  member.online = open_for_sending();
+  shard_.call(group_core(subscription->group_id), [group_id = subscription->group_id, member, id = id_, name, slot, cookie, home = shard_.core()](Shard& there) {
+    if (Group* group = there.find_group(group_id)) group->enter(member);
+    there.call(home, [id, name, slot, cookie](Shard& shard) {
+      if (Session* session = shard.find_session(id)) session->finish_subscribe(name, slot, cookie, {});
+    });
+  });
 }
 
 void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
