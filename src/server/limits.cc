@@ -72,6 +72,9 @@ constexpr std::array kLimits = {
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfRetainedMessages"},
     Limit{"limits.inbox_bytes_max", "the publish is refused: 0x97; 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfTheInbox"},
+    Limit{"limits.streams_max", "the stream is not created, saying so", "", "BrokerLimits.NumberOfStreams"},
+    Limit{"limits.stream_bytes_max", "a publish to any stream is refused: 0x97; QoS 0 is dropped, 3.x clients are disconnected",
+          "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfAllStreams"},
     Limit{"store.reserve_bytes", "what would be stored is refused: 0x97; 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "RocksStoreTest.IsFullWithLessThanItsReserveFree"},
 };

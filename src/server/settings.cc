@@ -109,6 +109,9 @@ const std::vector<Setting>& table() {
        kBytesMax, "bytes"},
       {"limits.inbox_bytes_max", SLOT(limits.inbox_bytes_max), "Messages kept for sessions that are away, all together.",
        Reload::restart, 1 << 16, kBytesMax, "bytes"},
+      {"limits.streams_max", SLOT(limits.streams_max), "Named streams.", Reload::restart, 0, 10'000},
+      {"limits.stream_bytes_max", SLOT(limits.stream_bytes_max), "All named streams together.", Reload::restart, 1 << 16,
+       kBytesMax, "bytes"},
 
       // ---- store
       {.key = "store.data", .slot = SLOT(store.data),
