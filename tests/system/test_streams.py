@@ -202,7 +202,10 @@ def history_prints_what_is_kept():
         rest = lines("orders", "--limit", 0, "--from", more.split("--from ")[1].strip())
         equal(sorted(m["id"] for m in first + rest), sorted(m["id"] for m in lines("orders", "--limit", 0)))
         equal(set(first[0]), {"topic", "payload", "id", "time", "position"})
-        arena("pub", "-p", broker.port, "-q", 1, "orders/bin", "-s", text_in="")
+        with open(f"{broker.folder}/bytes", "wb") as file:
+            file.write(b"\xff\x00")
+        arena("pub", "-p", broker.port, "-q", 1, "orders/bin", f"@{broker.folder}/bytes")
+        equal([(m["payload"], m["encoding"]) for m in lines("orders/bin")], [("/wA=", "base64")])
         arena("history", "nothing/here", "--data", broker.data, code=1)
 
 
