@@ -1,6 +1,7 @@
 // Hashing (xxHash). Unseeded results are stable for ever and may be stored; seeded ones are for tables in memory.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -8,6 +9,14 @@
 namespace arena {
 
 uint64_t hash64(std::string_view bytes, uint64_t seed = 0);
+
+struct Hash128 {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  friend auto operator<=>(const Hash128&, const Hash128&) = default;
+};
+// Wide enough that two different texts are never taken for the same.
+Hash128 hash128(std::string_view bytes);
 // Integrity check of stored bytes.
 uint32_t checksum32(std::string_view bytes);
 

@@ -30,15 +30,17 @@ enum class Drop : uint8_t {
   denied_delivery,   // the policy no longer lets the subscriber read the topic
   denied_publish,
   quota_publish,
+  conflict,          // published under an id that was used for something else
+  unknown_producer,  // of a producer that is not known here, or not any more
   no_member,         // a shared group without anyone to take it
   trimmed,           // gone from the log before the cursor got there; offsets, whatever their topic
   damaged,           // unreadable in the log; offsets, whatever their topic
   session_ended,     // unsettled when its session ended
 };
-inline constexpr std::size_t kDrops = 13;
+inline constexpr std::size_t kDrops = 15;
 inline constexpr const char* kDropNames[kDrops] = {
     "expired",        "queue_full",    "queue_full_newest", "superseded", "offline", "unfit",        "denied_delivery",
-    "denied_publish", "quota_publish", "no_member",         "trimmed",    "damaged", "session_ended"};
+    "denied_publish", "quota_publish", "conflict",          "unknown_producer", "no_member", "trimmed",  "damaged", "session_ended"};
 
 struct Counters {
   Counter published;             // accepted from publishers
@@ -62,6 +64,9 @@ struct Counters {
   Counter wills_sent;
   Counter inbox_bytes;
   Counter stream_bytes;
+  Counter published_keys_bytes;  // remembered of ids and producers
+  Counter published_keys_cut;    // forgotten before their time, for want of room
+  Counter duplicates;            // publishes that had been taken before
   Counter replay_gaps;           // told to replays
   Counter groups;
   Counter log_reads;

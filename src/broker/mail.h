@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/hash.h"
+#include "base/ref.h"
 #include "base/unique_function.h"
 #include "broker/types.h"
 
@@ -15,6 +17,16 @@ namespace arena::broker {
 class Shard;
 
 // Where a receipt goes back to.
+// A publish's key (PublishKey) as its topic's owner needs it.
+struct PublishMark : RefCounted<PublishMark> {
+  Hash128 key;           // of space, principal, topic and the id or the producer's name
+  uint64_t content = 0;  // hash
+  bool is_producer = false;
+  uint32_t epoch = 0;
+  uint64_t sequence = 0;
+};
+using PublishMarkRef = Ref<const PublishMark>;
+
 struct Origin {
   SessionId session = 0;         // 0: nobody waits
   uint32_t attachment = 0;       // which connection of that session
@@ -23,6 +35,7 @@ struct Origin {
   uint64_t cookie = 0;           // the gateway's; 0: no receipt wanted
   uint64_t incarnation = 0;
   std::string session_key;       // with a tag only: stored with the handshake
+  PublishMarkRef mark;           // null: none
 };
 
 // A message as it is routed: with its place in the log if it has one.

@@ -44,7 +44,12 @@ engine::Append& append_to(engine::Batch& batch, const Log& log) {
 
 }  // namespace
 
-Partition::Partition(Shard& shard, PartitionId id) : shard_(shard), id_(id) { log(LogId::inbox); }
+Partition::Partition(Shard& shard, PartitionId id)
+    : shard_(shard), id_(id), published_(shard.options(), shard.counters()) {
+  log(LogId::inbox);
+}
+
+Status Partition::load() { return published_.load(shard_.store().scan(id_, engine::Space::published, {}, {}, SIZE_MAX)); }
 
 Log& Partition::log(LogId id) {
   return logs_.try_emplace(id, shard_, LogName{id_, id}).first->second;
@@ -62,16 +67,57 @@ Outcome Partition::admit(const Message& message, const Log* log) const {
   return Outcome::ok;
 }
 
+// False: it is answered, or will be.
+bool Partition::is_new(const MessageRef& message, const Origin& origin) {
+  switch (published_.judge(*origin.mark, message->published_ms)) {
+    case Published::Verdict::fresh: return true;
+    case Published::Verdict::repeated:
+      // Behind the first, which may be on its way still.
+      submit({}, [this, origin](engine::CommitStatus) { answer_repeated(origin); });
+      return false;
+    case Published::Verdict::conflict:
+      shard_.counters().drop(Drop::conflict);
+      shard_.answer(origin, id_, Receipt{Outcome::conflict, Level::memory, false, std::nullopt});
+      return false;
+    case Published::Verdict::unknown_producer:
+      shard_.counters().drop(Drop::unknown_producer);
+      shard_.answer(origin, id_, Receipt{Outcome::unknown_producer, Level::memory, false, std::nullopt});
+      return false;
+  }
+  return true;
+}
+
+void Partition::answer_repeated(const Origin& origin) {
+  const Published::Place* place = published_.find(*origin.mark);
+  Receipt receipt;
+  if (place == nullptr) {  // the first was refused
+    shard_.counters().drop(Drop::quota_publish);
+    receipt.outcome = Outcome::quota;
+  } else {
+    shard_.counters().duplicates.add();
+    receipt.duplicate = true;
+    if (*place) {
+      receipt.level = shard_.options_level();
+      receipt.position = Position{0, id_, (*place)->second};
+      receipt.log = (*place)->first;
+    }
+  }
+  shard_.answer(origin, id_, receipt);
+}
+
 void Partition::publish(MessageRef message, const Origin& origin) {
+  if (origin.mark && !is_new(message, origin)) return;
   Log* const log = log_for(*message);
   const Outcome outcome = admit(*message, log);
   if (outcome != Outcome::ok) {
+    if (origin.mark) published_.forget(*origin.mark);
     shard_.counters().drop(Drop::quota_publish);
     shard_.answer(origin, id_, Receipt{outcome, Level::memory, false, std::nullopt});
     return;
   }
   const bool retain = message->retain;
   if (log == nullptr && !retain && queue_.empty() && !committing_) {
+    if (origin.mark) published_.settle(*origin.mark, std::nullopt);
     const bool matched = shard_.route(Routed{std::move(message)});
     shard_.answer(origin, id_, Receipt{matched ? Outcome::ok : Outcome::no_match, Level::memory, false, std::nullopt});
     return;
@@ -100,6 +146,9 @@ void Partition::add_to_batch(Work& work, engine::Batch& batch) {
     engine::Append& append = append_to(batch, *work.log);
     work.offset = append.base_offset + append.records.size();
     append.records.push_back(work.message);
+    if (work.origin.mark) {
+      batch.operations.push_back(published_.row(*work.origin.mark, {work.log->name().log, work.offset}, work.message->published_ms));
+    }
     if (work.origin.tag != 0) {
       batch.operations.push_back(handshake_put(work.origin, work.offset));
     }
@@ -111,6 +160,8 @@ void Partition::add_to_batch(Work& work, engine::Batch& batch) {
 engine::Batch Partition::build_batch() {
   engine::Batch batch;
   batch.partition = id_;
+  erasing_ = published_.take_erasures();
+  batch.operations = erasing_;  // first: what was forgotten may be published again
   std::size_t bytes = 0;
   while (!queue_.empty() && bytes < kBatchBytes && (alone_ == 0 || in_flight_.empty())) {
     in_flight_.push_back(std::move(queue_.front()));
@@ -138,6 +189,8 @@ void Partition::complete(engine::CommitStatus status) {
   in_flight_.clear();
   committing_ = false;
   if (alone_ > 0) --alone_;
+  if (status != engine::CommitStatus::committed) published_.put_back(std::move(erasing_));
+  erasing_.clear();
   if (status == engine::CommitStatus::full && works.size() > 1) {
     // What frees space must not be refused for what needs it: each is tried alone.
     alone_ = works.size();
@@ -163,6 +216,7 @@ void Partition::complete_publish(Work& work, engine::CommitStatus status) {
   const bool needed_commit = work.log != nullptr || work.retain;
   if (needed_commit && status != engine::CommitStatus::committed) {
     const Outcome outcome = status == engine::CommitStatus::full ? Outcome::quota : Outcome::failed;
+    if (work.origin.mark) published_.forget(*work.origin.mark);
     shard_.counters().drop(Drop::quota_publish);
     shard_.answer(work.origin, id_, Receipt{outcome, Level::memory, false, std::nullopt});
     return;
@@ -176,6 +230,10 @@ void Partition::complete_publish(Work& work, engine::CommitStatus status) {
     shard_.want_tick();
     receipt.level = shard_.options_level();
     receipt.position = Position{0, id_, work.offset};
+    receipt.log = work.log->name().log;
+  }
+  if (work.origin.mark) {
+    published_.settle(*work.origin.mark, work.log == nullptr ? Published::Place() : std::pair(work.log->name().log, work.offset));
   }
   if (work.retain) shard_.set_retained(work.message);
   const bool matched = shard_.route(routed);

@@ -9,6 +9,7 @@
 
 #include "broker/log.h"
 #include "broker/mail.h"
+#include "broker/published.h"
 #include "broker/types.h"
 
 namespace arena::broker {
@@ -26,6 +27,8 @@ class Partition {
   void submit(std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done);
 
   PartitionId id() const { return id_; }
+  // Recovery: what was published under ids and by producers.
+  Status load();
   // $inbox, or a stream's: made when it is first asked for.
   Log& log(LogId id);
   // A reader that may still want what lies at or above `floor`.
@@ -45,6 +48,8 @@ class Partition {
   };
 
   Log* log_for(const Message& message);
+  bool is_new(const MessageRef& message, const Origin& origin);
+  void answer_repeated(const Origin& origin);
   Outcome admit(const Message& message, const Log* log) const;
   void schedule();
   void flush();
@@ -62,6 +67,8 @@ class Partition {
   std::deque<Work> queue_;
   std::vector<Work> in_flight_;
   std::map<LogId, Log> logs_;
+  Published published_;
+  std::vector<engine::Operation> erasing_;  // in the commit that is under way
 };
 
 }  // namespace arena::broker

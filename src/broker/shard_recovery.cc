@@ -25,6 +25,7 @@ Status Shard::load() {
 }
 
 Status Shard::load_partition(PartitionId id) {
+  if (Status status = partition(id).load(); !status) return status;
   for (const engine::KeyValue& entry : store_.scan(id, engine::Space::retained, {}, {}, SIZE_MAX)) {
     auto message = engine::decode_message(entry.value);
     if (!message) return at_key("the last value of", entry, message.error());

@@ -200,6 +200,20 @@ class Peer final : public SessionSink {
     session_->publish(std::move(message), tag, cookie);
     return cookie;
   }
+  uint64_t send_by(const PublishKey& key, const std::string& topic, const std::string& payload, Guarantee guarantee, uint16_t tag = 0) {
+    auto message = std::make_unique<Message>();
+    message->topic = topic;
+    message->payload = payload;
+    message->guarantee = guarantee;
+    const uint64_t cookie = ++cookie_;
+    session_->publish(std::move(message), tag, cookie, &key);
+    return cookie;
+  }
+  Receipt publish_by(const PublishKey& key, const std::string& topic, const std::string& payload, Guarantee guarantee, uint16_t tag = 0) {
+    const uint64_t cookie = send_by(key, topic, payload, guarantee, tag);
+    EXPECT_TRUE(world_.settle([&] { return receipts.contains(cookie); })) << "no receipt for " << topic;
+    return receipts[cookie];
+  }
   Receipt publish(const std::string& topic, const std::string& payload, Guarantee guarantee, bool retain = false, uint16_t tag = 0) {
     const uint64_t cookie = send(topic, payload, guarantee, retain, tag);
     EXPECT_TRUE(world_.settle([&] { return receipts.contains(cookie); })) << "no receipt for " << topic;

@@ -41,6 +41,8 @@ struct Options {
   std::size_t retained_messages_max = 1'000'000;
   std::size_t retained_bytes_max = std::size_t{1} << 30;
   std::size_t inbox_bytes_max = std::size_t{1} << 30;        // all partitions together
+  std::size_t published_bytes_max = 64 << 20;                // remembered of ids and producers, all partitions together
+  int64_t published_horizon_ms = 3'600'000;                  // an id is remembered so long, if there is room
   std::size_t streams_max = 64;
   std::size_t stream_bytes_max = std::size_t{8} << 30;       // all streams together
   std::size_t cross_core_bytes_max = 16 << 20;               // posted to one core and not yet handled
@@ -60,8 +62,19 @@ enum class Outcome : uint8_t {
   ok,
   no_match,    // accepted; nobody is subscribed
   denied,      // the policy says no
+  conflict,    // something else was published under this id
+  unknown_producer,  // it is not known, or was forgotten, or another has its name with a higher epoch
   quota,       // a stated limit is reached, or the store is full; nothing was published
   failed,      // the store failed; nothing may be assumed
+};
+
+// By what a publisher's repetition of a publish is known: an id of its choosing, within a horizon; or a producer's rising
+// sequence, which has none. Both are of one principal and one topic.
+struct PublishKey {
+  std::string id;
+  std::string producer;       // its first publish to a topic, of each epoch, has sequence 1
+  uint32_t epoch = 0;
+  uint64_t sequence = 0;
 };
 
 // What a publisher gets back.
@@ -70,6 +83,7 @@ struct Receipt {
   Level level = Level::memory;
   bool duplicate = false;  // this exactly-once publish was taken before
   std::optional<Position> position;
+  LogId log = LogId::inbox;  // of the position
 };
 
 enum class EndReason : uint8_t {

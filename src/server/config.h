@@ -75,6 +75,8 @@ struct Config {
     uint64_t inbox_bytes_max = uint64_t{1} << 30;
     uint64_t streams_max = 64;
     uint64_t stream_bytes_max = uint64_t{8} << 30;
+    uint64_t published_bytes_max = 64 << 20;
+    uint64_t published_horizon_s = 3600;
   } limits;
 
   struct Store {

@@ -75,6 +75,9 @@ constexpr std::array kLimits = {
     Limit{"limits.streams_max", "the stream is not created, saying so", "", "BrokerLimits.NumberOfStreams"},
     Limit{"limits.stream_bytes_max", "a publish to any stream is refused: 0x97; QoS 0 is dropped, 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "BrokerLimits.BytesOfAllStreams"},
+    Limit{"limits.published_bytes_max", "the oldest ids and the producers that were idle longest are forgotten: the horizon shortens",
+          "publish/keys/cut", "PublishedLimits.TheHorizonShortensWhenThereIsNoRoomAndAForgottenProducerIsUnknown"},
+    Limit{"limits.published_horizon_s", "an older id is new again", "", "Publishing.AnIdIsForgottenAfterItsHorizon"},
     Limit{"store.reserve_bytes", "what would be stored is refused: 0x97; 3.x clients are disconnected",
           "publish/messages/dropped/quota_publish", "RocksStoreTest.IsFullWithLessThanItsReserveFree"},
 };

@@ -112,6 +112,11 @@ const std::vector<Setting>& table() {
       {"limits.streams_max", SLOT(limits.streams_max), "Named streams.", Reload::restart, 0, 10'000},
       {"limits.stream_bytes_max", SLOT(limits.stream_bytes_max), "All named streams together.", Reload::restart, 1 << 16,
        kBytesMax, "bytes"},
+      {"limits.published_bytes_max", SLOT(limits.published_bytes_max),
+       "What is remembered of publishes with an arena-id or arena-producer, so that a repetition is taken once.", Reload::restart,
+       1 << 16, kBytesMax, "bytes"},
+      {"limits.published_horizon_s", SLOT(limits.published_horizon_s), "An arena-id is remembered so long, if there is room.",
+       Reload::restart, 1, 10'000'000, "seconds"},
 
       // ---- store
       {.key = "store.data", .slot = SLOT(store.data),

@@ -48,6 +48,8 @@ broker::Options broker_options_of(const Config& config) {
   out.inbox_bytes_max = limits.inbox_bytes_max;
   out.streams_max = limits.streams_max;
   out.stream_bytes_max = limits.stream_bytes_max;
+  out.published_bytes_max = limits.published_bytes_max;
+  out.published_horizon_ms = static_cast<int64_t>(limits.published_horizon_s) * 1000;
   out.cross_core_bytes_max = limits.cross_core_bytes_max;
   out.session_expiry_max_s = static_cast<uint32_t>(config.mqtt.session_expiry_max_s);
   return out;

@@ -241,7 +241,7 @@ void Session::fire_will() {
   shard_.publish(MessageRef(message.release()), Origin{}, false);
 }
 
-void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie) {
+void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie, const PublishKey* known_by) {
   if (tag != 0) {
     const auto [it, fresh] = rare().inbound.try_emplace(tag);
     if (!fresh && it->second.done) {
@@ -251,7 +251,8 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
     it->second.waiters.emplace_back(attachment_, cookie);
     if (!fresh) return;  // the first one's receipt answers this one too
   }
-  Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}};
+  Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}, {}};
+  if (known_by != nullptr) origin.mark = mark_of(*known_by, principal().space, principal().name, *message);
   if (tag != 0) origin.session_key = key();
   if (!may_publish(message->topic)) {
     shard_.counters().drop(Drop::denied_publish);
@@ -262,7 +263,7 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
   shard_.counters().published.add();
   shard_.counters().published_bytes.add(message->payload.size());
   const PartitionId partition = shard_.placement().partition_of(message->topic);
-  bool through_owner = message->guarantee != Guarantee::at_most_once || message->retain || shard_.captured(message->topic);
+  bool through_owner = message->guarantee != Guarantee::at_most_once || message->retain || known_by != nullptr || shard_.captured(message->topic);
   if (message->guarantee == Guarantee::at_most_once) {
     // While an earlier one waits with the owner, this one must not overtake it.
     through_owner = through_owner || owner_bound(partition);
@@ -297,7 +298,7 @@ void Session::publish(std::unique_ptr<Burst> burst) {
   // They are stored there, or an earlier one waits with the owner: these follow it.
   for (std::size_t i = 0; i < shared->size(); ++i) {
     ++rare().owner_bound[partition];
-    shard_.publish(shared->message(i), Origin{id_, attachment_, 0, true, 0, incarnation_, {}}, true);
+    shard_.publish(shared->message(i), Origin{id_, attachment_, 0, true, 0, incarnation_, {}, {}}, true);
   }
 }
 

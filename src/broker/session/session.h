@@ -50,7 +50,8 @@ class Session final : public Reader {
   void start();
   // `message` has topic, payload, extras, expires_ms, guarantee, retain set; the rest is stamped here. tag: the
   // exactly-once handshake, 0 for other guarantees. cookie 0: no receipt wanted. The receipt may come from inside.
-  void publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie);
+  // known_by: what tells a repetition of it; null: nothing does.
+  void publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie, const PublishKey* known_by = nullptr);
   // The same for several at most once. The burst's head is stamped here.
   void publish(std::unique_ptr<Burst> burst);
   // Ends the inbound exactly-once handshake; answered by SessionSink::released.

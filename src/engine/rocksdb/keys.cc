@@ -19,10 +19,10 @@ std::size_t front_bytes(Space space) {
     case Space::due: return 8;
     case Space::handshakes: return 10;
     case Space::streams: return 4;
-    case Space::published: return 8;
     case Space::sessions:
     case Space::groups:
-    case Space::retained: break;
+    case Space::retained:
+    case Space::published: break;
   }
   return 0;
 }

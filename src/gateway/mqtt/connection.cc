@@ -54,7 +54,8 @@ std::string Connection::take_rest() {
 void Connection::tidy() {
   if (!rare_) return;
   const Rare& mine = *rare_;
-  if (!mine.rest && !mine.silent && !mine.throttle_timer && !mine.aliases_in && !mine.aliases_out && mine.subscribes.empty()) {
+  if (!mine.rest && !mine.silent && !mine.throttle_timer && !mine.aliases_in && !mine.aliases_out && mine.subscribes.empty() &&
+      mine.keyed.empty() && mine.ack_texts.empty()) {
     rare_.reset();
   }
 }

@@ -97,6 +97,13 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
     std::vector<std::size_t> asked;       // which of them the session was asked about
   };
 
+  // What an acknowledgement says besides.
+  struct AckText {
+    std::string_view reason;  // of static storage
+    std::string position;
+    bool duplicate = false;
+  };
+
   // What was read and cannot be handled yet: of an incomplete packet, or behind a CONNECT that is being decided.
   struct Rest {
     std::string bytes;
@@ -120,6 +127,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
     std::unique_ptr<InboundAliases> aliases_in;
     std::unique_ptr<OutboundAliases> aliases_out;
     Lazy<std::map<uint64_t, PendingSubscribe>> subscribes;
+    Lazy<std::set<uint64_t>> keyed;               // cookies of publishes with a key, whose receipts are awaited
+    Lazy<std::map<uint64_t, AckText>> ack_texts;  // by cookie; until they leave
   };
   Rare& rare() {
     if (!rare_) rare_ = std::make_unique<Rare>();
@@ -162,7 +171,9 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   bool check_packet_id(const arena::mqtt::Publish& packet);
   bool count_inbound(const arena::mqtt::Publish& packet);
   void flush_acks();
-  void send_publish_ack(const PendingAck& ack);
+  void send_publish_ack(const PendingAck& ack, uint64_t cookie);
+  void note_receipt(uint64_t cookie, const broker::Receipt& receipt);
+  void refuse_publish(const arena::mqtt::Publish& packet, const char* text);
   void on_ack(const arena::mqtt::Ack& packet);
   void on_puback(const arena::mqtt::Ack& packet);
   void on_pubrec(const arena::mqtt::Ack& packet);

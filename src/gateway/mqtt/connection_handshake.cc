@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "gateway/mqtt/connection.h"
+#include "gateway/mqtt/own_properties.h"
 
 namespace arena::gateway::mqtt {
 namespace am = arena::mqtt;
@@ -34,6 +35,7 @@ std::optional<Connection::Reason> Connection::refuse_connect(const am::Connect& 
   if (packet.will) {
     if (packet.will->qos > options_->guarantee_max) return Reason::qos_not_supported;        // [MQTT-3.2.2-12]
     if (packet.will->retain && !options_->retain_available) return Reason::retain_not_supported;  // [MQTT-3.2.2-13]
+    if (has_own(packet.will->properties.user_properties)) return Reason::implementation_specific_error;
     if (check_topic(packet.will->topic, options_->topics)) return Reason::topic_name_invalid;
   }
   return std::nullopt;

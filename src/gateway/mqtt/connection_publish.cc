@@ -4,6 +4,7 @@
 
 #include "broker/stream/from.h"
 #include "gateway/mqtt/connection.h"
+#include "gateway/mqtt/own_properties.h"
 
 namespace arena::gateway::mqtt {
 namespace am = arena::mqtt;
@@ -32,7 +33,9 @@ std::unique_ptr<const Extras> take_extras(const am::PublishProperties& in) {
   out->has_payload_kind = in.payload_is_text.has_value();
   out->payload_is_text = in.payload_is_text.value_or(false);
   out->headers.reserve(in.user_properties.size());
-  for (const am::UserProperty& property : in.user_properties) out->headers.emplace_back(property.name, property.value);
+  for (const am::UserProperty& property : in.user_properties) {
+    if (!is_own(property)) out->headers.emplace_back(property.name, property.value);
+  }
   return out;
 }
 
@@ -48,8 +51,19 @@ am::Reason reason_of(broker::Outcome outcome) {
       return am::Reason::quota_exceeded;
     case broker::Outcome::failed:
       return am::Reason::unspecified_error;
+    case broker::Outcome::conflict:
+    case broker::Outcome::unknown_producer:
+      return am::Reason::implementation_specific_error;
   }
   return am::Reason::unspecified_error;
+}
+
+std::string_view text_of(broker::Outcome outcome) {
+  if (outcome == broker::Outcome::conflict) return "conflict: something else was published under this id";
+  if (outcome == broker::Outcome::unknown_producer) {
+    return "unknown-producer: begin again with a higher epoch and sequence 1";
+  }
+  return {};
 }
 
 }  // namespace
@@ -64,14 +78,29 @@ void Connection::on_publish(const am::Publish& packet) {
     begin_run(packet);
     return;
   }
+  const PublishOwn own = packet.properties.user_properties.empty() ? PublishOwn{} : read_own(packet.properties.user_properties);
+  if (own.refusal != nullptr) return refuse_publish(packet, own.refusal);
+  const broker::PublishKey* known_by = own.key ? &*own.key : nullptr;
   std::unique_ptr<Message> message = make_message(packet, *topic);
   if (packet.qos == Guarantee::at_most_once) {
-    session_->publish(std::move(message), 0, 0);
+    session_->publish(std::move(message), 0, 0, known_by);
     return;
   }
   acks_.push_back({packet.packet_id, packet.qos, false, Reason::success});
   const uint64_t cookie = first_ack_ + acks_.size() - 1;
-  session_->publish(std::move(message), packet.qos == Guarantee::exactly_once ? packet.packet_id : uint16_t{0}, cookie);
+  if (known_by != nullptr) rare().keyed.insert(cookie);
+  session_->publish(std::move(message), packet.qos == Guarantee::exactly_once ? packet.packet_id : uint16_t{0}, cookie, known_by);
+}
+
+// Its properties are not what they may be: it alone is refused; at QoS 0 nobody can be told.
+void Connection::refuse_publish(const am::Publish& packet, const char* text) {
+  if (packet.qos == Guarantee::at_most_once) {
+    door_.counters().publishes_refused.add();
+    return;
+  }
+  acks_.push_back({packet.packet_id, packet.qos, true, Reason::implementation_specific_error});
+  rare().ack_texts[first_ack_ + acks_.size() - 1].reason = text;
+  flush_acks();
 }
 
 void Connection::begin_run(const am::Publish& packet) {
@@ -193,6 +222,7 @@ void Connection::published(uint64_t cookie, const broker::Receipt& receipt) {
   PendingAck& ack = acks_[cookie - first_ack_];
   ack.done = true;
   ack.reason = reason_of(receipt.outcome);
+  if (rare_ && rare_->keyed.erase(cookie) != 0) note_receipt(cookie, receipt);
   const bool lost = receipt.outcome == broker::Outcome::quota || receipt.outcome == broker::Outcome::failed;
   if (version_ != Version::v5 && lost) {
     // 3.x has no negative acknowledgement, and a positive one would be a lie.
@@ -202,22 +232,42 @@ void Connection::published(uint64_t cookie, const broker::Receipt& receipt) {
   flush_acks();
 }
 
+// Who publishes under an id or as a producer learns where the message is, and whether it was there before.
+void Connection::note_receipt(uint64_t cookie, const broker::Receipt& receipt) {
+  AckText& text = rare().ack_texts[cookie];
+  text.reason = text_of(receipt.outcome);
+  text.duplicate = receipt.duplicate;
+  if (receipt.position) text.position = broker::to_text({receipt.position->partition, receipt.log}, receipt.position->offset);
+}
+
 void Connection::flush_acks() {
   while (!acks_.empty() && acks_.front().done) {
     const PendingAck ack = acks_.front();
+    const uint64_t cookie = first_ack_;
     acks_.pop_front();
     ++first_ack_;
-    send_publish_ack(ack);
+    if (ack.guarantee == Guarantee::exactly_once && am::is_error(ack.reason)) open_tags_.erase(ack.packet_id);
+    send_publish_ack(ack, cookie);
   }
 }
 
-void Connection::send_publish_ack(const PendingAck& ack) {
-  if (ack.guarantee == Guarantee::at_least_once) {
-    send_ack(am::PacketType::puback, ack.packet_id, ack.reason);
-    return;
-  }
-  if (am::is_error(ack.reason)) open_tags_.erase(ack.packet_id);
-  send_ack(am::PacketType::pubrec, ack.packet_id, ack.reason);
+void Connection::send_publish_ack(const PendingAck& ack, uint64_t cookie) {
+  const am::PacketType type = ack.guarantee == Guarantee::at_least_once ? am::PacketType::puback : am::PacketType::pubrec;
+  if (!rare_) return send_ack(type, ack.packet_id, ack.reason);
+  const auto found = rare_->ack_texts.find(cookie);
+  if (found == rare_->ack_texts.end()) return send_ack(type, ack.packet_id, ack.reason);
+  const AckText text = std::move(found->second);
+  rare_->ack_texts.erase(found);
+  tidy();
+  if (version_ != Version::v5 || !problem_information_) return send_ack(type, ack.packet_id, ack.reason);  // [MQTT-3.1.2-29]
+  am::Ack packet;
+  packet.type = type;
+  packet.packet_id = ack.packet_id;
+  packet.reason = ack.reason;
+  if (!text.reason.empty()) packet.properties.reason_string = text.reason;
+  if (!text.position.empty()) packet.properties.user_properties.push_back({"arena-position", text.position});
+  if (text.duplicate) packet.properties.user_properties.push_back({"arena-duplicate", "1"});
+  send(packet);
 }
 
 void Connection::on_ack(const am::Ack& packet) {

@@ -3,6 +3,7 @@
 
 #include "broker/stream/from.h"
 #include "gateway/mqtt/connection.h"
+#include "gateway/mqtt/own_properties.h"
 
 namespace arena::gateway::mqtt {
 namespace am = arena::mqtt;
@@ -16,9 +17,8 @@ bool is_ill_formed(TopicFault fault, am::Version version) {
   return fault != TopicFault::too_long && fault != TopicFault::too_deep;
 }
 
-// User properties that begin with "arena-" are ours. On SUBSCRIBE: what a subscriber that is too slow loses, from where
+// Our own user properties of a SUBSCRIBE: what a subscriber that is too slow loses, from where
 // streams are replayed before what is published follows, and whether deliveries say where their message is stored.
-constexpr std::string_view kOurs = "arena-";
 constexpr std::string_view kSlowProperty = "arena-slow";
 constexpr std::string_view kSinceProperty = "arena-since";
 constexpr std::string_view kPositionsProperty = "arena-positions";
@@ -40,7 +40,7 @@ struct Asked {
 Asked asked_in(const am::SubscribeProperties& properties, int64_t now_ms) {
   Asked asked;
   for (const am::UserProperty& property : properties.user_properties) {
-    if (!property.name.starts_with(kOurs)) continue;
+    if (!is_own(property)) continue;
     if (property.name == kSlowProperty) {
       asked.slow = slow_policy_of(property.value);
       asked.understood = asked.understood && asked.slow.has_value();

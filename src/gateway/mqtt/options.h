@@ -74,6 +74,7 @@ struct Counters {
   broker::Counter keepalive_timeouts;
   broker::Counter refused[kRefused];    // before they were let in, by reason
   broker::Counter publishes_received;
+  broker::Counter publishes_refused;  // for properties that are ours
   broker::Counter throttled;            // times a publisher's socket was not read for a while
   broker::Counter stray_receipts;       // answers to publishes that await none: a fault of ours, so always zero
 

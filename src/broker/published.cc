@@ -1,0 +1,290 @@
+#include "broker/published.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/wire.h"
+
+namespace arena::broker {
+namespace {
+
+constexpr uint8_t kVersion = 1;
+enum class RowKind : uint8_t { id = 1, producer = 2 };
+
+// Kind, hash, and of a producer which of its recent publishes.
+std::string row_key(RowKind kind, const Hash128& key, std::size_t recent = 0) {
+  std::string out;
+  put_be(out, static_cast<uint8_t>(kind));
+  put_be(out, key.high);
+  put_be(out, key.low);
+  if (kind == RowKind::producer) put_be(out, static_cast<uint8_t>(recent));
+  return out;
+}
+
+void put_place(std::string& out, const std::pair<LogId, uint64_t>& place) {
+  put_be(out, static_cast<uint32_t>(place.first));
+  put_be(out, place.second);
+}
+
+std::pair<LogId, uint64_t> read_place(WireReader& in) {
+  const auto log = static_cast<LogId>(in.be<uint32_t>());
+  return {log, in.be<uint64_t>()};
+}
+
+}  // namespace
+
+PublishMarkRef mark_of(const PublishKey& key, std::string_view space, std::string_view principal, const Message& message) {
+  auto mark = std::make_unique<PublishMark>();
+  mark->is_producer = key.id.empty();
+  std::string scope;
+  for (const std::string_view part : {space, principal, std::string_view(message.topic), std::string_view(mark->is_producer ? key.producer : key.id)}) {
+    put_text(scope, part);
+  }
+  put_be(scope, static_cast<uint8_t>(mark->is_producer ? 1 : 0));
+  mark->key = hash128(scope);
+  std::string content = message.payload;
+  if (message.extras) {
+    put_text(content, message.extras->content_type);
+    for (const Header& header : message.extras->headers) {
+      put_text(content, header.first);
+      put_text(content, header.second);
+    }
+  }
+  mark->content = hash64(content);
+  mark->epoch = key.epoch;
+  mark->sequence = key.sequence;
+  return PublishMarkRef(mark.release());
+}
+
+void Published::count(std::size_t added, std::size_t removed) {
+  bytes_ = bytes_ + added - removed;
+  counters_.published_keys_bytes.add(added - removed);  // modulo 2^64
+}
+
+Published::Verdict Published::judge(const PublishMark& mark, int64_t now_ms) {
+  shrink(now_ms);
+  return mark.is_producer ? judge_producer(mark) : judge_id(mark, now_ms);
+}
+
+Published::Verdict Published::judge_id(const PublishMark& mark, int64_t now_ms) {
+  const auto [at, fresh] = ids_.try_emplace(mark.key);
+  if (!fresh) return at->second.content == mark.content ? Verdict::repeated : Verdict::conflict;
+  at->second.content = mark.content;
+  at->second.published_ms = now_ms;
+  in_order_.push_back(mark.key);
+  count(kIdBytes, 0);
+  return Verdict::fresh;
+}
+
+Published::Producer& Published::add_producer(const Hash128& key) {
+  Producer& producer = producers_[key];
+  producer.used = by_use_.insert(by_use_.end(), key);
+  count(kProducerBytes, 0);
+  return producer;
+}
+
+Published::Verdict Published::judge_producer(const PublishMark& mark) {
+  const auto found = producers_.find(mark.key);
+  if (found == producers_.end() || mark.epoch > found->second.epoch) {
+    if (mark.sequence != 1) return Verdict::unknown_producer;
+    Producer& begun = found == producers_.end() ? add_producer(mark.key) : found->second;
+    begun.epoch = mark.epoch;
+    begun.last = 0;
+    begun.failed.clear();
+    begun.recent = {};
+  } else if (mark.epoch < found->second.epoch) {
+    return Verdict::unknown_producer;
+  }
+  Producer& producer = producers_.find(mark.key)->second;
+  by_use_.splice(by_use_.end(), by_use_, producer.used);
+  Recent& recent = producer.recent[mark.sequence % kRecent];
+  if (mark.sequence <= producer.last && producer.failed.erase(mark.sequence) == 0) {
+    return recent.sequence == mark.sequence && recent.content != mark.content ? Verdict::conflict : Verdict::repeated;
+  }
+  producer.last = std::max(producer.last, mark.sequence);
+  if (mark.sequence >= recent.sequence) recent = {mark.sequence, mark.content, false, {}};
+  return Verdict::fresh;
+}
+
+void Published::settle(const PublishMark& mark, Place place) {
+  if (!mark.is_producer) {
+    const auto at = ids_.find(mark.key);
+    if (at == ids_.end()) return;
+    at->second.settled = true;
+    at->second.stored = place.has_value();
+    at->second.place = place;
+    return;
+  }
+  const auto at = producers_.find(mark.key);
+  if (at == producers_.end() || at->second.epoch != mark.epoch) return;
+  at->second.stored = at->second.stored || place.has_value();
+  Recent& recent = at->second.recent[mark.sequence % kRecent];
+  if (recent.sequence != mark.sequence) return;
+  recent.settled = true;
+  recent.place = place;
+}
+
+void Published::forget(const PublishMark& mark) {
+  if (!mark.is_producer) {
+    if (ids_.erase(mark.key) == 0) return;
+    count(0, kIdBytes);
+    const auto place = std::find(in_order_.rbegin(), in_order_.rend(), mark.key);
+    if (place != in_order_.rend()) in_order_.erase(std::next(place).base());
+    return;
+  }
+  const auto at = producers_.find(mark.key);
+  if (at == producers_.end() || at->second.epoch != mark.epoch) return;
+  Producer& producer = at->second;
+  Recent& recent = producer.recent[mark.sequence % kRecent];
+  if (recent.sequence == mark.sequence) recent = {};
+  producer.failed.insert(mark.sequence);
+  // So many at once that what is repeated could not be told from what is new: it has to begin again.
+  if (producer.failed.size() <= kFailedMax) return;
+  by_use_.splice(by_use_.begin(), by_use_, producer.used);
+  drop_idle_producer();
+}
+
+const Published::Place* Published::find(const PublishMark& mark) const {
+  static const Place nowhere;
+  if (!mark.is_producer) {
+    const auto at = ids_.find(mark.key);
+    return at == ids_.end() || !at->second.settled ? nullptr : &at->second.place;
+  }
+  const auto at = producers_.find(mark.key);
+  if (at == producers_.end() || at->second.epoch != mark.epoch || at->second.failed.contains(mark.sequence)) return nullptr;
+  const Recent& recent = at->second.recent[mark.sequence % kRecent];
+  if (recent.sequence != mark.sequence) return &nowhere;
+  return recent.settled ? &recent.place : nullptr;
+}
+
+// ---- what is stored ----
+
+engine::Operation Published::row(const PublishMark& mark, const std::pair<LogId, uint64_t>& place, int64_t now_ms) const {
+  engine::Operation out;
+  out.space = engine::Space::published;
+  out.key = mark.is_producer ? row_key(RowKind::producer, mark.key, mark.sequence % kRecent) : row_key(RowKind::id, mark.key);
+  put_be(out.value, kVersion);
+  put_be(out.value, mark.content);
+  put_place(out.value, place);
+  put_be(out.value, static_cast<uint64_t>(now_ms));
+  if (!mark.is_producer) return out;
+  put_be(out.value, mark.epoch);
+  put_be(out.value, mark.sequence);
+  const auto at = producers_.find(mark.key);
+  const std::set<uint64_t> none;
+  const std::set<uint64_t>& failed = at == producers_.end() ? none : at->second.failed;
+  put_be(out.value, static_cast<uint32_t>(failed.size()));
+  for (const uint64_t sequence : failed) put_be(out.value, sequence);
+  return out;
+}
+
+std::vector<engine::Operation> Published::take_erasures() { return std::exchange(erasures_, {}); }
+
+void Published::put_back(std::vector<engine::Operation> erasures) {
+  erasures_.insert(erasures_.begin(), std::make_move_iterator(erasures.begin()), std::make_move_iterator(erasures.end()));
+}
+
+void Published::shrink(int64_t now_ms) {
+  while (!in_order_.empty()) {
+    const auto oldest = ids_.find(in_order_.front());
+    if (oldest != ids_.end() && !oldest->second.settled) break;  // on its way
+    const bool too_old = oldest == ids_.end() || oldest->second.published_ms + options_.published_horizon_ms <= now_ms;
+    const bool no_room = bytes_ > bytes_max();
+    if (!too_old && !no_room) break;
+    if (!too_old) counters_.published_keys_cut.add();
+    drop_oldest_id();
+  }
+  while (bytes_ > bytes_max() && by_use_.size() > 1) {
+    counters_.published_keys_cut.add();
+    drop_idle_producer();
+  }
+}
+
+void Published::drop_oldest_id() {
+  const auto at = ids_.find(in_order_.front());
+  if (at != ids_.end()) {
+    if (at->second.stored) {
+      erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::id, at->first), {}});
+    }
+    ids_.erase(at);
+    count(0, kIdBytes);
+  }
+  in_order_.pop_front();
+}
+
+void Published::drop_idle_producer() {
+  const auto at = producers_.find(by_use_.front());
+  if (at->second.stored) {
+    for (std::size_t i = 0; i < kRecent; ++i) {
+      erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::producer, at->first, i), {}});
+    }
+  }
+  producers_.erase(at);
+  by_use_.pop_front();
+  count(0, kProducerBytes);
+}
+
+Status Published::load(const std::vector<engine::KeyValue>& rows) {
+  for (const engine::KeyValue& entry : rows) {
+    WireReader key(entry.key);
+    const auto kind = static_cast<RowKind>(key.be<uint8_t>());
+    Hash128 hash;
+    hash.high = key.be<uint64_t>();
+    hash.low = key.be<uint64_t>();
+    Status read = fail("a row of an unknown kind");
+    if (kind == RowKind::id) read = load_id(hash, entry.value);
+    if (kind == RowKind::producer) read = load_producer(hash, entry.value);
+    if (!read) return fail_with("what was published before cannot be read: " + read.error().reason);
+  }
+  std::sort(in_order_.begin(), in_order_.end(), [&](const Hash128& a, const Hash128& b) {
+    return ids_.at(a).published_ms < ids_.at(b).published_ms;
+  });
+  return Unit{};
+}
+
+Status Published::load_id(const Hash128& key, std::string_view value) {
+  WireReader in(value);
+  if (in.be<uint8_t>() != kVersion) return fail("an unknown version");
+  Id id;
+  id.content = in.be<uint64_t>();
+  id.place = read_place(in);
+  id.published_ms = static_cast<int64_t>(in.be<uint64_t>());
+  id.settled = id.stored = true;
+  if (!in.done()) return fail("cut short or too long");
+  ids_[key] = id;
+  in_order_.push_back(key);
+  count(kIdBytes, 0);
+  return Unit{};
+}
+
+Status Published::load_producer(const Hash128& key, std::string_view value) {
+  WireReader in(value);
+  if (in.be<uint8_t>() != kVersion) return fail("an unknown version");
+  Recent recent;
+  recent.content = in.be<uint64_t>();
+  recent.place = read_place(in);
+  recent.settled = true;
+  in.be<uint64_t>();
+  const auto epoch = in.be<uint32_t>();
+  recent.sequence = in.be<uint64_t>();
+  std::set<uint64_t> failed;
+  for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) failed.insert(in.be<uint64_t>());
+  if (!in.done()) return fail("cut short or too long");
+  const auto found = producers_.find(key);
+  Producer& producer = found == producers_.end() ? add_producer(key) : found->second;
+  producer.stored = true;
+  if (epoch < producer.epoch) return Unit{};  // of an epoch that is over
+  if (epoch > producer.epoch) {
+    producer.epoch = epoch;
+    producer.last = 0;
+    producer.recent = {};
+  }
+  producer.recent[recent.sequence % kRecent] = recent;
+  if (recent.sequence < producer.last) return Unit{};
+  producer.last = recent.sequence;
+  producer.failed = std::move(failed);
+  return Unit{};
+}
+
+}  // namespace arena::broker
