@@ -80,7 +80,8 @@ int print_source(const Arguments& arguments, const std::string& folder, const So
     from = page.value("next", "earliest");
     more = page.value("more", false);
   }
-  if (more) say(fmt::format("there is more: arena history {} --from {}", source.stream, from));
+  // A position is a place in one stream.
+  if (more) say(fmt::format("there is more: arena history '{}' --from {}", source.filter.empty() ? source.stream : source.filter, from));
   return kOk;
 }
 

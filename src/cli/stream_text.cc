@@ -42,7 +42,7 @@ std::string limit(uint64_t value, const std::string& text) { return value == 0 ?
 
 std::string streams_table(const std::string& answer) {
   const json body = json::parse(answer, nullptr, false);
-  if (!body.is_object() || !body.contains("items")) return {};
+  if (!body.is_object() || !body.contains("items") || !body["items"].is_array()) return {};
   std::vector<json> streams(body["items"].begin(), body["items"].end());
   if (streams.empty()) return {};
   std::stable_sort(streams.begin(), streams.end(), [](const json& a, const json& b) { return number(a, "bytes") > number(b, "bytes"); });

@@ -29,7 +29,7 @@ constexpr const char* kName = "admin.sock";
 constexpr std::size_t kRequestBytesMax = 1 << 20;
 constexpr std::size_t kAtOnce = 8;
 constexpr int64_t kTransferMs = 1000;
-constexpr int64_t kAnswerMs = 15'000;
+constexpr int64_t kAnswerMs = 30'000;  // the asking side's patience
 
 std::string fault(const std::string& what) { return what + ": " + std::strerror(errno); }
 
@@ -81,7 +81,24 @@ std::string line_of(const ApiResponse& response) {
   return "{\"status\":" + std::to_string(response.status) + ",\"body\":" + response.body + "}";
 }
 
+// What is nested endlessly would be written out by as many nested calls.
+bool is_deep(const std::string& text) {
+  constexpr int kDepthMax = 16;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') quoted = !quoted;
+    if (quoted && text[i] == '\\') ++i;
+    if (quoted) continue;
+    if (text[i] == '[' || text[i] == '{') ++depth;
+    if (text[i] == ']' || text[i] == '}') --depth;
+    if (depth > kDepthMax) return true;
+  }
+  return false;
+}
+
 std::optional<ApiRequest> request_in(const std::string& line) {
+  if (is_deep(line)) return std::nullopt;
   const Json json = Json::parse(line, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   ApiRequest request;
@@ -113,18 +130,20 @@ struct AdminSocket::Bell {
 };
 
 struct AdminSocket::Asked {
-  Asked(int connection, std::future<ApiResponse> coming) : fd(connection), answer(std::move(coming)) {}
+  Asked(int connection, std::future<ApiResponse> coming, int64_t patience_ms)
+      : fd(connection), answer(std::move(coming)), deadline(patience_ms) {}
   ~Asked() { ::close(fd); }
 
   int fd;
   std::future<ApiResponse> answer;
-  runtime::Deadline deadline{kAnswerMs};
+  runtime::Deadline deadline;
 };
 
 AdminSocket::AdminSocket(int folder, int socket) : folder_(folder), socket_(socket), bell_(std::make_shared<Bell>()) {}
 
-Result<AdminSocket> AdminSocket::open(const std::string& folder) {
+Result<AdminSocket> AdminSocket::open(const std::string& folder, int64_t patience_ms) {
   AdminSocket made(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  made.patience_ms_ = patience_ms;
   made.poll_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (made.folder_ < 0 || made.socket_ < 0 || made.poll_ < 0 || made.bell_->event < 0) return fail_with(fault("cannot make the socket in " + folder));
   ::unlinkat(made.folder_, kName, 0);
@@ -146,6 +165,7 @@ AdminSocket::AdminSocket(AdminSocket&& other) noexcept
     : folder_(std::exchange(other.folder_, -1)),
       socket_(std::exchange(other.socket_, -1)),
       poll_(std::exchange(other.poll_, -1)),
+      patience_ms_(other.patience_ms_),
       bell_(std::move(other.bell_)),
       asked_(std::move(other.asked_)) {}
 
@@ -160,7 +180,7 @@ AdminSocket::~AdminSocket() {
 void AdminSocket::take(int fd, const Handler& handler) {
   limit_waiting(fd, kTransferMs);
   std::promise<ApiResponse> promise;
-  auto asked = std::make_unique<Asked>(fd, promise.get_future());
+  auto asked = std::make_unique<Asked>(fd, promise.get_future(), patience_ms_);
   std::string line;
   if (!read_line(fd, line, kRequestBytesMax, kTransferMs)) return;
   auto request = request_in(line);
@@ -209,10 +229,10 @@ Result<ApiResponse, Unanswered> ask_server(const std::string& folder, const ApiR
   std::string line;
   bool answered = false;
   if (connected) {
-    limit_waiting(fd, 2 * kAnswerMs);
+    limit_waiting(fd, kAnswerMs);
     Json json = {{"method", request.method}, {"path", request.path}, {"query", request.query}};
     if (!request.body.empty()) json["body"] = Json::parse(request.body, nullptr, false);
-    answered = write_line(fd, json.dump(-1, ' ', false, Json::error_handler_t::replace), kAnswerMs) && read_line(fd, line, SIZE_MAX, 2 * kAnswerMs);
+    answered = write_line(fd, json.dump(-1, ' ', false, Json::error_handler_t::replace), kAnswerMs) && read_line(fd, line, SIZE_MAX, kAnswerMs);
   }
   if (fd >= 0) ::close(fd);
   ::close(at);

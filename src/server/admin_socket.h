@@ -2,6 +2,7 @@
 // answer back, each a line of JSON: {"method", "path", "query", "body"} and {"status", "body"}.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,8 +18,9 @@ class AdminSocket {
  public:
   using Handler = std::function<void(ApiRequest request, ApiDone done)>;  // `done`: on any thread, or never
 
-  // In a folder that this process holds. What was left there by another is removed.
-  static Result<AdminSocket> open(const std::string& folder);
+  // In a folder that this process holds. What was left there by another is removed. After `patience_ms` without an
+  // answer whoever asked is told so, at the next call of serve().
+  static Result<AdminSocket> open(const std::string& folder, int64_t patience_ms = 15'000);
   ~AdminSocket();
   AdminSocket(AdminSocket&& other) noexcept;
   AdminSocket& operator=(AdminSocket&&) = delete;
@@ -38,6 +40,7 @@ class AdminSocket {
   int folder_ = -1;
   int socket_ = -1;
   int poll_ = -1;
+  int64_t patience_ms_ = 0;
   std::shared_ptr<Bell> bell_;  // rung by who answers
   std::vector<std::unique_ptr<Asked>> asked_;
 };

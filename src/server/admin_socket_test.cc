@@ -47,6 +47,22 @@ TEST_F(AdminSocketTest, HandsOnARequestAndBringsItsAnswer) {
   EXPECT_EQ(answer->body, "{\"c\":\"\\n\"}");
 }
 
+TEST_F(AdminSocketTest, RefusesWhatIsNoRequest) {
+  auto socket = AdminSocket::open(folder_);
+  ASSERT_TRUE(socket.ok()) << socket.error().reason;
+  const auto status_of = [&](const ApiRequest& request) {
+    auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, request); });
+    while (asked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+      socket->serve([](const ApiRequest&, ApiDone done) { done({200, "{}"}); });
+    }
+    const auto answer = asked.get();
+    return answer.ok() ? answer->status : 0;
+  };
+  EXPECT_EQ(status_of({"GET", "/", "", "{\"a\": \"[[[[[[[[[[[[[[[[[[[[\\\"\"}"}), 200);
+  EXPECT_EQ(status_of({"GET", "/", "", "[]"}), 400);
+  EXPECT_EQ(status_of({"GET", "/", "", "{\"a\": [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}"}), 400);
+}
+
 TEST_F(AdminSocketTest, OneAnswerThatDoesNotComeHoldsNobodyUp) {
   auto socket = AdminSocket::open(folder_);
   ASSERT_TRUE(socket.ok()) << socket.error().reason;
@@ -67,6 +83,20 @@ TEST_F(AdminSocketTest, OneAnswerThatDoesNotComeHoldsNobodyUp) {
   const auto answer = waits.get();
   ASSERT_TRUE(answer.ok()) << answer.error().reason;
   EXPECT_EQ(answer->body, "{\"late\":1}");
+}
+
+TEST_F(AdminSocketTest, AnAnswerThatDoesNotComeIsSaidSo) {
+  auto socket = AdminSocket::open(folder_, 10);
+  ASSERT_TRUE(socket.ok()) << socket.error().reason;
+  std::optional<ApiDone> slow;
+  auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, {"GET", "/", "", ""}); });
+  while (asked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+    socket->serve([&](const ApiRequest&, ApiDone done) { slow = std::move(done); });
+  }
+  const auto answer = asked.get();
+  ASSERT_TRUE(answer.ok()) << answer.error().reason;
+  EXPECT_EQ(answer->status, 504);
+  (*slow)({200, "{}"});  // nobody waits any more
 }
 
 TEST_F(AdminSocketTest, WhatIsDroppedIsAnsweredToo) {

@@ -198,7 +198,7 @@ def history_prints_what_is_kept():
         first = lines("orders", "--limit", 30)
         equal(len(first), 30)
         more = arena("history", "orders", "--limit", 30, "--data", broker.data).stderr
-        assert "there is more: arena history orders --from " in more, more
+        assert "there is more: arena history 'orders' --from " in more, more
         rest = lines("orders", "--limit", 0, "--from", more.split("--from ")[1].strip())
         equal(sorted(m["id"] for m in first + rest), sorted(m["id"] for m in lines("orders", "--limit", 0)))
         equal(set(first[0]), {"topic", "payload", "id", "time", "position"})

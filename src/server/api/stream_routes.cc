@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/log.h"
 #include "broker/stream/from.h"
 #include "broker/stream/stream_reader.h"
 #include "message/topic.h"
@@ -134,17 +135,19 @@ void declare(broker::Shard& shard, StreamConfig config, ApiDone done, int status
         (registry.*act)(std::move(config), std::move(declared));
       },
       [done = std::move(done), status](Declared declared) mutable {
+        if (declared) log::info("server", status == 201 ? "a stream was created" : "a stream was changed", {{"stream", declared->config.name}});
         done(declared ? answer(status, json_of(*declared)) : problem(409, "refused", declared.error().reason));
       });
 }
 
-void change(broker::Shard& shard, ApiCall call, void (broker::StreamRegistry::*act)(std::string, broker::StreamRegistry::Done<Unit>)) {
+void change(broker::Shard& shard, ApiCall call, const char* what, void (broker::StreamRegistry::*act)(std::string, broker::StreamRegistry::Done<Unit>)) {
   if (shard.streams().find(call.name) == nullptr) return call.done(no_stream(call.name));
   ask_registry<Status>(
-      shard, [act, name = std::move(call.name)](broker::StreamRegistry& registry, UniqueFunction<void(Status)> changed) mutable {
+      shard, [act, name = call.name](broker::StreamRegistry& registry, UniqueFunction<void(Status)> changed) mutable {
         (registry.*act)(std::move(name), std::move(changed));
       },
-      [done = std::move(call.done)](Status changed) mutable {
+      [done = std::move(call.done), name = call.name, what](Status changed) mutable {
+        if (changed) log::info("server", what, {{"stream", name}});
         done(changed ? answer(200, Json::object()) : problem(409, "refused", changed.error().reason));
       });
 }
@@ -220,9 +223,9 @@ void edit_stream(broker::Shard& shard, ApiCall call) {
   declare(shard, std::move(config), std::move(call.done), 200, &broker::StreamRegistry::edit);
 }
 
-void remove_stream(broker::Shard& shard, ApiCall call) { change(shard, std::move(call), &broker::StreamRegistry::remove); }
+void remove_stream(broker::Shard& shard, ApiCall call) { change(shard, std::move(call), "a stream was removed", &broker::StreamRegistry::remove); }
 
-void purge_stream(broker::Shard& shard, ApiCall call) { change(shard, std::move(call), &broker::StreamRegistry::purge); }
+void purge_stream(broker::Shard& shard, ApiCall call) { change(shard, std::move(call), "a stream was purged", &broker::StreamRegistry::purge); }
 
 void list_messages(broker::Shard& shard, ApiCall call) {
   broker::PageRequest request;
