@@ -6,27 +6,14 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 
 namespace arena::cli {
 
 namespace {
 
-void append_base64(std::string& out, std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  out.push_back('"');
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = std::min<std::size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < left ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      out.push_back(k <= left ? kDigits[group >> (18 - 6 * k) & 63] : '=');
-    }
-  }
-  out.push_back('"');
-}
+void append_base64(std::string& out, std::string_view bytes) { out += '"' + base64(bytes) + '"'; }
 
 // What the server adds for who has asked for it.
 constexpr std::string_view kPositionProperty = "arena-position";

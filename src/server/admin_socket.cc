@@ -28,7 +28,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kName = "admin.sock";
 constexpr std::size_t kRequestBytesMax = 1 << 20;
 constexpr std::size_t kAtOnce = 8;
-constexpr int64_t kTransferMs = 1000;
+constexpr int64_t kRequestMs = 1000;
+constexpr int64_t kSendMs = 5000;      // a page of messages is large
 constexpr int64_t kAnswerMs = 30'000;  // the asking side's patience
 
 std::string fault(const std::string& what) { return what + ": " + std::strerror(errno); }
@@ -178,11 +179,11 @@ AdminSocket::~AdminSocket() {
 }
 
 void AdminSocket::take(int fd, const Handler& handler) {
-  limit_waiting(fd, kTransferMs);
+  limit_waiting(fd, kRequestMs);
   std::promise<ApiResponse> promise;
   auto asked = std::make_unique<Asked>(fd, promise.get_future(), patience_ms_);
   std::string line;
-  if (!read_line(fd, line, kRequestBytesMax, kTransferMs)) return;
+  if (!read_line(fd, line, kRequestBytesMax, kRequestMs)) return;
   auto request = request_in(line);
   if (!request) {
     promise.set_value(problem(400, "bad_request", "expected {\"method\", \"path\", \"query\", \"body\"} as JSON"));
@@ -214,7 +215,8 @@ void AdminSocket::serve(const Handler& handler) {
     } catch (const std::future_error&) {
       response = problem(503, "stopping", "the broker is stopping");
     }
-    write_line(asked->fd, line_of(response), kTransferMs);
+    limit_waiting(asked->fd, kSendMs);
+    write_line(asked->fd, line_of(response), kSendMs);
     return true;
   });
 }

@@ -13,7 +13,7 @@
 
 namespace arena::server {
 
-// Main thread. Whoever asks is waited for at most a second, and an answer for a while, without holding up anything.
+// Main thread. Whoever asks has a second to say what, and takes the answer within some; that this is to come holds up nothing.
 class AdminSocket {
  public:
   using Handler = std::function<void(ApiRequest request, ApiDone done)>;  // `done`: on any thread, or never
