@@ -287,5 +287,16 @@ TEST(Config, NamesWhatIsWrongWithAStream) {
   expect_error("streams = 1\n", "arena.toml:1: streams:", "[[streams]]");
 }
 
+TEST(Config, AChangeOfStreamsWaitsForARestart) {
+  const auto before = good("[[streams]]\nname = \"a\"\nfilters = [\"a\"]\n");
+  const auto moved = good("\n\n[[streams]]\nname = \"a\"\nfilters = [\"a\"]\n");
+  EXPECT_TRUE(differences(before.config, moved.config).empty());
+  const auto after = good("[[streams]]\nname = \"a\"\nfilters = [\"a\"]\nmax_messages = 1\n");
+  const auto changed = differences(before.config, after.config);
+  ASSERT_EQ(changed.size(), 1u);
+  EXPECT_EQ(changed[0].key, "streams");
+  EXPECT_TRUE(changed[0].needs_restart);
+}
+
 }  // namespace
 }  // namespace arena::server

@@ -14,6 +14,8 @@ from broker import SLOW, arena_bin
 from durable import DurableBroker
 from harness import equal, eventually, run_all, test
 
+WAIT = f"{round(10 * SLOW)}s"
+
 
 def arena(*arguments, code=0, seconds=20, text_in=""):
     done = subprocess.run([arena_bin(), *map(str, arguments)], capture_output=True, text=True, timeout=seconds * SLOW,
@@ -36,7 +38,7 @@ def pub(broker, topic, first, upto, qos=1):
 
 
 def replayed(broker, topic, *arguments, count, **options):
-    done = arena("sub", "-p", broker.port, topic, *arguments, "-C", count, "-W", "10s", **options)
+    done = arena("sub", "-p", broker.port, topic, *arguments, "-C", count, "-W", WAIT, **options)
     return done.stdout.splitlines()
 
 
@@ -129,7 +131,7 @@ def a_replay_survives_a_kill_and_goes_on_with_what_comes():
         equal(replayed(broker, "orders/#", "--from", "earliest", count=30), numbers(0, 30))
         equal(replayed(broker, "orders/1", "--since", "10m", count=30), numbers(0, 30))
         equal(replayed(broker, "orders/1", "--from", 25, count=5), numbers(25, 30))
-        follower = subprocess.Popen([arena_bin(), "sub", "-p", str(broker.port), "orders/1", "--from", "20", "-C", "20", "-W", "20s"],
+        follower = subprocess.Popen([arena_bin(), "sub", "-p", str(broker.port), "orders/1", "--from", "20", "-C", "20", "-W", WAIT],
                                     stdout=subprocess.PIPE, text=True)
         pub(broker, "orders/1", 30, 40)
         equal(follower.communicate(timeout=30 * SLOW)[0].splitlines(), numbers(20, 40), "no gap and no repetition at the seam")
@@ -148,7 +150,7 @@ def other_clients_replay_too():
         pub(broker, "orders/1", 0, 20)
         broker.restart()
         done = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-V", "311", "-q", "1", "-t",
-                               "$replay/earliest/orders/+", "-C", "20", "-W", "10"], capture_output=True, text=True, timeout=20 * SLOW)
+                               "$replay/earliest/orders/+", "-C", "20", "-W", WAIT.rstrip("s")], capture_output=True, text=True, timeout=20 * SLOW)
         equal((done.returncode, done.stdout.splitlines()), (0, numbers(0, 20)))
         with Paho(broker.port) as client:
             equal(client.subscribe("orders/#", arena_since="earliest", arena_positions="1"), [1])
@@ -170,7 +172,7 @@ def who_comes_too_late_is_told_of_the_gap():
         stream(broker, "create", "few", "--filter", "few", "--max-messages", 10)
         pub(broker, "few", 0, 50)
         eventually(lambda: info(broker, "few")["messages"] == 10, "the oldest are gone")
-        done = arena("sub", "-p", broker.port, "few", "--from", 0, "-C", 10, "-W", "10s")
+        done = arena("sub", "-p", broker.port, "few", "--from", 0, "-C", 10, "-W", WAIT)
         equal(done.stdout.splitlines(), numbers(40, 50))
         assert "40 messages" in done.stderr, done.stderr
         with Paho(broker.port) as client:
@@ -261,7 +263,7 @@ def sys_topics_count_streams():
     with DurableBroker() as broker:
         stream(broker, "create", "orders", "--filter", "orders/#")
         broker.restart()
-        equal(arena("sub", "-p", broker.port, "$SYS/broker/streams/count", "-C", 1, "-W", "10s").stdout, "1\n")
+        equal(arena("sub", "-p", broker.port, "$SYS/broker/streams/count", "-C", 1, "-W", WAIT).stdout, "1\n")
 
 
 run_all()
