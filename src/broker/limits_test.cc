@@ -132,6 +132,35 @@ TEST(BrokerLimits, BytesOfTheInbox) {
   EXPECT_TRUE(sub.wait_for(static_cast<std::size_t>(taken)));
 }
 
+TEST(BrokerLimits, NumberOfStreams) {
+  Options options;
+  options.streams_max = 2;
+  World world(1, 1, options);
+  EXPECT_TRUE(world.create_stream("a", {"a"}).ok());
+  EXPECT_TRUE(world.create_stream("b", {"b"}).ok());
+  EXPECT_FALSE(world.create_stream("c", {"c"}).ok());
+  EXPECT_TRUE(world.change_streams(&StreamRegistry::remove, "a").ok());
+  EXPECT_TRUE(world.create_stream("c", {"c"}).ok());
+}
+
+TEST(BrokerLimits, BytesOfAllStreams) {
+  Options options;
+  options.stream_bytes_max = 10'000;
+  World world(1, 1, options);
+  ASSERT_TRUE(world.create_stream("a", {"a"}).ok());
+  ASSERT_TRUE(world.create_stream("b", {"b"}).ok());
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  const std::string kilobyte(1000, 'x');
+  int taken = 0;
+  for (int i = 0; i < 30; ++i) taken += pub.publish(i % 2 == 0 ? "a" : "b", kilobyte, k1).outcome == Outcome::ok;
+  EXPECT_NEAR(taken, 10, 2);
+  EXPECT_EQ(world.dropped(Drop::quota_publish), static_cast<uint64_t>(30 - taken));
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::purge, "a").ok());
+  world.run_ms(3000);
+  EXPECT_EQ(pub.publish("b", kilobyte, k1).outcome, Outcome::ok);
+}
+
 // What is on its way to a core that stands still is what slows publishers; MqttLimits has the other half.
 TEST(BrokerLimits, BytesOnTheWayToAnotherCore) {
   Options options;

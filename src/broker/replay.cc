@@ -5,16 +5,10 @@
 #include <utility>
 
 #include "broker/shard.h"
-#include "broker/stream/time_seek.h"
+#include "broker/stream/start.h"
 #include "message/topic.h"
 
 namespace arena::broker {
-namespace {
-
-constexpr int64_t kTimeSlackMs = 5000;  // messages of one log are about in the order of their times
-
-}  // namespace
-
 Replay::Replay(Shard& shard, Session& session, uint64_t id, SubscribeOrder order)
     : shard_(shard), session_(session), id_(id), from_(std::move(order.from).value_or(ReplayFrom{})) {
   subscription_.session = &session;
@@ -88,27 +82,11 @@ void Replay::find_starts(Shard& owner, PartitionId partition, const std::string&
   answer->done = std::move(done);
   for (const Stream* stream : streams) {
     const LogName name{partition, stream->log};
-    const Log& log = owner.log_at(name);
-    uint64_t asked = log.first();
-    switch (from.kind) {
-      case ReplayFrom::Kind::earliest: break;
-      case ReplayFrom::Kind::latest: asked = log.end(); break;
-      case ReplayFrom::Kind::offset: asked = from.offset; break;
-      case ReplayFrom::Kind::after:
-        for (const auto& [seen, offset] : from.after) {
-          if (seen == name) asked = offset + 1;
-        }
-        break;
-      case ReplayFrom::Kind::time:
-        ++answer->open;
-        seek_time(owner, log, from.time_ms - kTimeSlackMs, [answer, name](uint64_t offset) {
-          answer->starts.push_back({name, offset, 0});
-          answer->one_done();
-        });
-        continue;
-    }
-    const uint64_t start = std::clamp(asked, log.first(), log.end());
-    answer->starts.push_back({name, start, log.first() - std::min(asked, log.first())});
+    ++answer->open;
+    find_start(owner, owner.log_at(name), from, [answer, name](LogStart start) {
+      answer->starts.push_back({name, start.offset, start.missing});
+      answer->one_done();
+    });
   }
   answer->one_done();
 }

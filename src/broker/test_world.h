@@ -52,7 +52,7 @@ class World {
   Result<Stream> create_stream(const std::string& name, std::vector<std::string> filters, Retention retention = {}, uint64_t budget = 0) {
     std::optional<Result<Stream>> result;
     StreamConfig config{name, std::move(filters), retention, budget};
-    shards_[0]->with_streams([this, &result, config](StreamRegistry& registry) {
+    shards_[0]->with_streams([&result, config](StreamRegistry& registry) {
       registry.create(config, [&result](Result<Stream> got) { result = std::move(got); });
     });
     EXPECT_TRUE(settle([&] { return result.has_value(); })) << "no answer to creating the stream " << name;

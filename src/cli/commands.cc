@@ -56,10 +56,12 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_config_command(app, exit_code);
   add_dev_command(app, exit_code);
   add_doctor_command(app, exit_code);
+  add_history_command(app, exit_code);
   add_man_command(app, exit_code);
   add_pub_command(app, exit_code);
   add_server_command(app, exit_code);
   add_store_command(app, exit_code);
+  add_stream_command(app, exit_code);
   add_sub_command(app, exit_code);
   add_user_command(app, exit_code);
   add_version_command(app, exit_code);

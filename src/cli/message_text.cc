@@ -3,28 +3,33 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 
 namespace arena::cli {
 
 namespace {
 
-void append_base64(std::string& out, std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  out.push_back('"');
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = std::min<std::size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < left ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      out.push_back(k <= left ? kDigits[group >> (18 - 6 * k) & 63] : '=');
-    }
+void append_base64(std::string& out, std::string_view bytes) { out += '"' + base64(bytes) + '"'; }
+
+// What the server adds for who has asked for it.
+constexpr std::string_view kPositionProperty = "arena-position";
+
+std::string_view position_of(const mqtt::Publish& message) {
+  for (const mqtt::UserProperty& property : message.properties.user_properties) {
+    if (property.name == kPositionProperty) return property.value;
   }
-  out.push_back('"');
+  return {};
+}
+
+// Not the position, which has a place of its own.
+mqtt::UserProperties headers_of(const mqtt::Publish& message) {
+  mqtt::UserProperties headers = message.properties.user_properties;
+  std::erase_if(headers, [](const mqtt::UserProperty& property) { return property.name == kPositionProperty; });
+  return headers;
 }
 
 void append_headers(std::string& out, const mqtt::UserProperties& headers) {
@@ -79,8 +84,8 @@ Status check_format(std::string_view format) {
   for (std::size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%') continue;
     const std::string_view letter = format.substr(i + 1, 1);
-    if (letter.empty() || std::string_view("tpcqrl%").find(letter) == std::string_view::npos) {
-      return fail_with(fmt::format("--format knows %t %p %c %q %r %l and %%, not \"%{}\"", letter));
+    if (letter.empty() || std::string_view("tpcqrlo%").find(letter) == std::string_view::npos) {
+      return fail_with(fmt::format("--format knows %t %p %c %q %r %l %o and %%, not \"%{}\"", letter));
     }
     ++i;
   }
@@ -99,6 +104,7 @@ void append_formatted(std::string& out, std::string_view format, const mqtt::Pub
       case 'c': out += '-'; break;
       case 'q': out += std::to_string(static_cast<int>(message.qos)); break;
       case 'r': out += message.retain ? '1' : '0'; break;
+      case 'o': out += position_of(message).empty() ? "-" : position_of(message); break;
       case 'l': out += std::to_string(message.payload.size()); break;
       default: out += format[i];
     }
@@ -114,7 +120,7 @@ void append_json(std::string& out, const mqtt::Publish& message) {
   if (!is_text) out += ",\"enc\":\"b64\"";
   fmt::format_to(std::back_inserter(out), ",\"qos\":{},\"retain\":{}", static_cast<int>(message.qos), message.retain);
   const mqtt::PublishProperties& properties = message.properties;
-  if (!properties.user_properties.empty()) append_headers(out, properties.user_properties);
+  if (const mqtt::UserProperties headers = headers_of(message); !headers.empty()) append_headers(out, headers);
   append_field(out, "content_type", properties.content_type);
   append_field(out, "response_topic", properties.response_topic);
   if (properties.correlation_data) {
@@ -124,7 +130,18 @@ void append_json(std::string& out, const mqtt::Publish& message) {
   if (properties.message_expiry_interval_s) {
     fmt::format_to(std::back_inserter(out), ",\"expiry_s\":{}", *properties.message_expiry_interval_s);
   }
+  if (const std::string_view position = position_of(message); !position.empty()) {
+    out += ",\"position\":";
+    append_json_string(out, position);
+  }
   out += "}\n";
+}
+
+std::string gap_text(const mqtt::Publish& message) {
+  const auto told = nlohmann::json::parse(message.payload, nullptr, false);
+  const bool counted = told.is_object() && told.contains("missing") && told["missing"].is_number_unsigned();
+  return fmt::format("arena: warning: {} of the stream \"{}\" that were asked for are gone: they were beyond its limits",
+                     counted ? fmt::format("{} messages", told["missing"].get<uint64_t>()) : "messages", message.topic.substr(kGapPrefix.size()));
 }
 
 }  // namespace arena::cli

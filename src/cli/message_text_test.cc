@@ -51,5 +51,23 @@ TEST(MessageText, FollowsAFormat) {
   EXPECT_FALSE(check_format("100%"));
 }
 
+TEST(MessageText, TellsThePositionInItsOwnPlace) {
+  mqtt::Publish m = message("x");
+  m.properties.user_properties = {{"arena-position", "0.1.2.3"}};
+  EXPECT_EQ(json(m), "{\"topic\":\"a/b\",\"payload\":\"x\",\"qos\":1,\"retain\":false,\"position\":\"0.1.2.3\"}\n");
+  std::string out;
+  append_formatted(out, "%o %p", m);
+  append_formatted(out, ",%o", message(""));
+  EXPECT_EQ(out, "0.1.2.3 x,-");
+}
+
+TEST(MessageText, TellsOfAGap) {
+  mqtt::Publish m = message(R"({"stream":"orders","partition":1,"missing":40,"next":41})");
+  m.topic = "$gap/orders";
+  EXPECT_NE(gap_text(m).find("40 messages of the stream \"orders\""), std::string::npos);
+  m.payload = "{";
+  EXPECT_NE(gap_text(m).find("messages of the stream \"orders\""), std::string::npos);
+}
+
 }  // namespace
 }  // namespace arena::cli

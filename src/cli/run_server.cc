@@ -37,7 +37,7 @@ int run_server(server::Settings settings, const std::function<void(const server:
   }
   ready(server);
   while (!server.failed()) {
-    const int signal = runtime::wait_signal({SIGTERM, SIGINT, SIGHUP}, 500);
+    const int signal = runtime::wait_signal_or_input({SIGTERM, SIGINT, SIGHUP}, server.admin_descriptor(), 500);
     server.serve_admin();
     if (signal == 0) continue;
     if (signal != SIGHUP) {

@@ -7,8 +7,10 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/admin.h"
 #include "cli/commands.h"
 #include "cli/store_text.h"
 #include "engine/rocksdb/backup.h"
@@ -17,7 +19,6 @@
 #include "engine/rocksdb/store_check.h"
 #include "engine/rocksdb/store_stats.h"
 #include "runtime/clock.h"
-#include "server/admin_socket.h"
 
 namespace arena::cli {
 
@@ -72,10 +73,11 @@ int verify(const std::string& copy, const std::string& what) {
 
 // The store's own server makes a checkpoint, which nobody writes to any more.
 Status backup_running(const Arguments& arguments, const std::string& in_use) {
-  const auto answer = server::ask_server(arguments.folder, server::kCheckpointRequest);
-  if (!answer) return fail_with(in_use + "; " + answer.error().reason);
-  if (!answer->starts_with("ok ")) return fail_with("the server that uses " + arguments.folder + " says: " + *answer);
-  const std::string checkpoint = arguments.folder + "/" + answer->substr(3);
+  const auto answer = ask(arguments.folder, {"POST", "/v1/store/checkpoints", "", ""});
+  if (!answer) return fail_with(in_use + "; " + answer.error().what);
+  const auto made = nlohmann::json::parse(*answer, nullptr, false);
+  if (!made.is_object() || !made.contains("name")) return fail_with("the server that uses " + arguments.folder + " does not name its checkpoint");
+  const std::string checkpoint = arguments.folder + "/" + made["name"].get<std::string>();
   Status copied = engine::copy_store(checkpoint, arguments.target);
   std::error_code ignored;
   std::filesystem::remove_all(checkpoint, ignored);

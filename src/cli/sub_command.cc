@@ -11,10 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "broker/stream/from.h"
 #include "cli/client_run.h"
 #include "cli/commands.h"
 #include "cli/message_text.h"
 #include "message/topic.h"
+#include "server/units.h"
 
 namespace arena::cli {
 
@@ -32,6 +34,11 @@ struct SubArguments {
   uint32_t expiry_s = client::kNeverExpires;
   uint64_t count = 0;
   std::string timeout;
+  std::string since;
+  std::string from;
+  bool positions = false;
+
+  const std::string& replay() const { return since.empty() ? from : since; }
 };
 
 constexpr std::size_t kFiltersPerPacket = 100;  // servers take only so many
@@ -45,8 +52,12 @@ class SubRun final : public ClientRun {
  private:
   void on_ready() override {
     answered_ = 0;
+    std::vector<std::string> filters = arguments_.filters;
+    if (!arguments_.replay().empty()) {
+      for (std::string& filter : filters) filter.insert(0, fmt::format("$replay/{}/", arguments_.replay()));
+    }
     mqtt::Subscribe packet;
-    for (const std::string& filter : arguments_.filters) {
+    for (const std::string& filter : filters) {
       packet.subscriptions.push_back({filter, static_cast<Guarantee>(arguments_.qos)});
       if (packet.subscriptions.size() == kFiltersPerPacket) subscribe(std::exchange(packet, {}));
     }
@@ -54,6 +65,7 @@ class SubRun final : public ClientRun {
   }
 
   void subscribe(mqtt::Subscribe packet) {
+    if (arguments_.positions) packet.properties.user_properties.push_back({"arena-positions", "true"});
     if (!client().subscribe(std::move(packet))) finish(complain(kFailed, "the filters are too long for one packet"));
   }
 
@@ -68,12 +80,19 @@ class SubRun final : public ClientRun {
       const int code = unsaid ? kRefused : exit_code_of(reason);
       complain(code, fmt::format("the server refused the filter \"{}\"{}{}", filter[static_cast<std::ptrdiff_t>(i)], unsaid ? "" : ": ",
                                  unsaid ? "" : to_string(reason)),
-               code != kRefused ? "" : "may this user read it? Ask whoever runs the server");
+               code == kRefused               ? "may this user read it? Ask whoever runs the server"
+               : arguments_.replay().empty() ? ""
+                                             : "is there a stream that keeps its topics? arena stream ls");
       finish(code);
     }
   }
 
   void on_message(const mqtt::Publish& message) override {
+    if (message.topic.starts_with(kGapPrefix)) {
+      say(gap_text(message));
+      client().acknowledge(message.packet_id, message.qos);
+      return;
+    }
     text_.clear();
     if (arguments_.json) {
       append_json(text_, message);
@@ -96,6 +115,7 @@ class SubRun final : public ClientRun {
 
   std::string_view format() const {
     if (!arguments_.format.empty()) return arguments_.format;
+    if (arguments_.positions) return arguments_.verbose ? "%o %t %p" : "%o %p";
     return arguments_.verbose ? "%t %p" : "%p";
   }
 
@@ -112,6 +132,14 @@ Status check(const SubArguments& arguments) {
       return fail_with(fmt::format("\"{}\" is not a filter: {}", filter, to_string(fault)));
     }
   }
+  if (!arguments.since.empty() && !server::age_of(arguments.since)) {
+    return fail_with(fmt::format("--since: \"{}\" is no time such as 10m, 2h or 7d", arguments.since));
+  }
+  if (!arguments.from.empty()) {
+    if (const auto from = broker::parse_from(arguments.from, 0); !from) return fail_with("--from: " + from.error().reason);
+  }
+  if (arguments.positions && arguments.target.version != "5") return fail("--positions needs MQTT 5");
+  if (arguments.keep && !arguments.replay().empty()) return fail("a replay ends with its connection, so there is nothing to --keep");
   if (arguments.keep && arguments.target.client_id.empty()) {
     return fail("--keep needs a client id: the server finds the session by it; add -i NAME");
   }
@@ -150,12 +178,17 @@ void add_sub_command(CLI::App& app, int& exit_code) {
       ->type_name("0|1|2")
       ->capture_default_str();
   CLI::Option* format = command->add_option(
-      "--format", a->format, "%t topic, %p payload, %c publisher, %q QoS, %r retained, %l bytes (default: %p)");
+      "--format", a->format, "%t topic, %p payload, %c publisher, %q QoS, %r retained, %l bytes, %o position (default: %p)");
   CLI::Option* json = command->add_flag("--json", a->json, "A JSON object a line, with headers and all")->excludes(format);
   command->add_flag("--raw", a->raw, "Payloads only, without line ends")->excludes(format)->excludes(json);
   command->add_flag("-v,--verbose", a->verbose, "The same as --format '%t %p'");
   command->add_option("-C,--count", a->count, "End after so many messages")->check(check_not_negative);
   command->add_option("-W,--timeout", a->timeout, "End with exit code 124 after so long, such as 5s");
+  CLI::Option* since = command->add_option("--since", a->since, "First what streams keep of the last, such as 10m; then what comes");
+  command
+      ->add_option("--from", a->from, "First what streams keep from there on: earliest, latest, an offset, a time such as 2026-11-26T10:00:00Z, or what follows a position")
+      ->excludes(since);
+  command->add_flag("--positions", a->positions, "Tell where messages are kept: in --json, as %o, or before all else");
   CLI::Option* keep = command->add_flag("--keep", a->keep, "Keep the session at the server: what comes meanwhile waits there");
   command->add_option("--session-expiry", a->expiry_s, "With --keep: seconds until it is forgotten (default: never)")
       ->needs(keep)

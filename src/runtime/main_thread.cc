@@ -1,9 +1,11 @@
 #include "runtime/main_thread.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +54,16 @@ int wait_signal(std::initializer_list<int> signals, int64_t timeout_ms) {
   const timespec timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1'000'000};
   const int signal = sigtimedwait(&set, nullptr, &timeout);
   return signal < 0 ? 0 : signal;
+}
+
+int wait_signal_or_input(std::initializer_list<int> signals, int descriptor, int64_t timeout_ms) {
+  const sigset_t set = set_of(signals);
+  const int pending = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (pending < 0) return wait_signal(signals, timeout_ms);
+  pollfd ready[2] = {{pending, POLLIN, 0}, {descriptor, POLLIN, 0}};
+  ::poll(ready, 2, static_cast<int>(timeout_ms));
+  ::close(pending);
+  return wait_signal(signals, 0);
 }
 
 Deadline::Deadline(int64_t in_ms) : at_ns_(monotonic_ns() + in_ms * 1'000'000) {}

@@ -16,6 +16,8 @@ void raise_file_limit();
 void block_signals(std::initializer_list<int> signals);
 // Waits for one of the blocked signals, at most timeout_ms; 0: none came.
 int wait_signal(std::initializer_list<int> signals, int64_t timeout_ms);
+// The same, and 0 as soon as `descriptor` can be read (-1: none).
+int wait_signal_or_input(std::initializer_list<int> signals, int descriptor, int64_t timeout_ms);
 
 class Deadline {
  public:

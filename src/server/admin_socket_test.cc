@@ -7,7 +7,10 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
 namespace arena::server {
 namespace {
@@ -28,16 +31,84 @@ class AdminSocketTest : public testing::Test {
   std::string folder_;
 };
 
-TEST_F(AdminSocketTest, AnswersALineWithALine) {
+TEST_F(AdminSocketTest, HandsOnARequestAndBringsItsAnswer) {
   auto socket = AdminSocket::open(folder_);
   ASSERT_TRUE(socket.ok()) << socket.error().reason;
-  auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, "hello"); });
+  auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, {"POST", "/v1/a\n", "q=1", "{\"b\": [1, \"\\n\"]}"}); });
   while (asked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
-    socket->serve([](const std::string& request) { return "ok " + request + "\nno second line"; });
+    socket->serve([](const ApiRequest& request, ApiDone done) {
+      EXPECT_EQ(request.method + request.path + request.query + request.body, "POST/v1/a\nq=1{\"b\":[1,\"\\n\"]}");
+      done({201, "{\"c\":\"\\n\"}"});
+    });
   }
   const auto answer = asked.get();
   ASSERT_TRUE(answer.ok()) << answer.error().reason;
-  EXPECT_EQ(*answer, "ok hello no second line");
+  EXPECT_EQ(answer->status, 201);
+  EXPECT_EQ(answer->body, "{\"c\":\"\\n\"}");
+}
+
+TEST_F(AdminSocketTest, RefusesWhatIsNoRequest) {
+  auto socket = AdminSocket::open(folder_);
+  ASSERT_TRUE(socket.ok()) << socket.error().reason;
+  const auto status_of = [&](const ApiRequest& request) {
+    auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, request); });
+    while (asked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+      socket->serve([](const ApiRequest&, ApiDone done) { done({200, "{}"}); });
+    }
+    const auto answer = asked.get();
+    return answer.ok() ? answer->status : 0;
+  };
+  EXPECT_EQ(status_of({"GET", "/", "", "{\"a\": \"[[[[[[[[[[[[[[[[[[[[\\\"\"}"}), 200);
+  EXPECT_EQ(status_of({"GET", "/", "", "[]"}), 400);
+  EXPECT_EQ(status_of({"GET", "/", "", "{\"a\": [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}"}), 400);
+}
+
+TEST_F(AdminSocketTest, OneAnswerThatDoesNotComeHoldsNobodyUp) {
+  auto socket = AdminSocket::open(folder_);
+  ASSERT_TRUE(socket.ok()) << socket.error().reason;
+  std::optional<ApiDone> slow;
+  const auto serve = [&] {
+    socket->serve([&](const ApiRequest& request, ApiDone done) {
+      if (request.path == "/slow") return void(slow = std::move(done));
+      done({200, "{}"});
+    });
+  };
+  auto waits = std::async(std::launch::async, [&] { return ask_server(folder_, {"GET", "/slow", "", ""}); });
+  while (!slow) serve();
+  auto quick = std::async(std::launch::async, [&] { return ask_server(folder_, {"GET", "/quick", "", ""}); });
+  while (quick.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) serve();
+  EXPECT_TRUE(quick.get().ok());
+  std::thread([&] { (*slow)({200, "{\"late\":1}"}); }).join();
+  serve();
+  const auto answer = waits.get();
+  ASSERT_TRUE(answer.ok()) << answer.error().reason;
+  EXPECT_EQ(answer->body, "{\"late\":1}");
+}
+
+TEST_F(AdminSocketTest, AnAnswerThatDoesNotComeIsSaidSo) {
+  auto socket = AdminSocket::open(folder_, 10);
+  ASSERT_TRUE(socket.ok()) << socket.error().reason;
+  std::optional<ApiDone> slow;
+  auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, {"GET", "/", "", ""}); });
+  while (asked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+    socket->serve([&](const ApiRequest&, ApiDone done) { slow = std::move(done); });
+  }
+  const auto answer = asked.get();
+  ASSERT_TRUE(answer.ok()) << answer.error().reason;
+  EXPECT_EQ(answer->status, 504);
+  (*slow)({200, "{}"});  // nobody waits any more
+}
+
+TEST_F(AdminSocketTest, WhatIsDroppedIsAnsweredToo) {
+  auto socket = AdminSocket::open(folder_);
+  ASSERT_TRUE(socket.ok()) << socket.error().reason;
+  auto asked = std::async(std::launch::async, [&] { return ask_server(folder_, {"GET", "/", "", ""}); });
+  while (asked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+    socket->serve([](const ApiRequest&, const ApiDone&) {});
+  }
+  const auto answer = asked.get();
+  ASSERT_TRUE(answer.ok()) << answer.error().reason;
+  EXPECT_EQ(answer->status, 503);
 }
 
 TEST_F(AdminSocketTest, IsItsOwnersAloneAndGoesWithTheProcess) {
@@ -49,7 +120,9 @@ TEST_F(AdminSocketTest, IsItsOwnersAloneAndGoesWithTheProcess) {
     EXPECT_EQ(info.st_mode & 0777, 0600u);
   }
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/admin.sock"));
-  EXPECT_FALSE(ask_server(folder_, "hello").ok());
+  const auto answer = ask_server(folder_, {"GET", "/", "", ""});
+  ASSERT_FALSE(answer.ok());
+  EXPECT_FALSE(answer.error().reached);
 }
 
 TEST_F(AdminSocketTest, ReplacesWhatAKilledProcessLeft) {

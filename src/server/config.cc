@@ -69,6 +69,10 @@ std::string rules_text(const std::vector<access::Rule>& rules) {
   return out;
 }
 
+bool same_streams(const std::vector<DeclaredStream>& a, const std::vector<DeclaredStream>& b) {
+  return std::ranges::equal(a, b, {}, &DeclaredStream::config, &DeclaredStream::config);
+}
+
 }  // namespace
 
 std::string ConfigError::text() const {
@@ -121,6 +125,9 @@ std::vector<Difference> differences(const Config& before, const Config& after) {
   if (rules_text(before.auth.rules) != rules_text(after.auth.rules)) {
     out.push_back({"auth.rules", fmt::format("{} rules", before.auth.rules.size()),
                    fmt::format("{} rules", after.auth.rules.size()), false});
+  }
+  if (!same_streams(before.streams, after.streams)) {
+    out.push_back({"streams", fmt::format("{} streams", before.streams.size()), fmt::format("{} streams", after.streams.size()), true});
   }
   return out;
 }

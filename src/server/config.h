@@ -11,6 +11,7 @@
 
 #include "access/policy.h"
 #include "base/result.h"
+#include "server/declared_stream.h"
 
 namespace arena::server {
 
@@ -72,6 +73,8 @@ struct Config {
     uint64_t retained_messages_max = 1'000'000;
     uint64_t retained_bytes_max = uint64_t{1} << 30;
     uint64_t inbox_bytes_max = uint64_t{1} << 30;
+    uint64_t streams_max = 64;
+    uint64_t stream_bytes_max = uint64_t{8} << 30;
     uint64_t published_bytes_max = 64 << 20;
     uint64_t published_horizon_s = 3600;
   } limits;
@@ -86,6 +89,8 @@ struct Config {
     std::string users_file;               // empty: no users
     std::vector<access::Rule> rules;      // [[auth.rules]], one per topic
   } auth;
+
+  std::vector<DeclaredStream> streams;  // [[streams]]
 };
 
 struct ConfigError {
@@ -120,7 +125,7 @@ struct Difference {
   std::string after;
   bool needs_restart = false;
 };
-// What a reload changes, in words for the log. Rules are one entry.
+// What a reload changes, in words for the log. Rules are one entry, and so are streams.
 std::vector<Difference> differences(const Config& before, const Config& after);
 
 // A complete configuration file with every default and what it means.

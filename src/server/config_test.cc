@@ -249,5 +249,54 @@ TEST(Settings, NearestFindsTypingErrorsAndNothingElse) {
   EXPECT_EQ(nearest(std::string(100000, 'a'), known), "");
 }
 
+TEST(Config, ReadsStreams) {
+  const auto loaded = good(R"(
+[[streams]]
+name = "orders"
+filters = ["orders/#", "returns/+"]
+max_age = "7d"
+max_bytes = "10GB"
+max_messages = 1000
+budget_bytes = 123456
+[[streams]]
+name = "other"
+filters = "other"
+)");
+  const auto& streams = loaded.config.streams;
+  ASSERT_EQ(streams.size(), 2u);
+  const broker::StreamConfig wanted{"orders", {"orders/#", "returns/+"}, {604'800'000, 10'000'000'000, 1000}, 123'456};
+  EXPECT_EQ(streams[0].config, wanted);
+  EXPECT_EQ(streams[0].source, "conf/arena.toml:2");
+  EXPECT_EQ(streams[0].filters_source, "conf/arena.toml:4");
+  EXPECT_EQ(streams[1].config.filters, std::vector<std::string>{"other"});
+  const auto again = good(effective_config_text(loaded, Shown::changed));
+  ASSERT_EQ(again.config.streams.size(), 2u);
+  EXPECT_EQ(again.config.streams[0].config, wanted) << "what is shown reads back as the same";
+}
+
+TEST(Config, NamesWhatIsWrongWithAStream) {
+  const std::string good_one = "[[streams]]\nname = \"a\"\nfilters = [\"a/#\"]\n";
+  expect_error("[[streams]]\nname = \"b\"\n", "arena.toml:1: streams:", "no filter");
+  expect_error("[[streams]]\nname = \"b/c\"\nfilters = [\"b\"]\n", "arena.toml:3: streams:", "name");
+  expect_error("[[streams]]\nname = \"b\"\nfilters = [\"#/b\"]\n", "arena.toml:3: streams:", "is no filter");
+  expect_error(good_one + "[[streams]]\nname = \"b\"\nfilters = [\"+/b\"]\n", "arena.toml:6: streams:", "do not overlap");
+  expect_error(good_one + "max_age = 7\n", "arena.toml:4: streams.max_age:", "7d");
+  expect_error(good_one + "max_bytes = -1\n", "arena.toml:4: streams.max_bytes:", "10GB");
+  expect_error(good_one + "max_messages = \"1GB\"\n", "arena.toml:4: streams.max_messages:", "integer");
+  expect_error(good_one + "max_aeg = \"7d\"\n", "arena.toml:4: streams.max_aeg:", "streams.max_age");
+  expect_error("streams = 1\n", "arena.toml:1: streams:", "[[streams]]");
+}
+
+TEST(Config, AChangeOfStreamsWaitsForARestart) {
+  const auto before = good("[[streams]]\nname = \"a\"\nfilters = [\"a\"]\n");
+  const auto moved = good("\n\n[[streams]]\nname = \"a\"\nfilters = [\"a\"]\n");
+  EXPECT_TRUE(differences(before.config, moved.config).empty());
+  const auto after = good("[[streams]]\nname = \"a\"\nfilters = [\"a\"]\nmax_messages = 1\n");
+  const auto changed = differences(before.config, after.config);
+  ASSERT_EQ(changed.size(), 1u);
+  EXPECT_EQ(changed[0].key, "streams");
+  EXPECT_TRUE(changed[0].needs_restart);
+}
+
 }  // namespace
 }  // namespace arena::server

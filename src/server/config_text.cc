@@ -3,6 +3,7 @@
 
 #include "server/config.h"
 #include "server/settings.h"
+#include "server/units.h"
 
 namespace arena::server {
 
@@ -37,6 +38,32 @@ constexpr std::string_view kRules =
     "# allow = [\"publish\"]\n"
     "# topics = [\"devices/%u/#\"]\n";
 
+constexpr std::string_view kStreams =
+    "\n"
+    "# Named streams: what is published to topics that filters match is kept and can be replayed (docs/streams.md). Made at\n"
+    "# start when missing; limits are changed to these, filters cannot be. Leave out a limit for none. Streams made by\n"
+    "# `arena stream create` stay.\n"
+    "#\n"
+    "# [[streams]]\n"
+    "# name = \"orders\"\n"
+    "# filters = [\"orders/#\"]\n"
+    "# max_age = \"7d\"\n"
+    "# max_bytes = \"10GB\"\n"
+    "# max_messages = 1000000\n"
+    "# budget_bytes = \"20GB\"  # above it publishes to the stream are refused\n";
+
+std::string stream_text(const DeclaredStream& stream) {
+  const broker::StreamConfig& config = stream.config;
+  std::string filters;
+  for (const std::string& filter : config.filters) filters += (filters.empty() ? "" : ", ") + toml_quote(filter);
+  std::string out = fmt::format("\n[[streams]]  # {}\nname = {}\nfilters = [{}]\n", stream.source, toml_quote(config.name), filters);
+  if (config.retention.age_ms != 0) out += fmt::format("max_age = \"{}\"\n", age_text(config.retention.age_ms));
+  if (config.retention.bytes != 0) out += fmt::format("max_bytes = {}\n", config.retention.bytes);
+  if (config.retention.messages != 0) out += fmt::format("max_messages = {}\n", config.retention.messages);
+  if (config.budget_bytes != 0) out += fmt::format("budget_bytes = {}\n", config.budget_bytes);
+  return out;
+}
+
 void begin_section(std::string& out, std::string_view& section, const Setting& setting) {
   if (setting.section() == section) return;
   section = setting.section();
@@ -69,6 +96,7 @@ std::string default_config_text() {
     out += value.empty() ? fmt::format("# {} = false\n", setting.name()) : fmt::format("{} = {}\n", setting.name(), value);
   }
   out += kRules;
+  out += kStreams;
   return out;
 }
 
@@ -85,6 +113,7 @@ std::string effective_config_text(const LoadedConfig& loaded, Shown shown) {
     out += fmt::format("{:<48}  # {}\n", line, loaded.sources[i]);
   }
   for (const access::Rule& rule : loaded.config.auth.rules) out += rule_text(rule);
+  for (const DeclaredStream& stream : loaded.config.streams) out += stream_text(stream);
   return out.starts_with('\n') ? out.substr(1) : out;
 }
 

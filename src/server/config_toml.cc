@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "server/settings.h"
+#include "server/units.h"
 
 namespace arena::server {
 
@@ -48,8 +49,11 @@ class Reader {
     for (const Setting& setting : settings()) {
       if (std::ranges::find(sections, setting.section()) == sections.end()) sections.push_back(setting.section());
     }
+    sections.push_back("streams");
     for (const auto& [key, node] : root) {
-      if (std::ranges::find(sections, key.str()) == sections.end()) {
+      if (key.str() == "streams"sv) {
+        read_streams(node);
+      } else if (std::ranges::find(sections, key.str()) == sections.end()) {
         refuse_unknown(key, {}, sections);
       } else if (const toml::table* table = node.as_table()) {
         read_section(key.str(), *table);
@@ -230,6 +234,73 @@ class Reader {
         refuse(at, "auth.rules", policy.error().reason.substr(one.source.size() + 2));
       }
     }
+  }
+
+  // ---- [[streams]]
+
+  void read_streams(const toml::node& node) {
+    const toml::array* array = node.as_array();
+    if (array == nullptr) return refuse(node.source(), "streams", "expected [[streams]] tables");
+    for (const toml::node& element : *array) {
+      const toml::table* table = element.as_table();
+      if (table == nullptr) {
+        refuse(element.source(), "streams", "expected a [[streams]] table");
+      } else {
+        read_stream(*table);
+      }
+    }
+  }
+
+  void read_stream(const toml::table& table) {
+    const std::size_t errors_before = errors_.size();
+    DeclaredStream stream;
+    stream.source = where(table.source());
+    toml::source_region filters = table.source();
+    for (const auto& [key, node] : table) {
+      const std::string_view name = key.str();
+      if (name == "name"sv) {
+        const auto* text = node.as_string();
+        if (text != nullptr) stream.config.name = text->get();
+        if (text == nullptr) refuse(node.source(), "streams.name", "expected a text");
+      } else if (name == "filters"sv) {
+        filters = node.source();
+        for (const auto& [text, at] : texts_of(node, "streams.filters")) stream.config.filters.push_back(text);
+      } else {
+        read_stream_limit(key, node, stream.config);
+      }
+    }
+    stream.filters_source = where(filters);
+    if (errors_.size() != errors_before) return;
+    if (Status admitted = admits(loaded_.config.streams, stream); !admitted) {
+      return refuse(filters, "streams", admitted.error().reason);
+    }
+    loaded_.config.streams.push_back(std::move(stream));
+  }
+
+  void read_stream_limit(const toml::key& key, const toml::node& node, broker::StreamConfig& config) {
+    const std::string_view name = key.str();
+    const auto* number = node.as_integer();
+    const auto* text = node.as_string();
+    if (name == "max_age"sv) {
+      const auto age = text == nullptr ? std::nullopt : age_of(text->get());
+      if (!age) return refuse(node.source(), "streams.max_age", "expected a time such as \"7d\", \"12h\", \"30m\" or \"90s\"");
+      config.retention.age_ms = *age;
+      return;
+    }
+    uint64_t* const limit = name == "max_bytes"sv      ? &config.retention.bytes
+                            : name == "max_messages"sv ? &config.retention.messages
+                            : name == "budget_bytes"sv ? &config.budget_bytes
+                                                       : nullptr;
+    if (limit == nullptr) {
+      return refuse_unknown(key, "streams.", {"name"sv, "filters"sv, "max_age"sv, "max_bytes"sv, "max_messages"sv, "budget_bytes"sv});
+    }
+    const bool is_size = name != "max_messages"sv;
+    const auto size = is_size && text != nullptr ? bytes_of(text->get()) : std::nullopt;
+    if (!size && (number == nullptr || number->get() < 0)) {
+      return refuse(node.source(), fmt::format("streams.{}", name),
+                    is_size ? "expected a size such as 1000000, \"10GB\" or \"512MiB\"" : "expected an integer of 0 or more");
+    }
+    *limit = size ? *size : static_cast<uint64_t>(number->get());
   }
 
   // A non-empty list of texts, or one text; otherwise an error and nothing.

@@ -16,6 +16,7 @@
 #include "runtime/main_thread.h"
 #include "runtime/runtime.h"
 #include "server/admin_socket.h"
+#include "server/api/api.h"
 #include "server/seed.h"
 #include "server/sys_topics.h"
 
@@ -35,6 +36,7 @@ struct Server::Core {
   access::Authenticator authenticator;
   net::TcpStreamFactory streams;
   mqtt::Door door;
+  Api api;
   std::vector<std::unique_ptr<net::TcpListener>> listeners;
   std::unique_ptr<SysTopics> sys;
 };
@@ -57,6 +59,14 @@ struct Server::State {
     return std::make_unique<engine::MemoryStore>(loop, memory);
   }
 
+  // Blocks; on any thread.
+  Result<std::string> make_checkpoint() {
+    const std::string name = engine::kCheckpointPrefix + std::to_string(++checkpoints);
+    if (Status made = engine::make_checkpoint(disk->database(), settings.store_path, name); !made) return fail(made.error());
+    log::info("server", "made a checkpoint of the store", {{"name", name}});
+    return name;
+  }
+
   // Runs `work` on every core and waits for all of them.
   template <typename Work>
   void on_every_core(Work work) {
@@ -76,7 +86,7 @@ struct Server::State {
   engine::MemoryDisk memory;
   std::shared_ptr<engine::RocksDisk> disk;  // null: the store is in memory
   std::optional<AdminSocket> admin;
-  uint64_t checkpoints = 0;
+  std::atomic<uint64_t> checkpoints{0};
   mqtt::Admission admission;
   net::OutputBudget output;
   std::shared_ptr<access::PasswordQueue> passwords;
@@ -92,7 +102,8 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       shard(own_loop, *store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
       authenticator(own_loop, state.settings.live.auth, state.passwords),
       streams(own_loop),
-      door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters) {
+      door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
+      api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   shard.set_on_store_failed([&state] { state.failed = true; });
 }
 
@@ -114,6 +125,7 @@ Status Server::start() {
                         [this](runtime::EpollLoop& loop) { unmake_core(loop.core()); });
   state_->running = true;
   if (Status status = recover(); !status) return status;
+  if (Status status = declare_streams(); !status) return status;
   if (Status status = listen(); !status) return status;
   state_->runtime.loop(0).post_from_outside([state = state_.get()] {
     std::vector<CoreView> views;
@@ -146,14 +158,14 @@ Status Server::open_store() {
 
 void Server::serve_admin() {
   if (!state_->admin) return;
-  state_->admin->serve([this](const std::string& request) {
-    if (request != kCheckpointRequest) return "failed there is no request \"" + request + "\"";
-    const std::string name = engine::kCheckpointPrefix + std::to_string(++state_->checkpoints);
-    const Status made = engine::make_checkpoint(state_->disk->database(), state_->settings.store_path, name);
-    if (made) log::info("server", "made a checkpoint of the store", {{"name", name}});
-    return made ? "ok " + name : "failed " + made.error().reason;
+  state_->admin->serve([state = state_.get()](ApiRequest request, ApiDone done) {
+    state->runtime.loop(0).post_from_outside([state, request = std::move(request), done = std::move(done)]() mutable {
+      state->cores[0]->api.handle(std::move(request), std::move(done));
+    });
   });
 }
+
+int Server::admin_descriptor() const { return state_->admin ? state_->admin->descriptor() : -1; }
 
 void Server::make_core(unsigned core) { state_->cores[core] = std::make_unique<Core>(state_->runtime.loop(core), *state_); }
 
@@ -181,6 +193,17 @@ Status Server::recover() {
   });
   for (std::promise<void>& one : announced) one.get_future().wait();
   state_->on_every_core([](Core& core) { core.shard.start(); });
+  return Unit{};
+}
+
+Status Server::declare_streams() {
+  for (const DeclaredStream& declared : state_->settings.streams) {
+    std::promise<Status> done;
+    state_->runtime.loop(0).post_from_outside([&] {
+      declare(state_->cores[0]->shard, declared, [&done](Status status) { done.set_value(std::move(status)); });
+    });
+    if (Status status = done.get_future().get(); !status) return status;
+  }
   return Unit{};
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "broker/types.h"
 #include "gateway/mqtt/options.h"
+#include "server/declared_stream.h"
 
 namespace arena::server {
 
@@ -36,6 +37,7 @@ struct Settings {
   std::string store_path;                                  // empty: in memory, and gone with the process
   uint64_t store_reserve_bytes = 256 << 20;
   int64_t sys_interval_ms = 10'000;
+  std::vector<DeclaredStream> streams;                     // made, or given these limits, before anybody is let in
   LiveSettings live;
 };
 
@@ -54,8 +56,10 @@ class Server {
   void reload(LiveSettings live);
   // Says goodbye to every client, stores what is dirty, stops. Takes at most about `within_ms`.
   void drain(int64_t within_ms);
-  // Answers commands that ask this process by its store's folder (admin_socket.h). To be called now and then.
+  // Answers commands that ask this process by its store's folder (admin_socket.h). To be called now and then, and when
+  // admin_descriptor() (-1: there is none) can be read.
   void serve_admin();
+  int admin_descriptor() const;
   // True once the store has failed: the process should end with an error.
   bool failed() const;
 
@@ -67,6 +71,7 @@ class Server {
   void make_core(unsigned core);
   void unmake_core(unsigned core);
   Status recover();
+  Status declare_streams();
   Status probe_ports();
   Status listen();
 

@@ -100,6 +100,9 @@ void SysTopics::publish_all() {
       {"subscriptions/count", sum(&Counters::subscriptions)},
       {"subscriptions/refused", sum(&Counters::subscriptions_refused)},
       {"shared_subscriptions/count", sum(&Counters::shared_subscriptions)},
+      {"streams/count", shard_.streams().all().size()},
+      {"streams/bytes", sum(&Counters::stream_bytes)},
+      {"streams/replay_gaps", sum(&Counters::replay_gaps)},
       {"store/messages/count", sum(&Counters::retained)},
       {"store/messages/bytes", sum(&Counters::retained_bytes) + sum(&Counters::inbox_bytes)},
   };

@@ -46,6 +46,8 @@ broker::Options broker_options_of(const Config& config) {
   out.retained_messages_max = limits.retained_messages_max;
   out.retained_bytes_max = limits.retained_bytes_max;
   out.inbox_bytes_max = limits.inbox_bytes_max;
+  out.streams_max = limits.streams_max;
+  out.stream_bytes_max = limits.stream_bytes_max;
   out.published_bytes_max = limits.published_bytes_max;
   out.published_horizon_ms = static_cast<int64_t>(limits.published_horizon_s) * 1000;
   out.cross_core_bytes_max = limits.cross_core_bytes_max;
@@ -95,6 +97,7 @@ Result<Settings> settings_of(const Config& config) {
   out.broker = broker_options_of(config);
   set_store(out, config.store.data);
   out.store_reserve_bytes = config.store.reserve_bytes;
+  out.streams = config.streams;
   out.live = std::move(live.value());
   return out;
 }

@@ -66,6 +66,8 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
     {"limits.retained_messages_max", GIVEN(broker.retained_messages_max)},
     {"limits.retained_bytes_max", GIVEN(broker.retained_bytes_max)},
     {"limits.inbox_bytes_max", GIVEN(broker.inbox_bytes_max)},
+    {"limits.streams_max", GIVEN(broker.streams_max)},
+    {"limits.stream_bytes_max", GIVEN(broker.stream_bytes_max)},
     {"limits.published_bytes_max", GIVEN(broker.published_bytes_max)},
     {"limits.published_horizon_s", [](const Settings& settings) { return static_cast<uint64_t>(settings.broker.published_horizon_ms / 1000); }},
     {"store.reserve_bytes", GIVEN(store_reserve_bytes)},

@@ -48,6 +48,9 @@ class StreamRegistry {
   void remove(std::string name, Done<Unit> done);
   void list(UniqueFunction<void(std::vector<StreamInfo>)> done);
 
+  // Of its core.
+  Shard& shard() { return shard_; }
+
  private:
   struct Holding {
     LogName log;

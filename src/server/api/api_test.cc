@@ -1,0 +1,128 @@
+// Goal: what operators ask is answered in JSON, and what is wrong with it is named.
+#include "server/api/api.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "broker/test_world.h"
+
+namespace arena::server {
+namespace {
+
+using nlohmann::json;
+
+class ApiTest : public testing::TestWithParam<unsigned> {
+ protected:
+  std::pair<int, json> ask(ApiRequest request) {
+    std::optional<ApiResponse> response;
+    // Wherever it is asked.
+    Api api(world.shard(world.cores() - 1), checkpoint);
+    api.handle(std::move(request), [&](ApiResponse got) { response = std::move(got); });
+    EXPECT_TRUE(world.settle([&] { return response.has_value(); }));
+    return {response->status, json::parse(response->body)};
+  }
+  std::pair<int, json> get(const std::string& path, const std::string& query = {}) { return ask({"GET", path, query, {}}); }
+  std::pair<int, json> post(const json& body) { return ask({"POST", "/v1/streams", {}, body.dump()}); }
+  // Status, code, and the field or parameter that was wrong.
+  static std::string fault(const std::pair<int, json>& answer) {
+    const json& body = answer.second;
+    EXPECT_EQ(body.value("status", 0), answer.first);
+    EXPECT_FALSE(body.value("title", "").empty());
+    EXPECT_FALSE(body.value("detail", "").empty());
+    return std::to_string(answer.first) + " " + body.value("code", "") + " " + body.value("pointer", body.value("parameter", ""));
+  }
+  void publish(int upto) {
+    broker::test::Peer source(world, "source");
+    ASSERT_TRUE(source.connect());
+    for (int i = 0; i < upto; ++i) source.publish("orders/1", std::to_string(i), Guarantee::at_least_once);
+  }
+
+  broker::test::World world{GetParam()};
+  Api::Checkpoint checkpoint;
+};
+
+INSTANTIATE_TEST_SUITE_P(Cores, ApiTest, testing::Values(1U, 3U));
+
+TEST_P(ApiTest, AStreamIsMadeShownEditedPurgedAndRemoved) {
+  const auto made = post({{"name", "orders"}, {"filters", {"orders/#"}}, {"max_messages", 100}});
+  EXPECT_EQ(made.first, 201);
+  EXPECT_EQ(made.second["max_messages"], 100);
+  publish(5);
+  const auto shown = get("/v1/streams/orders");
+  EXPECT_EQ(shown.first, 200);
+  EXPECT_EQ(shown.second["messages"], 5);
+  EXPECT_EQ(shown.second["full"], false);
+  const auto edited = ask({"PATCH", "/v1/streams/orders", {}, R"({"max_age_ms": 60000})"});
+  EXPECT_EQ(edited.first, 200);
+  EXPECT_EQ(edited.second["max_age_ms"], 60000);
+  EXPECT_EQ(edited.second["max_messages"], 100) << "what is not named stays";
+  EXPECT_EQ(get("/v1/streams").second["items"].size(), 1u);
+  EXPECT_EQ(ask({"POST", "/v1/streams/orders/purge", {}, {}}).first, 200);
+  EXPECT_EQ(get("/v1/streams/orders").second["messages"], 0);
+  EXPECT_EQ(ask({"DELETE", "/v1/streams/orders", {}, {}}).first, 200);
+  EXPECT_EQ(fault(get("/v1/streams/orders")), "404 no_stream ");
+}
+
+TEST_P(ApiTest, NamesWhatIsWrong) {
+  ASSERT_EQ(post({{"name", "a"}, {"filters", {"a/#"}}}).first, 201);
+  EXPECT_EQ(fault(post({{"name", "a"}, {"filters", {"b"}}})), "409 stream_exists /name");
+  EXPECT_EQ(fault(post({{"name", "b"}, {"filters", {"+/x"}}})), "409 streams_overlap /filters");
+  EXPECT_EQ(fault(post({{"name", "b/c"}, {"filters", {"b"}}})), "422 bad_name /name");
+  EXPECT_EQ(fault(post({{"name", "b"}, {"filters", {"#/b"}}})), "422 bad_filters /filters");
+  EXPECT_EQ(fault(post({{"name", "b"}, {"filters", "b"}})), "422 bad_field /filters");
+  EXPECT_EQ(fault(post({{"name", "b"}, {"filters", {"b"}}, {"max_age", 1}})), "422 unknown_field /max_age");
+  EXPECT_EQ(fault(post({{"name", "b"}, {"filters", {"b"}}, {"max_bytes", -1}})), "422 bad_field /max_bytes");
+  EXPECT_EQ(fault(post({{"name", 1}})), "422 bad_field /name");
+  EXPECT_EQ(fault(ask({"POST", "/v1/streams", {}, "{"})), "400 bad_json ");
+  EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"filters": ["c"]})"})), "422 fixed /filters");
+  EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"name": "c"})"})), "422 fixed /name");
+  EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/b", {}, "{}"})), "404 no_stream ");
+  EXPECT_EQ(fault(ask({"PUT", "/v1/streams/a", {}, "{}"})), "405 method_not_allowed ");
+  for (const std::string path : {"", "/", "/v1", "/v1/streams/a/b", "/v1/streamsx", "/v1/streams/%zz"}) {
+    EXPECT_EQ(fault(get(path)), "404 no_such_path ") << path;
+  }
+}
+
+TEST_P(ApiTest, GivesMessagesPageByPage) {
+  ASSERT_EQ(post({{"name", "orders"}, {"filters", {"orders/#"}}}).first, 201);
+  publish(25);
+  std::string from = "earliest";
+  int next = 0;
+  for (bool more = true; more;) {
+    const auto [status, page] = get("/v1/streams/orders/messages", "limit=10&topic=orders%2F%2B&from=" + from);
+    ASSERT_EQ(status, 200);
+    for (const json& item : page["items"]) {
+      EXPECT_EQ(item["payload"], std::to_string(next++));
+      EXPECT_EQ(item["topic"], "orders/1");
+      EXPECT_EQ(item["id"].get<std::string>().size(), 32u);
+      EXPECT_TRUE(item["time"].get<std::string>().ends_with("Z"));
+    }
+    from = page["next"];
+    more = page["more"];
+  }
+  EXPECT_EQ(next, 25);
+  const std::string path = "/v1/streams/orders/messages";
+  EXPECT_EQ(fault(get(path, "from=soon")), "400 bad_parameter from");
+  EXPECT_EQ(fault(get(path, "limit=0")), "400 bad_parameter limit");
+  EXPECT_EQ(fault(get(path, "limit=1001")), "400 bad_parameter limit");
+  EXPECT_EQ(fault(get(path, "topic=%23%2Fa")), "400 bad_parameter topic");
+  EXPECT_EQ(fault(get(path, "topics=a")), "400 unknown_parameter topics");
+  EXPECT_EQ(fault(get(path, "from=%2")), "400 bad_query ");
+  EXPECT_EQ(fault(get("/v1/streams/other/messages")), "404 no_stream ");
+}
+
+TEST_P(ApiTest, ACheckpointIsMadeOffTheLoop) {
+  EXPECT_EQ(fault(ask({"POST", "/v1/store/checkpoints", {}, {}})), "409 no_store ");
+  checkpoint = [] { return Result<std::string>("checkpoint-1"); };
+  const auto made = ask({"POST", "/v1/store/checkpoints", {}, {}});
+  EXPECT_EQ(made.first, 201);
+  EXPECT_EQ(made.second["name"], "checkpoint-1");
+  checkpoint = [] { return Result<std::string>(fail("no space")); };
+  EXPECT_EQ(fault(ask({"POST", "/v1/store/checkpoints", {}, {}})), "503 no_checkpoint ");
+}
+
+}  // namespace
+}  // namespace arena::server
