@@ -229,11 +229,11 @@ class Shard {
   StreamTableRef coming_ = streams_;  // of which readers must know; some may not be captured yet
 
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
+  std::map<uint64_t, Reader*> readers_;  // outlives the sessions, whose replays leave it
   boost::unordered_flat_set<std::unique_ptr<Session>, SessionByKey, SessionByKey> sessions_;
   boost::unordered_flat_set<Session*, SessionById, SessionById> sessions_by_id_;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   std::map<uint64_t, Group*> groups_by_id_;
-  std::map<uint64_t, Reader*> readers_;
   std::vector<std::unique_ptr<Session>> dead_sessions_;
   std::vector<std::unique_ptr<Group>> dead_groups_;
   uint64_t next_serial_ = 1;

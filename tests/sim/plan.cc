@@ -1,6 +1,7 @@
 #include "sim/plan.h"
 
 #include <array>
+#include <utility>
 
 #include "runtime/random.h"
 
@@ -17,9 +18,18 @@ constexpr int kOperationsPerBurst = 16;  // on average
 constexpr int kOperationsPerSleep = 60;
 constexpr int kOperationsPerAbsence = 120;
 
+constexpr uint64_t kStreamsSalt = 0x53747265616d73;  // "Streams"
+
+// What may be declared; none overlaps another.
+constexpr std::array kStreams{std::pair{"a", "a/+"}, std::pair{"x", "x/+/y"}, std::pair{"z", "x/2/z"}, std::pair{"deep", "deep/#"},
+                              std::pair{"r", "r/#"}};
+
 class Planner {
  public:
-  explicit Planner(uint64_t seed) : random_(seed) { plan_.seed = seed; }
+  explicit Planner(uint64_t seed) : random_(seed), streams_random_(runtime::mix64(seed + kStreamsSalt)) {
+    plan_.seed = seed;
+    has_streams_ = streams_below(2) == 0;
+  }
 
   Plan make() {
     plan_.cores = 1 + static_cast<unsigned>(plan_.seed % 3);
@@ -29,11 +39,15 @@ class Planner {
     for (std::size_t i = 0; i < kClients; ++i) {
       plan_.first_dials.push_back(dial(i, below(4) == 0 ? Version::v3_1_1 : Version::v5));
     }
+    for (std::size_t i = 0; has_streams_ && i < kStreams.size(); ++i) {
+      if (streams_below(2) == 0) plan_.steps.push_back(create_stream(i));
+    }
     uint64_t crash_in = 0;  // operations
     for (int i = 0; i < kOperations; ++i) {
       Step step = operation(i < kGreetings);
       step.wait_ms = static_cast<int64_t>(below(500));
       plan_.steps.push_back(step);
+      if (has_streams_) work_on_streams();
       if (i >= kGreetings && below(kOperationsPerBurst) == 0) burst();
       if (i >= kGreetings && below(kOperationsPerSleep) == 0) plan_.steps.push_back(sleep());
       if (i >= kGreetings && below(kOperationsPerAbsence) == 0) absence(crash_in);
@@ -151,6 +165,73 @@ class Planner {
     plan_.steps.push_back(step);
   }
 
+  // ---- streams: drawn apart, so that the rest of a plan is the same without them ----
+
+  uint64_t streams_below(uint64_t n) { return streams_random_.below(n); }
+
+  Step create_stream(std::size_t which) {
+    const auto& [name, filter] = kStreams[which];
+    Step step;
+    step.act = Act::create_stream;
+    step.stream.name = name;
+    step.stream.filters = {filter};
+    const uint64_t dice = streams_below(4);
+    if (dice == 0) step.stream.retention.messages = 3 + streams_below(10);
+    if (dice == 1) step.stream.retention.age_ms = 5'000 + static_cast<int64_t>(streams_below(20'000));
+    step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(200));
+    return step;
+  }
+
+  void work_on_streams() {
+    if (streams_below(5) == 0) plan_.steps.push_back(replay());
+    const uint64_t dice = streams_below(200);
+    Step step;
+    step.choice = streams_random_.next();
+    step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(200));
+    if (dice < 8) {
+      step.act = Act::end_replay;
+      step.client = streams_below(kClients);
+      step.dial = dial_of(step.client);
+      step.patient = true;
+    } else if (dice < 13) {
+      step = create_stream(streams_below(kStreams.size()));
+    } else if (dice < 15) {
+      step.act = Act::purge_stream;
+    } else if (dice < 17) {
+      step.act = Act::remove_stream;
+    } else {
+      return;
+    }
+    plan_.steps.push_back(step);
+  }
+
+  // A connection of the usual kind, without what is drawn.
+  Dial dial_of(std::size_t client) const {
+    Dial dial = plan_.first_dials[client];
+    dial.clean = dial.expiry_s == 0;
+    return dial;
+  }
+
+  Step replay() {
+    static constexpr std::array kFilters{"a/+", "a/+", "x/#", "#", "x/2/z", "deep/#", "+/+", "a/b", "r/+"};
+    Step step;
+    step.act = Act::replay;
+    step.client = streams_below(kClients);
+    step.dial = dial_of(step.client);
+    step.patient = true;
+    step.name = kFilters[streams_below(kFilters.size())];
+    step.guarantee = static_cast<Guarantee>(streams_below(3));
+    step.choice = streams_below(6) == 0 ? 1 : 0;
+    const uint64_t dice = streams_below(10);
+    step.from = dice < 4   ? "earliest"
+                : dice < 5 ? "latest"
+                : dice < 7 ? std::to_string(streams_below(12))
+                : dice < 8 ? std::to_string(1 + streams_below(15)) + "s"
+                           : "seen";
+    step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(200));
+    return step;
+  }
+
   Step sleep() {
     Step step;
     step.act = Act::sleep;
@@ -196,6 +277,8 @@ class Planner {
   }
 
   runtime::Random random_;
+  runtime::Random streams_random_;
+  bool has_streams_ = false;
   Plan plan_;
 };
 

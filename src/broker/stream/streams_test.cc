@@ -338,6 +338,18 @@ TEST_P(Streams, AReplayEndsWithItsSubscriptionAndWithItsConnection) {
   EXPECT_EQ(world.sum(&Counters::subscriptions), 0u);
 }
 
+TEST_P(Streams, ABrokerThatStopsWithReplaysRunningStopsCleanly) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 8; ++i) ASSERT_EQ(reader.replay("orders/#", std::to_string(i)), SubscribeStatus::granted);
+  reader.forget();
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(reader.connect());
+  EXPECT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+}
+
 TEST_P(Streams, AStreamThatComesLaterIsFollowedByARunningReplay) {
   ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
   Peer source(world, "source"), reader(world, "reader");
