@@ -75,7 +75,7 @@ void Replay::ask_owners(UniqueFunction<void()> done) {
 
 void Replay::find_starts(Shard& owner, PartitionId partition, const std::string& filter, const ReplayFrom& from,
                          UniqueFunction<void(std::vector<Start>)> done) {
-  const std::vector<const Stream*> streams = owner.streams().reached_by(filter);
+  const std::vector<const Stream*> streams = owner.coming_streams().reached_by(filter);
   struct Answer {
     std::vector<Start> starts;
     std::size_t open = 1;
@@ -126,7 +126,7 @@ void Replay::give(MessageRef message, LogName log, uint64_t offset) {
   Item item{std::move(message), Guarantee::at_most_once, false};
   item.guarantee = std::min(item.message->guarantee, request.granted);
   item.retained = request.keep_retained_flag && item.message->retain;
-  item.replay = true;
+  item.replay = number();
   item.positions = request.positions && log.log != LogId::inbox;
   item.log = log;
   item.offset = offset;
@@ -164,6 +164,7 @@ void Replay::offer(const Routed& routed) {
     Merged merged;
     merged.guarantee = std::min(routed.message->guarantee, subscription_.request.granted);
     merged.retained = subscription_.request.keep_retained_flag && routed.message->retain;
+    merged.replay = number();
     merged.slow = subscription_.request.slow.value_or(SlowPolicy::drop_oldest);
     if (subscription_.request.id != 0) merged.ids.push_back(subscription_.request.id);
     session_.take(routed, merged);

@@ -30,6 +30,8 @@ class Replay final : public Reader {
   // It gets nothing any more.
   void end();
 
+  // Among those of its session; never 0.
+  uint32_t number() const { return static_cast<uint32_t>(id_) | (uint32_t{1} << 31); }
   const Subscription& subscription() const { return subscription_; }
   void offer(const Routed& routed);
   void on_read(ReadAnswer answer) override;

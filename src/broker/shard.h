@@ -116,6 +116,8 @@ class Shard {
   bool retained_has_room(const Message& message) const;
   bool log_has_room(const Log& log) const;
   const StreamTable& streams() const { return *streams_; }
+  // Those, and what is just being added: whoever begins to read now must begin with these.
+  const StreamTable& coming_streams() const { return *coming_; }
   // Runs `act` on every core; done here when each has called what it was given.
   void on_all_cores(const std::function<void(Shard&, UniqueFunction<void()>)>& act, UniqueFunction<void()> done);
   // done when the other cores have heard all that this one has told them.

@@ -37,6 +37,7 @@ struct Merged {
   bool durable = false;           // through a durable subscription: the cursor decides
   bool positions = false;
   SlowPolicy slow = SlowPolicy::drop_oldest;
+  uint32_t replay = 0;            // through that one alone
   std::vector<uint32_t> ids;
 };
 
@@ -221,6 +222,7 @@ class Session final : public Reader {
   void subscribe_replay(SubscribeOrder order, std::size_t slot, uint64_t cookie);
   bool end_replay(const std::string& name);
   void end_replays();
+  bool replays(uint32_t number) const;
   std::size_t subscription_count() const { return subscriptions_.size() + (rare_ ? rare_->replays.size() : 0); }
   void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
                          std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);

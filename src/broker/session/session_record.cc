@@ -104,12 +104,14 @@ void Session::restore(SessionRecord record) {
   for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
   if (!record.cursors.empty()) become_reader();  // it reads, whether or not a subscription is left to read for
   for (const WindowRecord& entry : record.window) {
-    if (entry.received) {
+    // What a removed stream had cannot come again.
+    const bool gone = entry.log.log != LogId::inbox && shard_.streams().find(entry.log.log) == nullptr;
+    if (entry.received || gone) {
       // Only the release is left to do; the message itself is settled as far as the log is concerned.
       if (Cursor* cursor = entry.stored ? feed_.find(entry.log) : nullptr) cursor->restore_settled(entry.offset);
       Item item;
       item.guarantee = Guarantee::exactly_once;
-      item.stored = entry.stored;
+      item.stored = entry.stored && !gone;
       item.log = entry.log;
       item.offset = entry.offset;
       window_.add(std::move(item), Stage::received, entry.tag).ever_sent = true;

@@ -350,6 +350,112 @@ TEST_P(Streams, ABrokerThatStopsWithReplaysRunningStopsCleanly) {
   EXPECT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
 }
 
+TEST_P(Streams, WhatNoStreamHasEndsWithItsReplayToo) {
+  ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect(true, 3600));
+  ASSERT_EQ(reader.replay("t/+", "earliest"), SubscribeStatus::granted);
+  reader.takes_max = 0;
+  source.publish("t/b", "0", k1);
+  world.run_ms(50);
+  reader.drop();
+  reader.takes_max = SIZE_MAX;
+  ASSERT_TRUE(reader.connect(false, 3600));
+  world.run_ms(100);
+  EXPECT_TRUE(reader.received.empty());
+}
+
+TEST_P(Streams, AGapIsToldThoughAnotherSubscriptionEndsBefore) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+  world.run_ms(2500);
+  reader.takes_max = 0;
+  reader.subscribe("other", k0);
+  ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
+  EXPECT_TRUE(reader.unsubscribe("other"));
+  reader.take(100);
+  ASSERT_TRUE(reader.wait_for(11));
+  EXPECT_EQ(reader.received[0].gap, "15");
+}
+
+TEST_P(Streams, WhatWaitsOfAnEndedReplayDoesNotComeThoughAnotherWantsItsTopics) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  publish(source, 0, 3, "orders/1");
+  reader.takes_max = 0;
+  ASSERT_EQ(reader.replay("orders/1", "earliest"), SubscribeStatus::granted);
+  ASSERT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  world.run_ms(100);
+  EXPECT_TRUE(reader.unsubscribe("replay orders/1"));
+  reader.take(100);
+  world.run_ms(100);
+  EXPECT_EQ(reader.payloads(), numbers(0, 3));
+}
+
+TEST_P(Streams, AHandshakeOfARemovedStreamIsReleased) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("orders/#", k2);
+  away.auto_settle = false;
+  source.publish("orders/1", "0", k2, false, 1);
+  ASSERT_TRUE(away.wait_for(1));
+  const uint16_t tag = away.received[0].tag;
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  away.subscribe("other", k1);  // its record is written again
+  away.forget();
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(away.connect(false, 3600));
+  EXPECT_TRUE(world.settle([&] { return away.releases == std::vector<uint16_t>{tag}; })) << "the receiver holds it open";
+}
+
+TEST_P(Streams, AHandshakeOfAStreamThatIsRemovedAfterARestartIsReleased) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("orders/#", k2);
+  away.auto_settle = false;
+  source.publish("orders/1", "0", k2, false, 1);
+  ASSERT_TRUE(away.wait_for(1));
+  const uint16_t tag = away.received[0].tag;
+  away.forget();
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  ASSERT_TRUE(away.connect(false, 3600));
+  EXPECT_TRUE(world.settle([&] { return away.releases == std::vector<uint16_t>{tag}; })) << "the receiver holds it open";
+}
+
+TEST_P(Streams, AReplayThatBeginsWhileAStreamIsAddedFollowsIt) {
+  ASSERT_TRUE(world.create_stream("base", {"base"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  std::vector<std::unique_ptr<Peer>> known;  // every core's interest in # is known, so a replay asks where it begins at once
+  for (int i = 0; i < 6; ++i) {
+    known.push_back(std::make_unique<Peer>(world, "known " + std::to_string(i)));
+    ASSERT_TRUE(known.back()->connect());
+    known.back()->subscribe("#", k0);
+  }
+  for (int moment = 0; moment < 60; ++moment) {
+    const std::string topic = "t/" + std::to_string(moment);
+    Peer reader(world, "reader " + topic);
+    ASSERT_TRUE(reader.connect());
+    bool created = false;
+    world.shard(0).with_streams([&](StreamRegistry& registry) {
+      registry.create({std::to_string(moment), {topic}, {}, 0}, [&](const Result<Stream>& made) { created = made.ok(); });
+    });
+    for (int i = 0; i < moment / 2; ++i) world.sim().step();
+    ASSERT_EQ(reader.replay("#", "latest"), SubscribeStatus::granted);
+    ASSERT_TRUE(world.settle([&] { return created; }));
+    source.publish(topic, "0", k1);
+    EXPECT_TRUE(reader.wait_for(1)) << "after " << moment << " turns";
+  }
+}
+
 TEST_P(Streams, AStreamThatComesLaterIsFollowedByARunningReplay) {
   ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
   Peer source(world, "source"), reader(world, "reader");
