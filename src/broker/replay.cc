@@ -139,7 +139,7 @@ void Replay::tell_gap(LogName log, uint64_t next, uint64_t missing) {
   if (stream == nullptr) return;
   auto message = std::make_unique<Message>();
   message->id = shard_.next_message_id();
-  message->topic = "$gap/" + stream->config.name;
+  message->topic = std::string(kGapPrefix) + stream->config.name;
   message->payload = "{\"stream\":\"" + stream->config.name + "\",\"partition\":" + std::to_string(log.partition) +
                      ",\"missing\":" + std::to_string(missing) + ",\"next\":" + std::to_string(next) + "}";
   message->published_ms = shard_.loop().wall_ms();

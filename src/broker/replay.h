@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_function.h"
@@ -13,6 +14,8 @@
 namespace arena::broker {
 
 class Shard;
+
+inline constexpr std::string_view kGapPrefix = "$gap/";
 
 // Lives on its session's core, which owns it. It keeps nothing in the log: what is deleted before it gets there is told as
 // a gap, a message under "$gap/<stream>" whose header "arena-gap" has the count.

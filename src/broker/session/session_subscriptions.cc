@@ -395,6 +395,7 @@ void Session::drop_unwanted() {
 
 void Session::drop_denied() {
   const std::size_t dropped = drop_unsent_if([this](const Item& item) {
+    if (item.replay != 0 && item.message->topic.starts_with(kGapPrefix)) return false;  // the broker's own word
     const access::Subject subject = this->subject();
     return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   });

@@ -293,6 +293,11 @@ void Session::drop_waiting() {
   waiting_ = std::move(kept);
   trim_waiting_ahead();
   for (const uint16_t tag : unreadable) release_tag(tag);
+  std::vector<uint16_t> unsent;  // a tag was being recorded for it; nobody has seen that
+  for (const Outstanding& entry : window_.entries()) {
+    if (entry.item.replay != 0 && !entry.ever_sent) unsent.push_back(entry.tag);
+  }
+  for (const uint16_t tag : unsent) take_out(tag);
 }
 
 // A leaver gives back its unsettled at-least-once messages; exactly-once ones stay with it [MQTT-4.8.2-4/5].

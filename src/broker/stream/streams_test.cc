@@ -395,6 +395,40 @@ TEST_P(Streams, WhatWaitsOfAnEndedReplayDoesNotComeThoughAnotherWantsItsTopics) 
   EXPECT_EQ(reader.payloads(), numbers(0, 3));
 }
 
+TEST_P(Streams, AGapIsToldThoughTheRulesChangeBefore) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+  world.run_ms(2500);
+  reader.takes_max = 0;
+  ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
+  access::Policy::Options options;
+  options.epoch = 2;
+  options.default_allow = true;
+  const std::shared_ptr<const access::Policy> policy = access::Policy::make({}, options).value();
+  for (unsigned core = 0; core < world.cores(); ++core) world.shard(core).set_policy(policy);
+  reader.take(100);
+  ASSERT_TRUE(reader.wait_for(11));
+  EXPECT_EQ(reader.received[0].gap, "15") << "the broker's own word, which nobody is forbidden to read";
+}
+
+TEST_P(Streams, WhatHadNotLeftWhenItsConnectionEndedDoesNotComeOnTheNext) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect(true, 3600));
+  source.publish("orders/1", "0", k2, false, 1);
+  world.disk().set_commit_delay_ms(100);
+  ASSERT_EQ(reader.replay("orders/#", "earliest", k2), SubscribeStatus::granted);
+  world.run_ms(20);  // its tag is being written
+  ASSERT_TRUE(reader.received.empty());
+  reader.drop();
+  world.disk().set_commit_delay_ms(0);
+  ASSERT_TRUE(reader.connect(false, 3600));
+  world.run_ms(300);
+  EXPECT_TRUE(reader.received.empty());
+}
+
 TEST_P(Streams, AHandshakeOfARemovedStreamIsReleased) {
   ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
   Peer source(world, "source"), away(world, "away");
