@@ -211,7 +211,7 @@ void Broker::show_streams(StreamJudge& judge) {
       const engine::LogBounds bounds = stored.bounds();
       broker::Shard& owner = cores_[placement_->core_of(id)]->shard;
       const uint64_t first = streams().find(log) == nullptr ? bounds.start : owner.log_at({id, log}).first();
-      const uint64_t from = judge.note({id, log}, first, bounds.end);
+      const uint64_t from = judge.note({id, log}, bounds.start, first, bounds.end);
       if (from >= bounds.end) continue;
       engine::ReadRequest request;
       request.partition = id;

@@ -68,12 +68,20 @@ void StreamJudge::created(const std::string& name, bool good, int64_t now_ms) {
 void StreamJudge::deleting(const std::string& name, bool whole, int64_t) {
   Known& known = streams_[name];
   (whole ? known.leaving : known.purged) = true;
-  deletions_.push_back({known.config.filters, name, whole, INT64_MAX});
+  deletions_.push_back({known.config.filters, name, whole, {}, INT64_MAX});
+  for (const auto& [log, truth] : logs_) {
+    if (known.log == log.log) deletions_.back().ends[log] = truth.records.size();
+  }
 }
 
 void StreamJudge::deleted(const std::string& name, bool whole, bool good, int64_t now_ms) {
+  look();
   for (Deletion& deletion : deletions_) {
-    if (deletion.name == name && deletion.whole == whole && deletion.upto_ms == INT64_MAX) deletion.upto_ms = now_ms;
+    if (deletion.name != name || deletion.whole != whole || deletion.upto_ms != INT64_MAX) continue;
+    deletion.upto_ms = now_ms;
+    for (const auto& [log, end] : deletion.ends) {
+      if (good && !whole && logs_[log].first < end) fail_("the stream " + name + " was purged and still shows " + text(log, logs_[log].first));
+    }
   }
   if (whole && good) streams_[name].gone = true;
 }
@@ -99,13 +107,19 @@ void StreamJudge::know(const broker::StreamTable& table) {
   for (const broker::Stream& stream : table.all()) {
     Known& known = streams_[stream.config.name];
     if (known.log && *known.log != stream.log) fail_("the stream " + stream.config.name + " has another log");
+    if (!known.log) {
+      for (const auto& [name, other] : streams_) {
+        if (other.log == stream.log) fail_("the stream " + stream.config.name + " has the log that " + name + " had");
+      }
+    }
     known.log = stream.log;
   }
 }
 
 // ---- what the disk holds ----
 
-uint64_t StreamJudge::note(LogName log, uint64_t first, uint64_t end) {
+uint64_t StreamJudge::note(LogName log, uint64_t start, uint64_t first, uint64_t end) {
+  if (first < start) fail_("the log " + text(log, first) + " shows what is not there any more");
   LogTruth& truth = logs_[log];
   const uint64_t seen = truth.records.size();
   if (end < seen) fail_("the log " + text(log, seen) + " has become shorter");

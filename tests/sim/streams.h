@@ -72,7 +72,8 @@ class StreamJudge {
 
   // ---- what the disk holds ----
   // From which offset on its records are to be told.
-  uint64_t note(engine::LogName log, uint64_t first, uint64_t end);
+  // `start`: the first that is there; `first`: the first that is shown.
+  uint64_t note(engine::LogName log, uint64_t start, uint64_t first, uint64_t end);
   void note_stored(engine::LogName log, const std::vector<engine::Record>& records);
   void know(const broker::StreamTable& table);
 
@@ -119,6 +120,7 @@ class StreamJudge {
     std::vector<std::string> filters;
     std::string name;
     bool whole = false;
+    std::map<engine::LogName, uint64_t> ends;  // of the stream's logs, when it was asked for
     int64_t upto_ms = INT64_MAX;
   };
 
