@@ -26,7 +26,7 @@ class Replay final : public Reader {
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
 
-  // done when it is known where it begins in each log, and what is published from now on reaches it.
+  // done when it is known where it begins in each log, and what is published from now on reaches it; or when it ends before.
   void prepare(UniqueFunction<void()> done);
   // Reads, as far as the session has room.
   void read_more();
@@ -51,7 +51,9 @@ class Replay final : public Reader {
     uint64_t missing = 0;
   };
 
-  void ask_owners(UniqueFunction<void()> done);
+  void ask_owners();
+  void begin_at(const Start& start);
+  void prepared();
   static void find_starts(Shard& owner, PartitionId partition, const std::string& filter, const ReplayFrom& from,
                           UniqueFunction<void(std::vector<Start>)> done);
   bool wants(const Message& message);
@@ -65,6 +67,8 @@ class Replay final : public Reader {
   Subscription subscription_;
   Feed feed_;
   Filters filters_;
+  UniqueFunction<void()> on_prepared_;
+  std::vector<Start> gaps_;  // at the beginning, not told yet: they wait for room, and the logs for them
 };
 
 }  // namespace arena::broker

@@ -116,6 +116,8 @@ class Shard {
   bool retained_has_room(const Message& message) const;
   bool log_has_room(const Log& log) const;
   const StreamTable& streams() const { return *streams_; }
+  // False: of a stream that was removed.
+  bool has_log(LogId log) const { return log == LogId::inbox || streams_->find(log) != nullptr; }
   // Those, and what is just being added: whoever begins to read now must begin with these.
   const StreamTable& coming_streams() const { return *coming_; }
   // Runs `act` on every core; done here when each has called what it was given.
@@ -213,6 +215,7 @@ class Shard {
   void arm_due();
   void bury();
   Status load_streams();
+  void delete_unknown_streams();
   Status load_partition(PartitionId id);
   Status load_sessions(PartitionId id);
   void announce_handshakes(UniqueFunction<void()> done);

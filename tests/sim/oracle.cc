@@ -96,7 +96,9 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
     return span.granted_ms != 0 && span.granted_ms < message.sent_ms && filter_matches(span.filter, got.topic);
   };
   // The same where the first copy had expired.
-  const bool late_copy = message.resent && (message.expires_ms != 0 || std::none_of(session.spans.begin(), session.spans.end(), before_it));
+  // And where nobody was there to take it.
+  const bool missed = got.guarantee == Guarantee::at_most_once && got.dialled_ms > message.sent_ms;
+  const bool late_copy = message.resent && (message.expires_ms != 0 || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
   if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }

@@ -79,11 +79,17 @@ void StreamJudge::deleted(const std::string& name, bool whole, bool good, int64_
   for (Deletion& deletion : deletions_) {
     if (deletion.name != name || deletion.whole != whole || deletion.upto_ms != INT64_MAX) continue;
     deletion.upto_ms = now_ms;
-    for (const auto& [log, end] : deletion.ends) {
-      if (good && !whole && logs_[log].first < end) fail_("the stream " + name + " was purged and still shows " + text(log, logs_[log].first));
-    }
+    deletion.done = good;
+    check_purged(deletion);
   }
   if (whole && good) streams_[name].gone = true;
+}
+
+void StreamJudge::check_purged(const Deletion& deletion) {
+  for (const auto& [log, end] : deletion.ends) {
+    const bool shown = deletion.done && !deletion.whole && logs_[log].first < end;
+    if (shown) fail_("the stream " + deletion.name + " was purged and still shows " + text(log, logs_[log].first));
+  }
 }
 
 void StreamJudge::crashed(const broker::StreamTable& table, int64_t now_ms) {
@@ -100,7 +106,10 @@ void StreamJudge::crashed(const broker::StreamTable& table, int64_t now_ms) {
       known.leaving = false;
     }
   }
-  know(table);
+  look();
+  for (const Deletion& deletion : deletions_) {
+    if (!streams_[deletion.name].gone) check_purged(deletion);
+  }
 }
 
 void StreamJudge::know(const broker::StreamTable& table) {
@@ -246,6 +255,8 @@ bool StreamJudge::owed(const ReplayView& view, const ReplayView::Place& place, c
 // Nothing between what came last and `upto` may have been left out.
 bool StreamJudge::check_passed_over(ReplayView& view, LogName log, ReplayView::Place& place, uint64_t upto) {
   const LogTruth& truth = logs_[log];
+  // What a removal takes goes without a word.
+  if (const Known* known = of(log.log); known != nullptr && (known->leaving || known->gone)) return true;
   const uint64_t from = place.begun ? place.next : std::max(place.next, place.owed_from);
   for (uint64_t offset = from; offset < upto && offset < truth.records.size(); ++offset) {
     const Stored& stored = truth.records[offset];
@@ -293,7 +304,8 @@ void StreamJudge::received(ReplayView& view, const Replayed& got) {
   if (offset < place.next) {
     return fail_(what + " at " + text(log, offset) + (place.begun ? " again, or too late" : ", which lies before where it begins"));
   }
-  if (place.gap_owed) fail_(what + " at " + text(log, offset) + " without telling what was gone before");
+  const Known* known = of(log.log);
+  if (place.gap_owed && known != nullptr && !known->leaving && !known->gone) fail_(what + " at " + text(log, offset) + " without telling what was gone before");
   if (stored.known && !jumped_ && stored.published_ms < view.since_min_ms) fail_(what + ", which is too old");
   if (stored.known && view.answered && got.guarantee != std::min(stored.guarantee, view.granted)) {
     fail_(what + " at guarantee " + std::to_string(static_cast<int>(got.guarantee)));

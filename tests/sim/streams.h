@@ -122,6 +122,7 @@ class StreamJudge {
     bool whole = false;
     std::map<engine::LogName, uint64_t> ends;  // of the stream's logs, when it was asked for
     int64_t upto_ms = INT64_MAX;
+    bool done = false;  // its operator was told so
   };
 
   bool captures(const Known& known, std::string_view topic) const;
@@ -132,6 +133,7 @@ class StreamJudge {
   bool check_passed_over(ReplayView& view, engine::LogName log, ReplayView::Place& place, uint64_t upto);
   void gap(ReplayView& view, const Replayed& got);
   void check_retention();
+  void check_purged(const Deletion& deletion);
   void check_end(const ReplayView& view);
 
   Fail fail_;

@@ -490,6 +490,75 @@ TEST_P(Streams, AReplayThatBeginsWhileAStreamIsAddedFollowsIt) {
   }
 }
 
+TEST_P(Streams, WhatARemovedStreamHadDoesNotComeBackWithACrash) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away"), member(world, "member");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600) && member.connect(true, 3600));
+  away.subscribe("orders/#", k1);
+  member.subscribe("orders/#", k1, "group");
+  away.drop();
+  member.drop();
+  source.publish("orders/1", "0", k1);
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(source.connect());
+  source.publish("orders/1", "1", k1);
+  ASSERT_TRUE(away.connect(false, 3600) && member.connect(false, 3600));
+  ASSERT_TRUE(away.wait_for(1) && member.wait_for(1));
+  world.run_ms(200);
+  EXPECT_EQ(away.payloads(), numbers(1, 2));
+  EXPECT_EQ(member.payloads(), numbers(1, 2));
+}
+
+TEST_P(Streams, WhatWasPurgedDoesNotComeBackWithACrash) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  publish(source, 0, 9);
+  world.run_ms(50);
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::purge, "orders").ok());
+  source.forget();
+  world.crash();
+  EXPECT_EQ(world.streams().at(0).usage.messages, 0u);
+}
+
+TEST_P(Streams, AReplayThatIsReplacedBeforeItsAnswerIsAnswered) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  const uint64_t first = reader.send_replay("orders/#", "earliest");
+  EXPECT_EQ(reader.replay("orders/#", "latest"), SubscribeStatus::granted);
+  EXPECT_TRUE(reader.answered(first));
+  const uint64_t second = reader.send_replay("orders/#", "earliest");
+  EXPECT_TRUE(reader.unsubscribe("replay orders/#"));
+  EXPECT_TRUE(reader.answered(second));
+}
+
+TEST(StreamsBounds, GapsWaitForRoomLikeMessages) {
+  Options options;
+  options.queued_bytes_per_session_max = 4000;
+  World world(1, 1, options);
+  ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 1}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 200; ++i) source.publish("count/" + std::to_string(i), "x", k1);
+  world.run_ms(3000);
+  reader.takes_max = 0;
+  for (const char* filter : {"count/#", "count/+", "+/#", "+/+", "#"}) ASSERT_EQ(reader.replay(filter, "0"), SubscribeStatus::granted);
+  world.run_ms(100);
+  EXPECT_LT(world.sum(&Counters::queued_bytes), 2000u);
+  reader.takes_max = SIZE_MAX;
+  std::size_t missing = 0;
+  EXPECT_TRUE(world.settle([&] {
+    reader.take(100);
+    missing = 0;
+    for (const Got& got : reader.received) missing += got.gap.empty() ? 0 : std::stoul(got.gap);
+    return missing >= 5 * 199;
+  }));
+  EXPECT_EQ(missing, 5u * 199);
+}
+
 TEST_P(Streams, AStreamThatComesLaterIsFollowedByARunningReplay) {
   ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
   Peer source(world, "source"), reader(world, "reader");
