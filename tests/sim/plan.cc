@@ -2,6 +2,7 @@
 
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "runtime/random.h"
 
@@ -40,7 +41,7 @@ class Planner {
       plan_.first_dials.push_back(dial(i, below(4) == 0 ? Version::v3_1_1 : Version::v5));
     }
     for (std::size_t i = 0; has_streams_ && i < kStreams.size(); ++i) {
-      if (streams_below(2) == 0) plan_.steps.push_back(create_stream(i));
+      if (streams_below(5) < 2) plan_.steps.push_back(create_stream(i));
     }
     uint64_t crash_in = 0;  // operations
     for (int i = 0; i < kOperations; ++i) {
@@ -182,6 +183,52 @@ class Planner {
     return step;
   }
 
+  // A stream takes topics over of which somebody who is away has messages to come, and may let go of its first soon.
+  void take_over() {
+    static constexpr std::array kTopics{"a/b", "x/1/y", "x/2/z", "deep/1/2/3/4"};
+    const std::size_t which = streams_below(kTopics.size());
+    Step step;
+    step.client = 2 * streams_below(kClients / 2);  // one that keeps its session
+    step.dial = dial_of(step.client);
+    step.act = Act::subscribe;
+    step.name = kStreams[which].second;
+    step.guarantee = Guarantee::at_least_once;
+    step.wait_ms = 300;
+    plan_.steps.push_back(step);
+    step.act = Act::sleep;
+    step.choice = 1;
+    step.amount_ms = 4'000 + static_cast<int64_t>(streams_below(6'000));
+    plan_.steps.push_back(step);
+    Step publish;
+    publish.act = Act::publish;
+    publish.client = (step.client + 1 + streams_below(kClients - 1)) % kClients;
+    publish.dial = dial_of(publish.client);
+    publish.patient = true;
+    publish.name = kTopics[which];
+    publish.guarantee = Guarantee::at_least_once;
+    for (int i = 0; i < 4; ++i) plan_.steps.push_back(publish);
+    plan_.steps.push_back(create_stream(which));
+    if (streams_below(2) == 0) plan_.steps.back().stream.retention = {0, 0, 3};
+    for (uint64_t left = 3 + streams_below(5); left > 0; --left) {
+      publish.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(100));
+      plan_.steps.push_back(publish);
+    }
+  }
+
+  // Replays begin just when a stream comes that they reach.
+  void begin_together() {
+    std::vector<Step> steps{create_stream(streams_below(kStreams.size()))};
+    for (int i = 0; i < 3; ++i) {
+      steps.push_back(replay());
+      steps.back().name = "#";
+    }
+    std::swap(steps[0], steps[streams_below(steps.size())]);
+    for (Step& step : steps) {
+      step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(30));
+      plan_.steps.push_back(std::move(step));
+    }
+  }
+
   void work_on_streams() {
     if (streams_below(5) == 0) plan_.steps.push_back(replay());
     const uint64_t dice = streams_below(200);
@@ -195,9 +242,13 @@ class Planner {
       step.patient = true;
     } else if (dice < 13) {
       step = create_stream(streams_below(kStreams.size()));
-    } else if (dice < 15) {
+    } else if (dice < 16) {
+      return take_over();
+    } else if (dice < 19) {
+      return begin_together();
+    } else if (dice < 21) {
       step.act = Act::purge_stream;
-    } else if (dice < 17) {
+    } else if (dice < 25) {
       step.act = Act::remove_stream;
     } else {
       return;
