@@ -221,6 +221,7 @@ void Broker::show_streams(StreamJudge& judge) {
       judge.note_stored({id, log}, stored.read(request).records);
     }
   }
+  judge.check_retention();
 }
 
 std::vector<engine::Record> Broker::records_of(engine::PartitionId id, const engine::MemoryLog& log) {

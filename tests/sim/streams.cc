@@ -155,7 +155,6 @@ void StreamJudge::note_stored(LogName log, const std::vector<engine::Record>& re
     const Known* known = of(log.log);
     if (known != nullptr && !captures(*known, stored.topic)) fail_("the stream " + known->config.name + " holds " + stored.topic);
   }
-  check_retention();
 }
 
 // Not more may be hidden than is said.

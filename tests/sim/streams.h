@@ -76,6 +76,7 @@ class StreamJudge {
   uint64_t note(engine::LogName log, uint64_t start, uint64_t first, uint64_t end);
   void note_stored(engine::LogName log, const std::vector<engine::Record>& records);
   void know(const broker::StreamTable& table);
+  void check_retention();  // when all are told
 
   // ---- what clients do and get ----
   ReplayView& ask(ReplayView view);
@@ -132,7 +133,6 @@ class StreamJudge {
   bool owed(const ReplayView& view, const ReplayView::Place& place, const Stored& stored) const;
   bool check_passed_over(ReplayView& view, engine::LogName log, ReplayView::Place& place, uint64_t upto);
   void gap(ReplayView& view, const Replayed& got);
-  void check_retention();
   void check_purged(const Deletion& deletion);
   void check_end(const ReplayView& view);
 

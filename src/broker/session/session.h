@@ -129,6 +129,8 @@ class Session final : public Reader {
   // After restore and restore_due: a session that was connected when all stopped begins to expire now.
   void settle_restored(bool was_connected);
   void restore_inbound(uint16_t tag, PartitionId partition);
+  // What was stored of the handshake is deleted.
+  void on_handshake_erased(uint16_t tag);
   void announce(UniqueFunction<void()> done);
 
   // Scratch for the router: where among a message's candidates this session is, if it is one.
@@ -141,6 +143,7 @@ class Session final : public Reader {
     bool stored = false;
     PartitionId partition = 0;
     std::vector<std::pair<uint32_t, uint64_t>> waiters;  // attachment, cookie
+    bool releasing = false;  // what is stored of it is being deleted
   };
   // A subscribe under way: answered, and last values sent, when every filter is done.
   struct PendingAnswer {
