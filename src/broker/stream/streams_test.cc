@@ -535,6 +535,22 @@ TEST_P(Streams, AReplayThatIsReplacedBeforeItsAnswerIsAnswered) {
   EXPECT_TRUE(reader.answered(second));
 }
 
+TEST(StreamsBounds, RetentionHidesNoMoreThanItSaysWhileACoreStandsStill) {
+  World world(3);
+  ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 10}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count/" + std::to_string(i), std::to_string(i), k1);
+  world.sim().pause_core(1, 5000);
+  world.sim().pause_core(2, 5000);
+  for (int i = 0; i < 4; ++i) {
+    world.run_ms(1100);
+    EXPECT_FALSE(world.create_stream("count", {"count"}).ok()) << "refused by the core that has them, at once";
+  }
+  world.run_ms(5000);
+  EXPECT_EQ(world.streams().at(0).usage.messages, 10u);
+}
+
 TEST(StreamsBounds, GapsWaitForRoomLikeMessages) {
   Options options;
   options.queued_bytes_per_session_max = 4000;
