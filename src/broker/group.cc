@@ -376,9 +376,13 @@ void Group::write_later() {
 }
 
 void Group::restore(const GroupRecord& record) {
-  for (const auto& place : record.born) subscription_.born.push_back(place);
+  for (const auto& place : record.born) {
+    if (shard_.has_log(place.first.log)) subscription_.born.push_back(place);
+  }
   subscription_.durable = true;
-  for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
+  for (const CursorRecord& cursor : record.cursors) {
+    if (shard_.has_log(cursor.log.log)) feed_.restore(cursor);
+  }
   std::vector<LogName> joined;
   for (const Stream& stream : shard_.streams().all()) on_stream_added(stream, joined);
   shard_.register_reader(id_, *this);

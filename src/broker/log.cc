@@ -41,7 +41,8 @@ void Log::note_first_published(uint64_t offset, int64_t published_ms) {
 void Log::purge() {
   first_ = end_;
   for (auto& [reader, floor] : readers_) floor = end_;
-  want_trim();
+  shard_.store().trim(name_.partition, name_.log, end_);  // before anybody is told that it is done
+  note_bytes();
 }
 
 void Log::drop() {

@@ -27,16 +27,27 @@ void Replay::end() {
   shard_.unregister_reader(id_);
   shard_.silence(subscription_);
   shard_.forget_subscription(subscription_, 0, false);
+  prepared();
 }
 
 void Replay::prepare(UniqueFunction<void()> done) {
-  shard_.add_interest(subscription_, 0, {}, false,
-                      [shard = &shard_, id = id_, done = std::move(done)](const std::vector<MessageRef>&) mutable {
-                        if (auto* replay = static_cast<Replay*>(shard->find_reader(id))) replay->ask_owners(std::move(done));
-                      });
+  on_prepared_ = std::move(done);
+  shard_.add_interest(subscription_, 0, {}, false, [shard = &shard_, id = id_](const std::vector<MessageRef>&) {
+    if (auto* replay = static_cast<Replay*>(shard->find_reader(id))) replay->ask_owners();
+  });
 }
 
-void Replay::ask_owners(UniqueFunction<void()> done) {
+void Replay::prepared() {
+  UniqueFunction<void()> done = std::exchange(on_prepared_, {});
+  if (done) done();
+}
+
+void Replay::begin_at(const Start& start) {
+  if (start.missing != 0) gaps_.push_back(start);
+  feed_.restore(CursorRecord{start.log, start.offset, {}});
+}
+
+void Replay::ask_owners() {
   const std::string filter(subscription_.request.filter);
   const Placement& placement = shard_.placement();
   std::vector<PartitionId> asked;
@@ -46,21 +57,16 @@ void Replay::ask_owners(UniqueFunction<void()> done) {
     asked.push_back(placement.partition_of(filter));
   }
   auto open = std::make_shared<std::size_t>(asked.size());
-  auto answer = std::make_shared<UniqueFunction<void()>>(std::move(done));
   for (const PartitionId partition : asked) {
-    shard_.call_owner(partition, [partition, filter, from = from_, id = id_, home = shard_.core(), open, answer](Shard& owner) {
-      find_starts(owner, partition, filter, from, [&owner, id, home, open, answer](std::vector<Start> starts) {
-        owner.call(home, [id, open, answer, starts = std::move(starts)](Shard& shard) {
+    shard_.call_owner(partition, [partition, filter, from = from_, id = id_, home = shard_.core(), open](Shard& owner) {
+      find_starts(owner, partition, filter, from, [&owner, id, home, open](std::vector<Start> starts) {
+        owner.call(home, [id, open, starts = std::move(starts)](Shard& shard) {
           auto* replay = static_cast<Replay*>(shard.find_reader(id));
           if (replay == nullptr) return;
-          for (const Start& start : starts) {
-            if (start.missing != 0) replay->tell_gap(start.log, start.offset, start.missing);
-            replay->feed_.restore(CursorRecord{start.log, start.offset, {}});
-          }
-          if (--*open == 0) {
-            replay->feed_.start();
-            (*answer)();
-          }
+          for (const Start& start : starts) replay->begin_at(start);
+          if (--*open != 0) return;
+          replay->feed_.start();
+          replay->prepared();
         });
       });
     });
@@ -69,7 +75,7 @@ void Replay::ask_owners(UniqueFunction<void()> done) {
 
 void Replay::find_starts(Shard& owner, PartitionId partition, const std::string& filter, const ReplayFrom& from,
                          UniqueFunction<void(std::vector<Start>)> done) {
-  const std::vector<const Stream*> streams = owner.streams().reached_by(filter);
+  const std::vector<const Stream*> streams = owner.coming_streams().reached_by(filter);
   struct Answer {
     std::vector<Start> starts;
     std::size_t open = 1;
@@ -104,7 +110,7 @@ void Replay::give(MessageRef message, LogName log, uint64_t offset) {
   Item item{std::move(message), Guarantee::at_most_once, false};
   item.guarantee = std::min(item.message->guarantee, request.granted);
   item.retained = request.keep_retained_flag && item.message->retain;
-  item.replay = true;
+  item.replay = number();
   item.positions = request.positions && log.log != LogId::inbox;
   item.log = log;
   item.offset = offset;
@@ -117,7 +123,7 @@ void Replay::tell_gap(LogName log, uint64_t next, uint64_t missing) {
   if (stream == nullptr) return;
   auto message = std::make_unique<Message>();
   message->id = shard_.next_message_id();
-  message->topic = "$gap/" + stream->config.name;
+  message->topic = std::string(kGapPrefix) + stream->config.name;
   message->payload = "{\"stream\":\"" + stream->config.name + "\",\"partition\":" + std::to_string(log.partition) +
                      ",\"missing\":" + std::to_string(missing) + ",\"next\":" + std::to_string(next) + "}";
   message->published_ms = shard_.loop().wall_ms();
@@ -132,7 +138,12 @@ void Replay::tell_gap(LogName log, uint64_t next, uint64_t missing) {
 }
 
 void Replay::read_more() {
-  if (feed_.behind() && session_.has_room_for_replay()) feed_.read_more(shard_, id_, filters_, true);
+  while (!gaps_.empty() && session_.has_room_for_replay()) {
+    const Start gap = gaps_.back();
+    gaps_.pop_back();
+    tell_gap(gap.log, gap.offset, gap.missing);
+  }
+  if (gaps_.empty() && feed_.behind() && session_.has_room_for_replay()) feed_.read_more(shard_, id_, filters_, true);
 }
 
 void Replay::offer(const Routed& routed) {
@@ -142,6 +153,7 @@ void Replay::offer(const Routed& routed) {
     Merged merged;
     merged.guarantee = std::min(routed.message->guarantee, subscription_.request.granted);
     merged.retained = subscription_.request.keep_retained_flag && routed.message->retain;
+    merged.replay = number();
     merged.slow = subscription_.request.slow.value_or(SlowPolicy::drop_oldest);
     if (subscription_.request.id != 0) merged.ids.push_back(subscription_.request.id);
     session_.take(routed, merged);
@@ -156,6 +168,10 @@ void Replay::offer(const Routed& routed) {
 void Replay::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   const uint64_t from = feed_.find(answer.log)->next();
+  if (answer.missing != 0 && !session_.has_room_for_replay()) {
+    answer.stop_at(from);
+    return feed_.finish(answer);
+  }
   if (answer.missing != 0) tell_gap(answer.log, from + answer.missing, answer.missing);
   for (engine::Record& record : answer.records) {
     if (!session_.has_room_for_replay()) {

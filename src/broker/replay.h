@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_function.h"
@@ -14,6 +15,8 @@ namespace arena::broker {
 
 class Shard;
 
+inline constexpr std::string_view kGapPrefix = "$gap/";
+
 // Lives on its session's core, which owns it. It keeps nothing in the log: what is deleted before it gets there is told as
 // a gap, a message under "$gap/<stream>" whose header "arena-gap" has the count.
 class Replay final : public Reader {
@@ -23,13 +26,15 @@ class Replay final : public Reader {
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
 
-  // done when it is known where it begins in each log, and what is published from now on reaches it.
+  // done when it is known where it begins in each log, and what is published from now on reaches it; or when it ends before.
   void prepare(UniqueFunction<void()> done);
   // Reads, as far as the session has room.
   void read_more();
   // It gets nothing any more.
   void end();
 
+  // Among those of its session; never 0.
+  uint32_t number() const { return static_cast<uint32_t>(id_) | (uint32_t{1} << 31); }
   const Subscription& subscription() const { return subscription_; }
   void offer(const Routed& routed);
   void on_read(ReadAnswer answer) override;
@@ -46,7 +51,9 @@ class Replay final : public Reader {
     uint64_t missing = 0;
   };
 
-  void ask_owners(UniqueFunction<void()> done);
+  void ask_owners();
+  void begin_at(const Start& start);
+  void prepared();
   static void find_starts(Shard& owner, PartitionId partition, const std::string& filter, const ReplayFrom& from,
                           UniqueFunction<void(std::vector<Start>)> done);
   bool wants(const Message& message);
@@ -60,6 +67,8 @@ class Replay final : public Reader {
   Subscription subscription_;
   Feed feed_;
   Filters filters_;
+  UniqueFunction<void()> on_prepared_;
+  std::vector<Start> gaps_;  // at the beginning, not told yet: they wait for room, and the logs for them
 };
 
 }  // namespace arena::broker

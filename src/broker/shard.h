@@ -116,6 +116,10 @@ class Shard {
   bool retained_has_room(const Message& message) const;
   bool log_has_room(const Log& log) const;
   const StreamTable& streams() const { return *streams_; }
+  // False: of a stream that was removed.
+  bool has_log(LogId log) const { return log == LogId::inbox || streams_->find(log) != nullptr; }
+  // Those, and what is just being added: whoever begins to read now must begin with these.
+  const StreamTable& coming_streams() const { return *coming_; }
   // Runs `act` on every core; done here when each has called what it was given.
   void on_all_cores(const std::function<void(Shard&, UniqueFunction<void()>)>& act, UniqueFunction<void()> done);
   // done when the other cores have heard all that this one has told them.
@@ -211,6 +215,7 @@ class Shard {
   void arm_due();
   void bury();
   Status load_streams();
+  void delete_unknown_streams();
   Status load_partition(PartitionId id);
   Status load_sessions(PartitionId id);
   void announce_handshakes(UniqueFunction<void()> done);
@@ -229,11 +234,11 @@ class Shard {
   StreamTableRef coming_ = streams_;  // of which readers must know; some may not be captured yet
 
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
+  std::map<uint64_t, Reader*> readers_;  // outlives the sessions, whose replays leave it
   boost::unordered_flat_set<std::unique_ptr<Session>, SessionByKey, SessionByKey> sessions_;
   boost::unordered_flat_set<Session*, SessionById, SessionById> sessions_by_id_;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   std::map<uint64_t, Group*> groups_by_id_;
-  std::map<uint64_t, Reader*> readers_;
   std::vector<std::unique_ptr<Session>> dead_sessions_;
   std::vector<std::unique_ptr<Group>> dead_groups_;
   uint64_t next_serial_ = 1;

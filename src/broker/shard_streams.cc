@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/wire.h"
 #include "broker/shard.h"
 #include "broker/stream/registry.h"
 
@@ -33,7 +34,24 @@ Status Shard::load_streams() {
     streams.push_back(std::move(stream).value());
   }
   set_streams(std::make_shared<const StreamTable>(std::move(streams)));
+  delete_unknown_streams();
   return registry_ ? registry_->load() : Status(Unit{});
+}
+
+// What a removal had not deleted yet when the broker stopped.
+void Shard::delete_unknown_streams() {
+  uint32_t last = 0;
+  for (const engine::KeyValue& entry : store_.scan(0, engine::Space::streams, std::string(4, '\0'), {}, 1)) {
+    if (entry.key == std::string(4, '\0')) last = WireReader(entry.value).be<uint32_t>();
+  }
+  for (uint32_t id = 1; id <= last; ++id) {
+    const LogId log{id};
+    if (streams_->find(log) != nullptr) continue;
+    for (const auto& [partition, owned] : partitions_) {
+      const engine::LogBounds bounds = store_.bounds(partition, log);
+      if (bounds.start < bounds.end) store_.trim(partition, log, bounds.end);
+    }
+  }
 }
 
 void Shard::expect_streams(StreamTableRef table) { coming_ = std::move(table); }

@@ -167,6 +167,21 @@ TEST_P(BrokerTest, ExactlyOnceKeepsItsTagOverACrash) {
   EXPECT_EQ(a.releases.size(), 1u);
 }
 
+TEST_P(BrokerTest, AReleaseRepeatedOnANewConnectionIsAnsweredWhenTheHandshakeIsDeleted) {
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect(true, 1000) && a.connect(true, 1000));
+  a.subscribe("t", k1);
+  EXPECT_EQ(pub.publish("t", "0", k2, false, 5).outcome, Outcome::ok);
+  world.disk().set_commit_delay_ms(1000);
+  pub.send("t", "1", k1);
+  world.run_ms(100);
+  pub.session()->release(5, 1'000'000);  // behind what is being committed
+  pub.drop();
+  ASSERT_TRUE(pub.connect(false, 1000));
+  EXPECT_TRUE(pub.release_inbound(5)) << "a crash would bring it back until then";
+  EXPECT_FALSE(pub.release_inbound(5));
+}
+
 TEST_P(BrokerTest, AnExactlyOncePublishIsTakenOnceAlsoOverACrash) {
   {
     Peer pub(world, "pub"), a(world, "a");

@@ -172,7 +172,7 @@ class Peer final : public SessionSink {
     EXPECT_TRUE(world_.settle([&] { return subscribed_.contains(cookie); })) << "no answer to subscribe " << filter;
     return subscribed_[cookie];
   }
-  SubscribeStatus replay(const std::string& filter, const std::string& from, Guarantee granted = Guarantee::at_least_once) {
+  uint64_t send_replay(const std::string& filter, const std::string& from, Guarantee granted = Guarantee::at_least_once) {
     SubscribeOrder order;
     order.filter = filter;
     order.granted = granted;
@@ -181,7 +181,14 @@ class Peer final : public SessionSink {
     order.replay_name = "replay " + filter;
     const uint64_t cookie = ++cookie_;
     session_->subscribe({std::move(order)}, cookie);
-    EXPECT_TRUE(world_.settle([&] { return subscribed_.contains(cookie); })) << "no answer to replay " << filter;
+    return cookie;
+  }
+  bool answered(uint64_t cookie) {
+    return world_.settle([&] { return subscribed_.contains(cookie); });
+  }
+  SubscribeStatus replay(const std::string& filter, const std::string& from, Guarantee granted = Guarantee::at_least_once) {
+    const uint64_t cookie = send_replay(filter, from, granted);
+    EXPECT_TRUE(answered(cookie)) << "no answer to replay " << filter;
     return subscribed_[cookie].at(0).status;
   }
   bool unsubscribe(const std::string& filter, const std::string& group = "") {

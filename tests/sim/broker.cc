@@ -115,7 +115,7 @@ void Broker::halt() {
     for (std::size_t i = 0; i < broker::kDrops; ++i) ended_.drops[i].add(core->broker_counters.drops[i].get());
     for (auto counter : {&broker::Counters::seams_lost, &broker::Counters::takeovers, &broker::Counters::wills_sent,
                          &broker::Counters::redelivered, &broker::Counters::stored, &broker::Counters::log_reads,
-                         &broker::Counters::sessions_expired}) {
+                         &broker::Counters::sessions_expired, &broker::Counters::replay_gaps}) {
       (ended_.*counter).add((core->broker_counters.*counter).get());
     }
   }
@@ -201,6 +201,27 @@ void Broker::add_settled(const std::vector<broker::CursorRecord>& cursors, const
     }
   }
   for (const std::string& payload : open) settled.erase(payload);
+}
+
+void Broker::show_streams(StreamJudge& judge) {
+  judge.know(streams());
+  for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
+    for (const auto& [log, stored] : disk_.partition(id)->logs) {
+      if (log == engine::LogId::inbox) continue;
+      const engine::LogBounds bounds = stored.bounds();
+      broker::Shard& owner = cores_[placement_->core_of(id)]->shard;
+      const uint64_t first = streams().find(log) == nullptr ? bounds.start : owner.log_at({id, log}).first();
+      const uint64_t from = judge.note({id, log}, bounds.start, first, bounds.end);
+      if (from >= bounds.end) continue;
+      engine::ReadRequest request;
+      request.partition = id;
+      request.log = log;
+      request.from = from;
+      request.bytes_max = request.scan_bytes_max = SIZE_MAX;
+      judge.note_stored({id, log}, stored.read(request).records);
+    }
+  }
+  judge.check_retention();
 }
 
 std::vector<engine::Record> Broker::records_of(engine::PartitionId id, const engine::MemoryLog& log) {

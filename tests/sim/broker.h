@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "broker/shard.h"
+#include "broker/stream/registry.h"
 #include "engine/memory/memory_store.h"
 #include "gateway/mqtt/door.h"
 #include "net/sim_network.h"
 #include "runtime/sim_loop.h"
+#include "sim/streams.h"
 
 namespace arena::sim {
 
@@ -35,6 +37,11 @@ class Broker {
   // What the store says each session and group is done with, of what the log still holds: client or group -> payloads.
   using Settled = std::map<std::string, std::set<std::string>>;
   Settled settled() const;
+  // As an operator asks for them; what was not answered before a crash never is.
+  void with_streams(UniqueFunction<void(broker::StreamRegistry&)> act) { cores_[0]->shard.with_streams(std::move(act)); }
+  const broker::StreamTable& streams() const { return cores_[0]->shard.streams(); }
+  // Tells what the logs of all streams, also of those that were removed, hold now.
+  void show_streams(StreamJudge& judge);
   uint64_t stray_receipts() const;  // since the last crash
   unsigned cores() const { return world_.cores(); }
 

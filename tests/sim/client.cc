@@ -12,8 +12,14 @@ namespace am = arena::mqtt;
 namespace {
 constexpr uint16_t kIds = 35;  // packet ids come round, so that what is left of an old handshake is met again
 constexpr uint32_t kLongS = 3600;    // an expiry that no run lives to see
-constexpr std::size_t kAskedMax = 10;  // so that there is always a free one
 }  // namespace
+
+std::string_view position_of(const am::Publish& packet) {
+  for (const am::UserProperty& property : packet.properties.user_properties) {
+    if (property.name == "arena-position") return property.value;
+  }
+  return {};
+}
 
 Client::Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally)
     : name_(std::move(name)),
@@ -40,7 +46,7 @@ void Client::send(const am::Packet& packet) {
 // Two ways of the field: the next one round, and the lowest that is free, which comes again at once.
 uint16_t Client::next_id() {
   const auto used = [&](uint16_t id) {
-    return asked_.contains(id) || std::any_of(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == id; });
+    return asked_.contains(id) || asked_replays_.contains(id) || std::any_of(outbound_.begin(), outbound_.end(), [&](const Outbound& o) { return o.id == id; });
   };
   if (lowest_ids_) last_id_ = 0;
   do {
@@ -70,6 +76,7 @@ void Client::dial(const Dial& dial) {
   connected_ = false;
   rest_.clear();
   asked_.clear();
+  end_replays();
   held_.clear();
   unacked_.clear();
   stream_ = network_.connect(world_.client_loop(), static_cast<unsigned>(world_.random().below(world_.cores())));
@@ -235,7 +242,7 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
 }
 
 void Client::subscribe(const std::string& filter, const std::string& group, Guarantee guarantee) {
-  if (!connected() || session_ == nullptr || asked_.size() >= kAskedMax) return;
+  if (!connected() || session_ == nullptr || asked_.size() + asked_replays_.size() >= kAskedMax) return;
   if (dial_.version != am::Version::v5 && !group.empty()) return;
   const uint16_t id = next_id();
   const std::string name = group.empty() ? filter : "$share/" + group + "/" + filter;
@@ -250,6 +257,11 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   asked.span.group = group;
   asked.span.granted = guarantee;
   asked.span.request = ++requests_;
+  // It takes the place of a replay of that name.
+  for (auto& [number, view] : replays_) view->leaving = view->leaving || view->name == name;
+  if (dial_.version == am::Version::v5 && requests_ % 4 == 3) {
+    packet.properties.user_properties.push_back({"arena-positions", "1"});
+  }
   if (group.empty()) {
     session_->first_asked_ms.try_emplace(filter, now_ms());
   } else {
@@ -299,6 +311,7 @@ bool Client::leaving(const Span& span) const {
 
 void Client::left() {
   left_ms_ = now_ms();
+  end_replays();
   if (session_ != nullptr) session_->breaks_ms.push_back(left_ms_);
 }
 
@@ -351,12 +364,13 @@ void Client::release_acks() {
   for (const auto& [type, id] : held) ack(type, id);
 }
 
-bool Client::idle() const { return outbound_.empty() && asked_.empty() && inbound_open_.empty() && held_.empty(); }
+bool Client::idle() const { return outbound_.empty() && asked_.empty() && asked_replays_.empty() && inbound_open_.empty() && held_.empty(); }
 
 std::string Client::waiting() const {
   std::string out;
   for (const Outbound& o : outbound_) out += " m" + std::to_string(o.message) + (o.received ? " release " : " publish ") + std::to_string(o.id);
   for (const auto& [id, asked] : asked_) out += " request " + std::to_string(id);
+  for (const auto& [id, asked] : asked_replays_) out += " replay " + std::to_string(id);
   for (uint16_t id : inbound_open_) out += " open " + std::to_string(id);
   return out;
 }
@@ -404,6 +418,7 @@ void Client::handle(const am::Packet& packet) {
   } else if (const auto* answer = std::get_if<am::Ack>(&packet)) {
     on_ack(*answer);
   } else if (const auto* suback = std::get_if<am::Suback>(&packet)) {
+    if (on_replay_answer(suback->packet_id, suback->reasons.front(), true)) return;
     const auto it = asked_.find(suback->packet_id);
     if (it == asked_.end()) return oracle_.fail(name_ + " got a SUBACK it did not ask for");
     Span span = it->second.front().span;
@@ -416,6 +431,7 @@ void Client::handle(const am::Packet& packet) {
     std::erase_if(session_->spans, [&](const Span& old) { return old.filter == span.filter && old.group == span.group; });
     session_->spans.push_back(span);
   } else if (const auto* unsuback = std::get_if<am::Unsuback>(&packet)) {
+    if (on_replay_answer(unsuback->packet_id, am::Reason::success, false)) return;
     const auto it = asked_.find(unsuback->packet_id);
     if (it == asked_.end()) return oracle_.fail(name_ + " got an UNSUBACK it did not ask for");
     const Span span = it->second.front().span;
@@ -430,11 +446,12 @@ void Client::handle(const am::Packet& packet) {
 
 void Client::on_publish(const am::Publish& packet) {
   if (session_ == nullptr) return oracle_.fail(name_ + " got a message before CONNACK");
+  if (on_replayed(packet)) return;
   std::vector<Span> unanswered;
   for (const auto& [id, list] : asked_) {
     for (const Asked& asked : list) unanswered.push_back(asked.span);
   }
-  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain, dialled_ms_};
+  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain, dialled_ms_, position_of(packet)};
   if (packet.retain) {
     tally_["retained received"]++;
     retained_seen[std::string(packet.topic)] = Oracle::index_of(packet.payload);
@@ -445,14 +462,22 @@ void Client::on_publish(const am::Publish& packet) {
     return;
   }
   // A last value is not the log's copy.
-  unacked_[packet.packet_id] = packet.retain ? SIZE_MAX : Oracle::index_of(packet.payload);
-  const std::size_t window = dial_.version == am::Version::v5 ? dial_.receive_max : 65535;
-  if (unacked_.size() > window) oracle_.fail(name_ + " has more in flight than its receive maximum");
+  note_in_flight(packet, packet.retain ? SIZE_MAX : Oracle::index_of(packet.payload));
   if (packet.qos == Guarantee::at_least_once) {
     oracle_.received(*session_, got, now_ms(), unanswered);
   } else if (inbound_open_.insert(packet.packet_id).second) {
     oracle_.received(*session_, got, now_ms(), unanswered);
   }
+  acknowledge(packet);
+}
+
+void Client::note_in_flight(const am::Publish& packet, std::size_t message) {
+  unacked_[packet.packet_id] = message;
+  const std::size_t window = dial_.version == am::Version::v5 ? dial_.receive_max : 65535;
+  if (unacked_.size() > window) oracle_.fail(name_ + " has more in flight than its receive maximum");
+}
+
+void Client::acknowledge(const am::Publish& packet) {
   const am::PacketType type = packet.qos == Guarantee::at_least_once ? am::PacketType::puback : am::PacketType::pubrec;
   if (holding_ || (holding_one_ && held_.empty())) {
     held_.emplace_back(type, packet.packet_id);

@@ -30,6 +30,9 @@ struct Dial {
 // How often each thing was done or seen, over all seeds.
 using Tally = std::map<std::string, uint64_t>;
 
+// Where the message says that it is stored; empty: it does not say.
+std::string_view position_of(const arena::mqtt::Publish& packet);
+
 class Client final : public net::StreamHandler {
  public:
   Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally);
@@ -47,6 +50,10 @@ class Client final : public net::StreamHandler {
   void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding);
   void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
   std::string unsubscribe(uint64_t choice);  // one of those it has; tells which
+  // MQTT 5 only. From: earliest, latest, an offset, an age in seconds ("4s"), or "seen": behind all that replays gave it.
+  // as_property: the property arena-since says it, not the filter.
+  void replay(const std::string& filter, const std::string& from, Guarantee guarantee, bool as_property);
+  std::string end_replay(uint64_t choice);   // one of those it has; tells which
   // From now on none is sent, or only_one is not: what comes later is acknowledged before it.
   void hold_acks(bool only_one);
   void release_acks();
@@ -66,6 +73,7 @@ class Client final : public net::StreamHandler {
   void on_closed(net::CloseReason reason) override;
 
  private:
+  static constexpr std::size_t kAskedMax = 10;  // so that there is always a free packet id
   struct Outbound {
     uint16_t id = 0;
     std::size_t message = 0;
@@ -77,6 +85,12 @@ class Client final : public net::StreamHandler {
     Span span;
   };
 
+  bool on_replay_answer(uint16_t id, arena::mqtt::Reason reason, bool subscribed);
+  bool on_replayed(const arena::mqtt::Publish& packet);
+  void acknowledge(const arena::mqtt::Publish& packet);
+  void note_in_flight(const arena::mqtt::Publish& packet, std::size_t message);
+  void end_replays();
+  void note_seen(std::string_view position);
   void note(const char* direction, const arena::mqtt::Packet& packet);
   void handle(const arena::mqtt::Packet& packet);
   void on_connack(const arena::mqtt::Connack& packet);
@@ -133,7 +147,16 @@ class Client final : public net::StreamHandler {
   // Is there an unanswered UNSUBSCRIBE behind the request that made the span? Then nothing is owed by it any more.
   bool leaving(const Span& span) const;
 
+  struct AskedReplay {
+    uint32_t replay = 0;
+    bool subscribe = true;
+    int64_t asked_ms = 0;
+  };
   std::map<uint16_t, std::vector<Asked>> asked_;
+  std::map<uint16_t, AskedReplay> asked_replays_;
+  std::map<uint32_t, ReplayView*> replays_;  // by the subscription identifier of each, never used again
+  uint32_t last_replay_ = 0;
+  std::map<engine::LogName, uint64_t> seen_;  // the last position of each log that replays gave
   std::set<uint16_t> inbound_open_;  // exactly once, received and not released
   std::map<uint16_t, std::size_t> unacked_;  // what the server has in flight to us: id -> message, SIZE_MAX: none
   std::vector<std::pair<arena::mqtt::PacketType, uint16_t>> held_;

@@ -36,6 +36,8 @@ constexpr const char* kMustHappen[] = {
     "fault: broker crash", "fault: core pause", "fault: store full", "fault: store slow", "fault: cut", "fault: clock jump", "fault: rules changed",
     "network: split", "network: cut", "network: half_close", "network: stall", "network: zero_window",
     "dropped: expired", "broker: fell back to the log", "broker: wills sent", "broker: sessions expired", "broker: takeovers",
+    "stream created", "stream refused", "stream purged", "stream removed", "replayed", "gap told", "replay ended", "replay refused",
+    "replay from earliest", "replay from latest", "replay from an offset", "replay from an age", "replay from seen", "followed without a stream",
 };
 
 RunResult run_seed(uint64_t seed, Tally& tally, bool verbose = false) {

@@ -96,7 +96,9 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
     return span.granted_ms != 0 && span.granted_ms < message.sent_ms && filter_matches(span.filter, got.topic);
   };
   // The same where the first copy had expired.
-  const bool late_copy = message.resent && (message.expires_ms != 0 || std::none_of(session.spans.begin(), session.spans.end(), before_it));
+  // And where nobody was there to take it.
+  const bool missed = got.guarantee == Guarantee::at_most_once && got.dialled_ms > message.sent_ms;
+  const bool late_copy = message.resent && (message.expires_ms != 0 || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
   if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }
@@ -174,6 +176,22 @@ void Oracle::check_subscribed_in_time(const SessionView& session, const Received
        " ms before it subscribed");
 }
 
+void Oracle::replayed(ReplayView& view, const Replayed& got) {
+  ++deliveries_;
+  if (got.topic.starts_with("secret/") || got.topic.starts_with("mute/")) {
+    fail(view.client + "'s replay gave what it may not read: " + std::string(got.topic));
+  }
+  if (got.topic.starts_with("will/")) return;
+  const std::size_t index = index_of(got.payload);
+  if (!got.topic.starts_with("$gap/")) {
+    if (index >= messages_.size()) return fail(view.client + "'s replay gave what nobody published");
+    const Published& message = messages_[index];
+    if (message.topic != got.topic) fail("a message changed its topic: " + message.topic + " to " + std::string(got.topic));
+    if (message.refused) fail(text(index, message) + " was refused, and replayed to " + view.client);
+  }
+  streams_.received(view, got);
+}
+
 void Oracle::received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered) {
   ++deliveries_;
   if (got.topic.starts_with("will/")) {
@@ -195,7 +213,9 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
   }
   check_last_value(session, got, index);
+  if (!got.position.empty()) streams_.names(session.client, got.position, got.topic, got.payload);
   if (got.retained) return;
+  if (!message.resent) streams_.must_be_captured(index, message.topic, message.sent_ms, "came live");
   check_settled(session, got, index);
   check_subscribed_in_time(session, got, index);
   // A shared subscription beside a plain one gives a copy of its own.
@@ -210,6 +230,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
 
 void Oracle::check_end() {
   check_wills();
+  streams_.check_end([this](std::size_t index) { return index < messages_.size() && !messages_[index].resent; });
   std::map<std::string, std::vector<const Span*>> group_spans;
   std::vector<const SessionView*> unknown_members;  // nobody knows what such a session has joined
   std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it
@@ -231,7 +252,8 @@ void Oracle::check_end() {
       for (std::size_t index = 0; index < messages_.size(); ++index) {
         const Published& message = messages_[index];
         const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
-                          message.sent_ms > span.granted_ms && filter_matches(span.filter, message.topic);
+                          message.sent_ms > span.granted_ms && filter_matches(span.filter, message.topic) &&
+                          !streams_.may_be_deleted(message.topic, message.sent_ms);
         if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
       }
     }
@@ -252,7 +274,7 @@ void Oracle::check_group(const std::string& name, const std::vector<const Span*>
     const Published& message = messages_[index];
     // Exactly once it may end with the session that held it [MQTT-4.8.2-5].
     if (!message.acked || message.guarantee != Guarantee::at_least_once || message.expires_ms != 0) continue;
-    if (is_ruled(message.topic)) continue;
+    if (is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) continue;
     if (message.sent_ms <= since || !filter_matches(spans.front()->filter, message.topic)) continue;
     const bool got = std::any_of(members.begin(), members.end(),
                                  [&](const SessionView* member) { return member->deliveries.contains(index); });

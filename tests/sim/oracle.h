@@ -14,6 +14,7 @@
 
 #include "codec/mqtt/reason.h"
 #include "message/message.h"
+#include "sim/streams.h"
 
 namespace arena::sim {
 
@@ -79,6 +80,7 @@ struct Received {
   bool dup = false;
   bool retained = false;
   int64_t dialled_ms = 0;  // the connection it came on
+  std::string_view position{};  // where it says that it is stored; empty: it does not say
 };
 
 class Oracle {
@@ -94,7 +96,10 @@ class Oracle {
   // From `now_ms` on guard/# may, or may not, be read, and gate/# written; what is under way still arrives.
   void rules_changed(bool guarded, int64_t now_ms);
   // Whatever expires by that clock lives so much longer.
-  void clock_jumped_back(int64_t ms) { late_ms_ += ms; }
+  void clock_jumped_back(int64_t ms) {
+    late_ms_ += ms;
+    streams_.clock_jumped();
+  }
   int64_t late_ms() const { return late_ms_; }
   void store_full(int64_t from_ms, int64_t upto_ms) { full_.push_back({from_ms, upto_ms}); }
   // Something is slower than it promises to be.
@@ -118,6 +123,11 @@ class Oracle {
 
   // After everything has healed and drained: what was promised must have happened.
   void check_end();
+  StreamJudge& streams() { return streams_; }
+  // The replay gave what its connection took.
+  void replayed(ReplayView& view, const Replayed& got);
+  // What the rules take out, always or at times: never owed to anybody.
+  static bool is_ruled(std::string_view topic);
   // Which message a payload names; SIZE_MAX: none.
   static std::size_t index_of(std::string_view payload);
   uint64_t deliveries() const { return deliveries_; }
@@ -134,8 +144,6 @@ class Oracle {
     int64_t from_ms = 0;
     int64_t upto_ms = INT64_MAX;
   };
-  // What the rules take out, always or at times: never owed to anybody.
-  static bool is_ruled(std::string_view topic);
   static bool overlap(const std::vector<Period>& periods, int64_t from_ms, int64_t upto_ms);
   static bool within(const std::vector<Period>& periods, int64_t from_ms, int64_t upto_ms);
   bool may_be_refused(const Published& message, arena::mqtt::Reason reason, int64_t now_ms) const;
@@ -173,6 +181,7 @@ class Oracle {
   std::set<std::string> wills_;
   std::set<std::string> forbidden_wills_;
   std::vector<std::string> failures_;
+  StreamJudge streams_{[this](const std::string& what) { fail(what); }};
 };
 
 }  // namespace arena::sim

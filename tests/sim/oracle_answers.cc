@@ -59,7 +59,9 @@ bool Oracle::may_be_taken(const Published& message, int64_t now_ms) const {
 
 // Acknowledged is committed: who reads the log for certain has it, or will find it there.
 void Oracle::check_stored(std::size_t index, const Published& message) {
-  if (message.expires_ms != 0 || is_ruled(message.topic)) return;
+  if (message.topic.starts_with("gate/") || message.topic.starts_with("mute/")) return;
+  if (message.guarantee != Guarantee::at_most_once) streams_.must_be_captured(index, message.topic, message.sent_ms, "was acknowledged");
+  if (message.expires_ms != 0 || is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) return;
   const SessionView* reader = certain_reader(message, Guarantee::at_least_once);
   if (reader == nullptr || reader->deliveries.contains(index)) return;
   if (!is_stored(message.topic, "m" + std::to_string(index) + ";")) {
@@ -83,6 +85,7 @@ void Oracle::answered(std::size_t index, Reason reason, bool told_why, int64_t n
   if (reason == Reason::no_matching_subscribers) {
     const SessionView* reader = certain_reader(message, Guarantee::at_most_once);
     if (reader != nullptr) fail(what + " though " + reader->client + " wants it");
+    streams_.must_be_captured(index, message.topic, message.sent_ms, "was wanted by nobody");
     return;
   }
   // The answer to a repeated handshake does not say it again.

@@ -1,6 +1,8 @@
 #include "sim/plan.h"
 
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "runtime/random.h"
 
@@ -17,9 +19,18 @@ constexpr int kOperationsPerBurst = 16;  // on average
 constexpr int kOperationsPerSleep = 60;
 constexpr int kOperationsPerAbsence = 120;
 
+constexpr uint64_t kStreamsSalt = 0x53747265616d73;  // "Streams"
+
+// What may be declared; none overlaps another.
+constexpr std::array kStreams{std::pair{"a", "a/+"}, std::pair{"x", "x/+/y"}, std::pair{"z", "x/2/z"}, std::pair{"deep", "deep/#"},
+                              std::pair{"r", "r/#"}};
+
 class Planner {
  public:
-  explicit Planner(uint64_t seed) : random_(seed) { plan_.seed = seed; }
+  explicit Planner(uint64_t seed) : random_(seed), streams_random_(runtime::mix64(seed + kStreamsSalt)) {
+    plan_.seed = seed;
+    has_streams_ = streams_below(2) == 0;
+  }
 
   Plan make() {
     plan_.cores = 1 + static_cast<unsigned>(plan_.seed % 3);
@@ -29,11 +40,15 @@ class Planner {
     for (std::size_t i = 0; i < kClients; ++i) {
       plan_.first_dials.push_back(dial(i, below(4) == 0 ? Version::v3_1_1 : Version::v5));
     }
+    for (std::size_t i = 0; has_streams_ && i < kStreams.size(); ++i) {
+      if (streams_below(5) < 2) plan_.steps.push_back(create_stream(i));
+    }
     uint64_t crash_in = 0;  // operations
     for (int i = 0; i < kOperations; ++i) {
       Step step = operation(i < kGreetings);
       step.wait_ms = static_cast<int64_t>(below(500));
       plan_.steps.push_back(step);
+      if (has_streams_) work_on_streams();
       if (i >= kGreetings && below(kOperationsPerBurst) == 0) burst();
       if (i >= kGreetings && below(kOperationsPerSleep) == 0) plan_.steps.push_back(sleep());
       if (i >= kGreetings && below(kOperationsPerAbsence) == 0) absence(crash_in);
@@ -151,6 +166,123 @@ class Planner {
     plan_.steps.push_back(step);
   }
 
+  // ---- streams: drawn apart, so that the rest of a plan is the same without them ----
+
+  uint64_t streams_below(uint64_t n) { return streams_random_.below(n); }
+
+  Step create_stream(std::size_t which) {
+    const auto& [name, filter] = kStreams[which];
+    Step step;
+    step.act = Act::create_stream;
+    step.stream.name = name;
+    step.stream.filters = {filter};
+    const uint64_t dice = streams_below(4);
+    if (dice == 0) step.stream.retention.messages = 3 + streams_below(10);
+    if (dice == 1) step.stream.retention.age_ms = 5'000 + static_cast<int64_t>(streams_below(20'000));
+    step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(200));
+    return step;
+  }
+
+  // A stream takes topics over of which somebody who is away has messages to come, and may let go of its first soon.
+  void take_over() {
+    static constexpr std::array kTopics{"a/b", "x/1/y", "x/2/z", "deep/1/2/3/4"};
+    const std::size_t which = streams_below(kTopics.size());
+    Step step;
+    step.client = 2 * streams_below(kClients / 2);  // one that keeps its session
+    step.dial = dial_of(step.client);
+    step.act = Act::subscribe;
+    step.name = kStreams[which].second;
+    step.guarantee = Guarantee::at_least_once;
+    step.wait_ms = 300;
+    plan_.steps.push_back(step);
+    step.act = Act::sleep;
+    step.choice = 1;
+    step.amount_ms = 4'000 + static_cast<int64_t>(streams_below(6'000));
+    plan_.steps.push_back(step);
+    Step publish;
+    publish.act = Act::publish;
+    publish.client = (step.client + 1 + streams_below(kClients - 1)) % kClients;
+    publish.dial = dial_of(publish.client);
+    publish.patient = true;
+    publish.name = kTopics[which];
+    publish.guarantee = Guarantee::at_least_once;
+    for (int i = 0; i < 4; ++i) plan_.steps.push_back(publish);
+    plan_.steps.push_back(create_stream(which));
+    if (streams_below(2) == 0) plan_.steps.back().stream.retention = {0, 0, 3};
+    for (uint64_t left = 3 + streams_below(5); left > 0; --left) {
+      publish.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(100));
+      plan_.steps.push_back(publish);
+    }
+  }
+
+  // Replays begin just when a stream comes that they reach.
+  void begin_together() {
+    std::vector<Step> steps{create_stream(streams_below(kStreams.size()))};
+    for (int i = 0; i < 3; ++i) {
+      steps.push_back(replay());
+      steps.back().name = "#";
+    }
+    std::swap(steps[0], steps[streams_below(steps.size())]);
+    for (Step& step : steps) {
+      step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(30));
+      plan_.steps.push_back(std::move(step));
+    }
+  }
+
+  void work_on_streams() {
+    if (streams_below(5) == 0) plan_.steps.push_back(replay());
+    const uint64_t dice = streams_below(200);
+    Step step;
+    step.choice = streams_random_.next();
+    step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(200));
+    if (dice < 8) {
+      step.act = Act::end_replay;
+      step.client = streams_below(kClients);
+      step.dial = dial_of(step.client);
+      step.patient = true;
+    } else if (dice < 13) {
+      step = create_stream(streams_below(kStreams.size()));
+    } else if (dice < 16) {
+      return take_over();
+    } else if (dice < 19) {
+      return begin_together();
+    } else if (dice < 21) {
+      step.act = Act::purge_stream;
+    } else if (dice < 25) {
+      step.act = Act::remove_stream;
+    } else {
+      return;
+    }
+    plan_.steps.push_back(step);
+  }
+
+  // A connection of the usual kind, without what is drawn.
+  Dial dial_of(std::size_t client) const {
+    Dial dial = plan_.first_dials[client];
+    dial.clean = dial.expiry_s == 0;
+    return dial;
+  }
+
+  Step replay() {
+    static constexpr std::array kFilters{"a/+", "a/+", "x/#", "#", "x/2/z", "deep/#", "+/+", "a/b", "r/+"};
+    Step step;
+    step.act = Act::replay;
+    step.client = streams_below(kClients);
+    step.dial = dial_of(step.client);
+    step.patient = true;
+    step.name = kFilters[streams_below(kFilters.size())];
+    step.guarantee = static_cast<Guarantee>(streams_below(3));
+    step.choice = streams_below(6) == 0 ? 1 : 0;
+    const uint64_t dice = streams_below(10);
+    step.from = dice < 4   ? "earliest"
+                : dice < 5 ? "latest"
+                : dice < 7 ? std::to_string(streams_below(12))
+                : dice < 8 ? std::to_string(1 + streams_below(15)) + "s"
+                           : "seen";
+    step.wait_ms = static_cast<int64_t>(streams_below(2) * streams_below(200));
+    return step;
+  }
+
   Step sleep() {
     Step step;
     step.act = Act::sleep;
@@ -196,6 +328,8 @@ class Planner {
   }
 
   runtime::Random random_;
+  runtime::Random streams_random_;
+  bool has_streams_ = false;
   Plan plan_;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/stream/stream.h"
 #include "sim/client.h"
 
 namespace arena::sim {
@@ -20,6 +21,8 @@ enum class Act : uint8_t {
   hang_up,
   vanish,
   sleep,        // does nothing for a while, also not come back
+  replay,       // of streams
+  end_replay,
   crash,        // the broker
   pause_core,
   fill_store,
@@ -27,6 +30,9 @@ enum class Act : uint8_t {
   cut,          // some connections
   jump_clock,
   change_rules,
+  create_stream,
+  purge_stream,
+  remove_stream,
 };
 
 struct Step {
@@ -36,12 +42,14 @@ struct Step {
   bool patient = false;        // then it does so only when no CONNECT is under way
   std::string name;            // topic or filter
   std::string group;
+  std::string from;            // of replay: where it begins
+  broker::StreamConfig stream; // of create_stream; a number is added to its name
   Guarantee guarantee = Guarantee::at_most_once;
   bool retain = false;
   uint32_t expiry_s = 0;
   std::size_t padding = 0;
   uint64_t choice = 0;         // which core, connections or subscription; of sleep: odd: it vanishes first;
-                               // of hold_acks: odd: one only
+                               // of hold_acks: odd: one only; of replay: odd: a property says where it begins
   int64_t amount_ms = 0;
   int64_t wait_ms = 0;         // afterwards
 };

@@ -17,6 +17,8 @@ class Run {
       : plan_(plan), verbose_(verbose), tally_(tally), world_(plan.seed, options_of(plan)), network_(world_), broker_(world_, network_) {
     oracle_.verbose = verbose;
     oracle_.network_is_good = !plan.faulty_network;
+    oracle_.streams().look = [this] { broker_.show_streams(oracle_.streams()); };
+    oracle_.streams().wall_ms = [this] { return world_.wall_ms(); };
     oracle_.is_stored = [this](const std::string& topic, const std::string& payload) { return broker_.is_stored(topic, payload); };
     dials_ = plan.first_dials;
     asleep_until_ms_.resize(dials_.size());
@@ -31,6 +33,7 @@ class Run {
     for (const Step& step : plan_.steps) {
       take(step);
       world_.run_for(step.wait_ms);
+      oracle_.streams().look();
       check_bounds();
     }
     heal();
@@ -104,6 +107,12 @@ class Run {
         }
         say(who + (step.choice % 2 == 1 ? " holds one acknowledgement back" : " holds its acknowledgements"));
         return client.hold_acks(step.choice % 2 == 1);
+      case Act::replay:
+        say(who + " replays " + step.name + " from " + step.from + at);
+        return client.replay(step.name, step.from, step.guarantee, step.choice % 2 == 1);
+      case Act::end_replay:
+        say(who + " ends its replay " + client.end_replay(step.choice));
+        return;
       case Act::hang_up:
         say(who + " hangs up");
         return client.hang_up();
@@ -119,7 +128,10 @@ class Run {
         say("the broker crashes");
         tally_["fault: broker crash"]++;
         const auto settled = broker_.settled();
+        oracle_.streams().look();
         broker_.crash();
+        ++life_;
+        oracle_.streams().crashed(broker_.streams(), world_.now_ms());
         return oracle_.crashed(world_.now_ms(), settled);
       }
       case Act::pause_core: {
@@ -152,6 +164,9 @@ class Run {
         // Forwards would let things expire early; backwards makes everything live longer.
         oracle_.clock_jumped_back(step.amount_ms);
         return world_.jump_wall(-step.amount_ms);
+      case Act::create_stream: return create_stream(step.stream);
+      case Act::purge_stream: return delete_stream(step.choice, false);
+      case Act::remove_stream: return delete_stream(step.choice, true);
       default:
         guarded_ = !guarded_;
         say(guarded_ ? "guard/# may not be read any more" : "guard/# may be read");
@@ -159,6 +174,37 @@ class Run {
         broker_.set_guarded(guarded_);
         oracle_.rules_changed(guarded_, world_.now_ms());
     }
+  }
+
+  // The judge hears of what is answered in this life of the broker.
+  void create_stream(broker::StreamConfig config) {
+    config.name += "." + std::to_string(++streams_created_);
+    say("the stream " + config.name + " is created");
+    oracle_.streams().creating(config, world_.now_ms());
+    broker_.with_streams([this, config, life = life_](broker::StreamRegistry& registry) {
+      registry.create(config, [this, name = config.name, life](const Result<broker::Stream>& made) {
+        if (life != life_) return;
+        tally_[made.ok() ? "stream created" : "stream refused"]++;
+        oracle_.streams().created(name, made.ok(), world_.now_ms());
+      });
+    });
+  }
+
+  void delete_stream(uint64_t choice, bool whole) {
+    const auto& all = broker_.streams().all();
+    if (all.empty()) return;
+    const std::string name = all[choice % all.size()].config.name;
+    say("the stream " + name + (whole ? " is removed" : " is purged"));
+    oracle_.streams().look();
+    oracle_.streams().deleting(name, whole, world_.now_ms());
+    broker_.with_streams([this, name, whole, life = life_](broker::StreamRegistry& registry) {
+      auto done = [this, name, whole, life](const Result<Unit>& deleted) {
+        if (life != life_) return;
+        tally_[whole ? "stream removed" : "stream purged"] += deleted.ok() ? 1 : 0;
+        oracle_.streams().deleted(name, whole, deleted.ok(), world_.now_ms());
+      };
+      whole ? registry.remove(name, std::move(done)) : registry.purge(name, std::move(done));
+    });
   }
 
   // A queue may pass its bound by the message that reaches it.
@@ -290,6 +336,8 @@ class Run {
   const Plan& plan_;
   const bool verbose_;
   bool guarded_ = false;
+  unsigned life_ = 0;  // of the broker
+  unsigned streams_created_ = 0;
   std::vector<std::string> story_;
   Tally& tally_;
   runtime::SimWorld world_;

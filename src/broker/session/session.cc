@@ -243,7 +243,11 @@ void Session::fire_will() {
 
 void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie, const PublishKey* known_by) {
   if (tag != 0) {
-    const auto [it, fresh] = rare().inbound.try_emplace(tag);
+    auto [it, fresh] = rare().inbound.try_emplace(tag);
+    if (it->second.releasing) {  // out of turn: its release is not answered yet
+      it->second = Inbound{};
+      fresh = true;
+    }
     if (!fresh && it->second.done) {
       sink_->published(cookie, Receipt{Outcome::ok, Level::memory, true, std::nullopt});
       return;
@@ -316,7 +320,7 @@ void Session::on_receipt(const Origin& origin, PartitionId partition, const Rece
   if (it == rare_->inbound.end() || origin.incarnation != incarnation_) return;
   Inbound inbound = std::move(it->second);
   if (receipt.outcome == Outcome::ok || receipt.outcome == Outcome::no_match) {
-    it->second = Inbound{true, receipt.position.has_value(), partition, {}};
+    it->second = Inbound{true, receipt.position.has_value(), partition, {}, false};
   } else {
     rare_->inbound.erase(it);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
   }
@@ -349,22 +353,32 @@ void Session::release(uint16_t tag, uint64_t cookie) {
     sink_->released(cookie, false);
     return;
   }
-  const Inbound inbound = std::move(it->second);
-  rare().inbound.erase(it);
+  Inbound& inbound = it->second;
   if (!inbound.stored) {
+    rare().inbound.erase(it);
     sink_->released(cookie, true);
     return;
   }
-  // The stored handshake is deleted before the release is answered; the answer comes back by mail.
-  auto answer = [id = id_, attachment = attachment_, cookie, home = shard_.core()](Shard& owner) {
-    owner.call(home, [id, attachment, cookie](Shard& shard) {
-      Session* session = shard.find_session(id);
-      if (session != nullptr && session->sink_ != nullptr && session->attachment_ == attachment) {
-        session->sink_->released(cookie, true);
-      }
+  // The stored handshake is deleted before any release is answered, or a crash would bring it back; the answer comes by mail.
+  inbound.waiters.emplace_back(attachment_, cookie);
+  if (std::exchange(inbound.releasing, true)) return;
+  auto answer = [id = id_, tag, home = shard_.core()](Shard& owner) {
+    owner.call(home, [id, tag](Shard& shard) {
+      if (Session* session = shard.find_session(id)) session->on_handshake_erased(tag);
     });
   };
   shard_.call_owner(inbound.partition, erase_handshake(inbound.partition, incarnation_, tag, std::move(answer)));
+}
+
+void Session::on_handshake_erased(uint16_t tag) {
+  if (!rare_) return;
+  const auto it = rare_->inbound.find(tag);
+  if (it == rare_->inbound.end() || !it->second.releasing) return;
+  const Inbound inbound = std::move(it->second);
+  rare_->inbound.erase(it);
+  for (const auto& [attachment, cookie] : inbound.waiters) {
+    if (sink_ != nullptr && attachment == attachment_) sink_->released(cookie, true);
+  }
 }
 
 }  // namespace arena::broker

@@ -38,6 +38,7 @@ struct Merged {
   bool durable = false;           // through a durable subscription: the cursor decides
   bool positions = false;
   SlowPolicy slow = SlowPolicy::drop_oldest;
+  uint32_t replay = 0;            // through that one alone
   std::vector<uint32_t> ids;
 };
 
@@ -130,6 +131,8 @@ class Session final : public Reader {
   // After restore and restore_due: a session that was connected when all stopped begins to expire now.
   void settle_restored(bool was_connected);
   void restore_inbound(uint16_t tag, PartitionId partition);
+  // What was stored of the handshake is deleted.
+  void on_handshake_erased(uint16_t tag);
   void announce(UniqueFunction<void()> done);
 
   // Scratch for the router: where among a message's candidates this session is, if it is one.
@@ -142,6 +145,7 @@ class Session final : public Reader {
     bool stored = false;
     PartitionId partition = 0;
     std::vector<std::pair<uint32_t, uint64_t>> waiters;  // attachment, cookie
+    bool releasing = false;  // what is stored of it is being deleted
   };
   // A subscribe under way: answered, and last values sent, when every filter is done.
   struct PendingAnswer {
@@ -223,6 +227,7 @@ class Session final : public Reader {
   void subscribe_replay(SubscribeOrder order, std::size_t slot, uint64_t cookie);
   bool end_replay(const std::string& name);
   void end_replays();
+  bool replays(uint32_t number) const;
   std::size_t subscription_count() const { return subscriptions_.size() + (rare_ ? rare_->replays.size() : 0); }
   void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
                          std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);

@@ -128,6 +128,7 @@ void Session::on_stream_added(const Stream& stream, std::vector<LogName>& joined
 void Session::on_stream_removed(const Stream& stream) {
   feed_.leave(stream.log);
   for (const auto& subscription : subscriptions_) leave_stream(*subscription, stream);
+  for (PartitionId id = 0; rare_ && id < shard_.placement().partitions(); ++id) release_unread({id, stream.log}, UINT64_MAX);
 }
 
 void Session::on_tick() {

@@ -42,6 +42,7 @@ void Session::take(const Routed& routed, const Merged& merged) {
   Item item{routed.message, merged.guarantee, merged.retained, false, routed.log, routed.offset};
   item.positions = merged.positions && routed.stored;
   item.slow = merged.slow;
+  item.replay = merged.replay;
   item.ids = merged.ids;
   if (merged.guarantee == Guarantee::at_most_once) {
     enqueue_transient(std::move(item));

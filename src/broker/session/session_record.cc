@@ -101,15 +101,19 @@ void Session::restore(SessionRecord record) {
   epoch_ = record.epoch;
   expiry_s_ = record.expiry_s;
   if (record.will) will_ = std::make_unique<Will>(std::move(*record.will));
-  for (const CursorRecord& cursor : record.cursors) feed_.restore(cursor);
+  for (const CursorRecord& cursor : record.cursors) {
+    if (shard_.has_log(cursor.log.log)) feed_.restore(cursor);
+  }
   if (!record.cursors.empty()) become_reader();  // it reads, whether or not a subscription is left to read for
   for (const WindowRecord& entry : record.window) {
-    if (entry.received) {
+    // What a removed stream had cannot come again.
+    const bool gone = !shard_.has_log(entry.log.log);
+    if (entry.received || gone) {
       // Only the release is left to do; the message itself is settled as far as the log is concerned.
       if (Cursor* cursor = entry.stored ? feed_.find(entry.log) : nullptr) cursor->restore_settled(entry.offset);
       Item item;
       item.guarantee = Guarantee::exactly_once;
-      item.stored = entry.stored;
+      item.stored = entry.stored && !gone;
       item.log = entry.log;
       item.offset = entry.offset;
       window_.add(std::move(item), Stage::received, entry.tag).ever_sent = true;
@@ -122,7 +126,9 @@ void Session::restore(SessionRecord record) {
     auto subscription = std::make_unique<Subscription>();
     subscription->session = this;
     subscription->request = std::move(was.request);
-    for (const auto& place : was.born) subscription->born.push_back(place);
+    for (const auto& place : was.born) {
+      if (shard_.has_log(place.first.log)) subscription->born.push_back(place);
+    }
     const bool plain = subscription->request.group.empty();
     subscription->durable = plain && persistent() && subscription->request.granted != Guarantee::at_most_once;
     if (subscription->durable) become_reader();
@@ -154,7 +160,7 @@ void Session::settle_restored(bool was_connected) {
   write({});
 }
 
-void Session::restore_inbound(uint16_t tag, PartitionId partition) { rare().inbound[tag] = Inbound{true, true, partition, {}}; }
+void Session::restore_inbound(uint16_t tag, PartitionId partition) { rare().inbound[tag] = Inbound{true, true, partition, {}, false}; }
 
 void Session::announce(UniqueFunction<void()> done) {
   auto open = std::make_shared<std::size_t>(subscriptions_.size() + 1);

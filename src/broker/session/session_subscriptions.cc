@@ -124,6 +124,13 @@ bool Session::end_replay(const std::string& name) {
   return true;
 }
 
+// Does that replay still run?
+bool Session::replays(uint32_t number) const {
+  if (!rare_) return false;
+  const auto& all = rare_->replays;
+  return std::any_of(all.begin(), all.end(), [number](const auto& entry) { return entry.second->number() == number; });
+}
+
 void Session::end_replays() {
   while (rare_ && !rare_->replays.empty()) end_replay(std::string(rare_->replays.begin()->first));
 }
@@ -391,12 +398,7 @@ void Session::return_group_waiting(uint64_t group_id) {
 void Session::drop_unwanted() {
   drop_unsent_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
-    if (item.replay && rare_) {
-      for (const auto& [name, replay] : rare_->replays) {
-        if (filter_matches(replay->subscription().request.filter, item.message->topic)) return false;
-      }
-    }
-    if (item.replay) return true;
+    if (item.replay != 0) return !replays(item.replay);
     for (const auto& subscription : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
     }
@@ -406,6 +408,7 @@ void Session::drop_unwanted() {
 
 void Session::drop_denied() {
   const std::size_t dropped = drop_unsent_if([this](const Item& item) {
+    if (item.replay != 0 && item.message->topic.starts_with(kGapPrefix)) return false;  // the broker's own word
     const access::Subject subject = this->subject();
     return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
   });

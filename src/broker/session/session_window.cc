@@ -267,15 +267,18 @@ void Session::drop_waiting() {
     last_values_.clear();
   }
   Ring<Item> kept;
+  std::vector<uint16_t> unreadable;
   for (Item& item : waiting_) {
-    if (item.replay) {
+    if (item.replay != 0) {
       count_out(item);  // the replay ends with its connection
     } else if (item.origin.number != 0) {
       count_out(item);
       give_back(item.origin);
     } else if (item.stored) {
       count_out(item);
-      if (item.restored_tag != 0) {
+      if (item.restored_tag != 0 && feed_.find(item.log) == nullptr) {
+        unreadable.push_back(item.restored_tag);  // its stream was removed
+      } else if (item.restored_tag != 0) {
         rare().restored_tags[{item.log, item.offset}] = item.restored_tag;
         window_.reserve(item.restored_tag);
       }
@@ -289,6 +292,12 @@ void Session::drop_waiting() {
   }
   waiting_ = std::move(kept);
   trim_waiting_ahead();
+  for (const uint16_t tag : unreadable) release_tag(tag);
+  std::vector<uint16_t> unsent;  // a tag was being recorded for it; nobody has seen that
+  for (const Outstanding& entry : window_.entries()) {
+    if (entry.item.replay != 0 && !entry.ever_sent) unsent.push_back(entry.tag);
+  }
+  for (const uint16_t tag : unsent) take_out(tag);
 }
 
 // A leaver gives back its unsettled at-least-once messages; exactly-once ones stay with it [MQTT-4.8.2-4/5].

@@ -29,8 +29,8 @@ struct Item {
   uint64_t offset = 0;
   uint16_t restored_tag = 0;      // was sent under this tag before a restart
   SlowPolicy slow = SlowPolicy::drop_oldest;  // at most once only
-  bool replay = false;            // of a replay of mine, which can read it again
   bool positions = false;         // the subscriber wants to know its place
+  uint32_t replay = 0;            // of which of my replays, with which it ends; 0: of none
   GroupDelivery origin;
   std::vector<uint32_t> ids;      // subscription ids; usually empty or one
 

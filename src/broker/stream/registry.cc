@@ -55,7 +55,7 @@ Status StreamRegistry::load() {
 }
 
 void StreamRegistry::start() {
-  if (!shard_.streams().empty() && !timer_.armed()) shard_.loop().arm(timer_, kRetentionMs);
+  if (!shard_.streams().empty() && !timer_.armed() && !retaining_) shard_.loop().arm(timer_, kRetentionMs);
 }
 
 void StreamRegistry::enqueue(UniqueFunction<void()> change) {
@@ -282,8 +282,10 @@ void StreamRegistry::collect(UniqueFunction<void(Holdings)> done) {
 
 void StreamRegistry::on_timer(void* self) {
   auto& registry = *static_cast<StreamRegistry*>(self);
+  registry.retaining_ = true;
   registry.collect([&registry](const Holdings& holdings) {
     registry.retain(holdings);
+    registry.retaining_ = false;
     registry.start();
   });
 }

@@ -73,6 +73,7 @@ class StreamRegistry {
   Shard& shard_;
   uint32_t last_log_ = 0;
   bool changing_ = false;
+  bool retaining_ = false;  // what the streams hold is being asked for: what is hidden twice would be too much
   std::deque<UniqueFunction<void()>> changes_;
   runtime::Timer timer_;
 };

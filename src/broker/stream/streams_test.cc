@@ -338,6 +338,243 @@ TEST_P(Streams, AReplayEndsWithItsSubscriptionAndWithItsConnection) {
   EXPECT_EQ(world.sum(&Counters::subscriptions), 0u);
 }
 
+TEST_P(Streams, ABrokerThatStopsWithReplaysRunningStopsCleanly) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 8; ++i) ASSERT_EQ(reader.replay("orders/#", std::to_string(i)), SubscribeStatus::granted);
+  reader.forget();
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(reader.connect());
+  EXPECT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+}
+
+TEST_P(Streams, WhatNoStreamHasEndsWithItsReplayToo) {
+  ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect(true, 3600));
+  ASSERT_EQ(reader.replay("t/+", "earliest"), SubscribeStatus::granted);
+  reader.takes_max = 0;
+  source.publish("t/b", "0", k1);
+  world.run_ms(50);
+  reader.drop();
+  reader.takes_max = SIZE_MAX;
+  ASSERT_TRUE(reader.connect(false, 3600));
+  world.run_ms(100);
+  EXPECT_TRUE(reader.received.empty());
+}
+
+TEST_P(Streams, AGapIsToldThoughAnotherSubscriptionEndsBefore) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+  world.run_ms(2500);
+  reader.takes_max = 0;
+  reader.subscribe("other", k0);
+  ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
+  EXPECT_TRUE(reader.unsubscribe("other"));
+  reader.take(100);
+  ASSERT_TRUE(reader.wait_for(11));
+  EXPECT_EQ(reader.received[0].gap, "15");
+}
+
+TEST_P(Streams, WhatWaitsOfAnEndedReplayDoesNotComeThoughAnotherWantsItsTopics) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  publish(source, 0, 3, "orders/1");
+  reader.takes_max = 0;
+  ASSERT_EQ(reader.replay("orders/1", "earliest"), SubscribeStatus::granted);
+  ASSERT_EQ(reader.replay("orders/#", "earliest"), SubscribeStatus::granted);
+  world.run_ms(100);
+  EXPECT_TRUE(reader.unsubscribe("replay orders/1"));
+  reader.take(100);
+  world.run_ms(100);
+  EXPECT_EQ(reader.payloads(), numbers(0, 3));
+}
+
+TEST_P(Streams, AGapIsToldThoughTheRulesChangeBefore) {
+  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+  world.run_ms(2500);
+  reader.takes_max = 0;
+  ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
+  access::Policy::Options options;
+  options.epoch = 2;
+  options.default_allow = true;
+  const std::shared_ptr<const access::Policy> policy = access::Policy::make({}, options).value();
+  for (unsigned core = 0; core < world.cores(); ++core) world.shard(core).set_policy(policy);
+  reader.take(100);
+  ASSERT_TRUE(reader.wait_for(11));
+  EXPECT_EQ(reader.received[0].gap, "15") << "the broker's own word, which nobody is forbidden to read";
+}
+
+TEST_P(Streams, WhatHadNotLeftWhenItsConnectionEndedDoesNotComeOnTheNext) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect(true, 3600));
+  source.publish("orders/1", "0", k2, false, 1);
+  world.disk().set_commit_delay_ms(100);
+  ASSERT_EQ(reader.replay("orders/#", "earliest", k2), SubscribeStatus::granted);
+  world.run_ms(20);  // its tag is being written
+  ASSERT_TRUE(reader.received.empty());
+  reader.drop();
+  world.disk().set_commit_delay_ms(0);
+  ASSERT_TRUE(reader.connect(false, 3600));
+  world.run_ms(300);
+  EXPECT_TRUE(reader.received.empty());
+}
+
+TEST_P(Streams, AHandshakeOfARemovedStreamIsReleased) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("orders/#", k2);
+  away.auto_settle = false;
+  source.publish("orders/1", "0", k2, false, 1);
+  ASSERT_TRUE(away.wait_for(1));
+  const uint16_t tag = away.received[0].tag;
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  away.subscribe("other", k1);  // its record is written again
+  away.forget();
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(away.connect(false, 3600));
+  EXPECT_TRUE(world.settle([&] { return away.releases == std::vector<uint16_t>{tag}; })) << "the receiver holds it open";
+}
+
+TEST_P(Streams, AHandshakeOfAStreamThatIsRemovedAfterARestartIsReleased) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("orders/#", k2);
+  away.auto_settle = false;
+  source.publish("orders/1", "0", k2, false, 1);
+  ASSERT_TRUE(away.wait_for(1));
+  const uint16_t tag = away.received[0].tag;
+  away.forget();
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  ASSERT_TRUE(away.connect(false, 3600));
+  EXPECT_TRUE(world.settle([&] { return away.releases == std::vector<uint16_t>{tag}; })) << "the receiver holds it open";
+}
+
+TEST_P(Streams, AReplayThatBeginsWhileAStreamIsAddedFollowsIt) {
+  ASSERT_TRUE(world.create_stream("base", {"base"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  std::vector<std::unique_ptr<Peer>> known;  // every core's interest in # is known, so a replay asks where it begins at once
+  for (int i = 0; i < 6; ++i) {
+    known.push_back(std::make_unique<Peer>(world, "known " + std::to_string(i)));
+    ASSERT_TRUE(known.back()->connect());
+    known.back()->subscribe("#", k0);
+  }
+  for (int moment = 0; moment < 60; ++moment) {
+    const std::string topic = "t/" + std::to_string(moment);
+    Peer reader(world, "reader " + topic);
+    ASSERT_TRUE(reader.connect());
+    bool created = false;
+    world.shard(0).with_streams([&](StreamRegistry& registry) {
+      registry.create({std::to_string(moment), {topic}, {}, 0}, [&](const Result<Stream>& made) { created = made.ok(); });
+    });
+    for (int i = 0; i < moment / 2; ++i) world.sim().step();
+    ASSERT_EQ(reader.replay("#", "latest"), SubscribeStatus::granted);
+    ASSERT_TRUE(world.settle([&] { return created; }));
+    source.publish(topic, "0", k1);
+    EXPECT_TRUE(reader.wait_for(1)) << "after " << moment << " turns";
+  }
+}
+
+TEST_P(Streams, WhatARemovedStreamHadDoesNotComeBackWithACrash) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), away(world, "away"), member(world, "member");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600) && member.connect(true, 3600));
+  away.subscribe("orders/#", k1);
+  member.subscribe("orders/#", k1, "group");
+  away.drop();
+  member.drop();
+  source.publish("orders/1", "0", k1);
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "orders").ok());
+  source.forget();
+  world.crash();
+  ASSERT_TRUE(source.connect());
+  source.publish("orders/1", "1", k1);
+  ASSERT_TRUE(away.connect(false, 3600) && member.connect(false, 3600));
+  ASSERT_TRUE(away.wait_for(1) && member.wait_for(1));
+  world.run_ms(200);
+  EXPECT_EQ(away.payloads(), numbers(1, 2));
+  EXPECT_EQ(member.payloads(), numbers(1, 2));
+}
+
+TEST_P(Streams, WhatWasPurgedDoesNotComeBackWithACrash) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  publish(source, 0, 9);
+  world.run_ms(50);
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::purge, "orders").ok());
+  source.forget();
+  world.crash();
+  EXPECT_EQ(world.streams().at(0).usage.messages, 0u);
+}
+
+TEST_P(Streams, AReplayThatIsReplacedBeforeItsAnswerIsAnswered) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  const uint64_t first = reader.send_replay("orders/#", "earliest");
+  EXPECT_EQ(reader.replay("orders/#", "latest"), SubscribeStatus::granted);
+  EXPECT_TRUE(reader.answered(first));
+  const uint64_t second = reader.send_replay("orders/#", "earliest");
+  EXPECT_TRUE(reader.unsubscribe("replay orders/#"));
+  EXPECT_TRUE(reader.answered(second));
+}
+
+TEST(StreamsBounds, RetentionHidesNoMoreThanItSaysWhileACoreStandsStill) {
+  World world(3);
+  ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 10}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  for (int i = 0; i < 30; ++i) source.publish("count/" + std::to_string(i), std::to_string(i), k1);
+  world.sim().pause_core(1, 5000);
+  world.sim().pause_core(2, 5000);
+  for (int i = 0; i < 4; ++i) {
+    world.run_ms(1100);
+    EXPECT_FALSE(world.create_stream("count", {"count"}).ok()) << "refused by the core that has them, at once";
+  }
+  world.run_ms(5000);
+  EXPECT_EQ(world.streams().at(0).usage.messages, 10u);
+}
+
+TEST(StreamsBounds, GapsWaitForRoomLikeMessages) {
+  Options options;
+  options.queued_bytes_per_session_max = 4000;
+  World world(1, 1, options);
+  ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 1}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 200; ++i) source.publish("count/" + std::to_string(i), "x", k1);
+  world.run_ms(3000);
+  reader.takes_max = 0;
+  for (const char* filter : {"count/#", "count/+", "+/#", "+/+", "#"}) ASSERT_EQ(reader.replay(filter, "0"), SubscribeStatus::granted);
+  world.run_ms(100);
+  EXPECT_LT(world.sum(&Counters::queued_bytes), 2000u);
+  reader.takes_max = SIZE_MAX;
+  std::size_t missing = 0;
+  EXPECT_TRUE(world.settle([&] {
+    reader.take(100);
+    missing = 0;
+    for (const Got& got : reader.received) missing += got.gap.empty() ? 0 : std::stoul(got.gap);
+    return missing >= 5 * 199;
+  }));
+  EXPECT_EQ(missing, 5u * 199);
+}
+
 TEST_P(Streams, AStreamThatComesLaterIsFollowedByARunningReplay) {
   ASSERT_TRUE(world.create_stream("a", {"t/a"}).ok());
   Peer source(world, "source"), reader(world, "reader");
