@@ -167,6 +167,23 @@ TEST_P(BrokerTest, ExactlyOnceKeepsItsTagOverACrash) {
   EXPECT_EQ(a.releases.size(), 1u);
 }
 
+TEST_P(BrokerTest, WhatIsDroppedBeforeLastValuesLetsNothingOvertakeThem) {
+  Peer pub(world, "pub"), sub(world, "sub");
+  ASSERT_TRUE(pub.connect() && sub.connect());
+  EXPECT_EQ(pub.publish("r", "old", k1, true).outcome, Outcome::no_match);
+  sub.takes_max = 0;
+  sub.subscribe("other", k1);
+  pub.publish("other", "x", k1);
+  world.run_ms(50);
+  sub.subscribe("r", k1);
+  pub.publish("r", "new", k1, true);
+  world.run_ms(50);
+  EXPECT_TRUE(sub.unsubscribe("other"));
+  sub.take(10);
+  ASSERT_TRUE(sub.wait_for(2));
+  EXPECT_EQ(sub.payloads(), (Texts{"old", "new"}));
+}
+
 TEST_P(BrokerTest, AReleaseRepeatedOnANewConnectionIsAnsweredWhenTheHandshakeIsDeleted) {
   Peer pub(world, "pub"), a(world, "a");
   ASSERT_TRUE(pub.connect(true, 1000) && a.connect(true, 1000));

@@ -188,7 +188,21 @@ class Session final : public Reader {
   bool waiting_may_leave() const;
   Item pop_waiting();
   void send_waiting();
-  void trim_waiting_ahead() { waiting_ahead_ = static_cast<uint32_t>(std::min<std::size_t>(waiting_ahead_, waiting_.size())); }
+  // Only what `keeps` says stays in waiting_; what it does not, it may take.
+  template <typename Keeps>
+  void keep_waiting(Keeps keeps) {
+    Ring<Item> kept;
+    std::size_t at = 0;
+    uint32_t ahead = 0;
+    for (Item& item : waiting_) {
+      const bool is_ahead = at++ < waiting_ahead_;
+      if (!keeps(item)) continue;
+      ahead += is_ahead ? 1 : 0;
+      kept.push_back(std::move(item));
+    }
+    waiting_ = std::move(kept);
+    waiting_ahead_ = ahead;
+  }
   void send_last_values();
   std::optional<Item> last_value_item(const std::string& name, const MessageRef& message);
   void send(Item item);

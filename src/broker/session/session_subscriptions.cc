@@ -379,18 +379,13 @@ void Session::remove_subscription(const std::string& name) {
 
 // What the group gave me and has not left yet is not mine any more.
 void Session::return_group_waiting(uint64_t group_id) {
-  Ring<Item> kept;
   std::vector<GroupDelivery> returned;
-  for (Item& item : waiting_) {
-    if (item.origin.group == group_id) {
-      count_out(item);
-      returned.push_back(item.origin);
-    } else {
-      kept.push_back(std::move(item));
-    }
-  }
-  waiting_ = std::move(kept);
-  trim_waiting_ahead();
+  keep_waiting([&](const Item& item) {
+    if (item.origin.group != group_id) return true;
+    count_out(item);
+    returned.push_back(item.origin);
+    return false;
+  });
   for (const GroupDelivery& origin : returned) refuse(origin);
 }
 
@@ -430,17 +425,12 @@ std::size_t Session::drop_unsent_if(const std::function<bool(const Item&)>& not_
 // Tells how many they were.
 std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
   std::vector<Item> dropped;  // settling them may bring more
-  Ring<Item> kept;
-  for (Item& item : waiting_) {
-    if (!not_mine(item)) {
-      kept.push_back(std::move(item));
-      continue;
-    }
+  keep_waiting([&](Item& item) {
+    if (!not_mine(item)) return true;
     count_out(item);
     dropped.push_back(std::move(item));
-  }
-  waiting_ = std::move(kept);
-  trim_waiting_ahead();
+    return false;
+  });
   for (Item& item : waiting_transient_.take_all()) {
     count_out(item);
     if (not_mine(item)) {

@@ -266,16 +266,15 @@ void Session::drop_waiting() {
     shard_.counters().drop(Drop::session_ended, last_values_.size());
     last_values_.clear();
   }
-  Ring<Item> kept;
   std::vector<uint16_t> unreadable;
-  for (Item& item : waiting_) {
-    if (item.replay != 0) {
-      count_out(item);  // the replay ends with its connection
-    } else if (item.origin.number != 0) {
-      count_out(item);
+  keep_waiting([&](const Item& item) {
+    const bool stays = item.replay == 0 && item.origin.number == 0 && !item.stored && persistent() && !ended_;
+    if (stays) return true;
+    count_out(item);
+    if (item.replay != 0) return false;  // the replay ends with its connection
+    if (item.origin.number != 0) {
       give_back(item.origin);
     } else if (item.stored) {
-      count_out(item);
       if (item.restored_tag != 0 && feed_.find(item.log) == nullptr) {
         unreadable.push_back(item.restored_tag);  // its stream was removed
       } else if (item.restored_tag != 0) {
@@ -283,15 +282,11 @@ void Session::drop_waiting() {
         window_.reserve(item.restored_tag);
       }
       if (Cursor* cursor = feed_.find(item.log)) cursor->untake(item.offset);
-    } else if (persistent() && !ended_) {
-      kept.push_back(std::move(item));
     } else {
-      count_out(item);
       shard_.counters().drop(Drop::session_ended);
     }
-  }
-  waiting_ = std::move(kept);
-  trim_waiting_ahead();
+    return false;
+  });
   for (const uint16_t tag : unreadable) release_tag(tag);
   std::vector<uint16_t> unsent;  // a tag was being recorded for it; nobody has seen that
   for (const Outstanding& entry : window_.entries()) {
