@@ -210,6 +210,7 @@ TEST(MqttOwnProperties, AGapIsToldToWhoAsksForWhatIsGone) {
   packet.packet_id = 1;
   packet.subscriptions.push_back({"$replay/2/s/1", k0});
   sub.say(packet);
+  sub.next<am::Suback>();
   const auto gap = sub.next<am::Publish>();
   EXPECT_EQ(gap.topic, "$gap/s");
   EXPECT_EQ(property(gap.properties.user_properties, "arena-gap"), "3");
