@@ -92,6 +92,7 @@ def suites():
         "durable": (python + [HERE / "test_durable.py"], False),
         "store": (python + [HERE / "test_store.py"], False),
         "streams": ([VENV / "bin" / "python", HERE / "test_streams.py"], False),
+        "once": ([VENV / "bin" / "python", HERE / "test_once.py"], False),
         "mosquitto": (python + [HERE / "test_mosquitto.py"], False),
         "paho-python": ([VENV / "bin" / "python", HERE / "test_paho.py"], False),
         "mqtt.js": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),
