@@ -154,7 +154,7 @@ void Group::offer(const Routed& routed) {
   const Guarantee guarantee = routed.message->guarantee;
   if (subscription_.durable && routed.stored) {
     if (!feed_.admits(shard_, routed.log, routed.offset)) return;
-    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    if (kept_bytes() >= shard_.options().queued_bytes_per_session_max) {
       feed_.fall_behind(shard_, routed.log);
       return;
     }
@@ -170,7 +170,7 @@ void Group::offer(const Routed& routed) {
     } else {
       shard_.counters().drop(Drop::no_member);
     }
-  } else if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+  } else if (kept_bytes() >= shard_.options().queued_bytes_per_session_max) {
     shard_.counters().drop(Drop::queue_full);
   } else {
     enqueue(Item{routed.message, guarantee});
@@ -232,6 +232,7 @@ void Group::hold(Item item, Member& member) {
   const uint64_t number = next_number_++;
   item.origin = {id_, number};
   ++member.held;
+  held_bytes_ += item.bytes();
   held_[number] = Held{item, member.session};
   post(std::move(item), member.session);
 }
@@ -253,6 +254,7 @@ void Group::settle(uint64_t number) {
   if (it == held_.end()) return;
   const Held held = std::move(it->second);
   held_.erase(it);
+  held_bytes_ -= held.item.bytes();
   if (Member* member = find(held.session)) --member->held;
   settled(held.item);
   pump();
@@ -264,6 +266,7 @@ void Group::give_back(uint64_t number) {
   if (it == held_.end()) return;
   Held held = std::move(it->second);
   held_.erase(it);
+  held_bytes_ -= held.item.bytes();
   if (Member* member = find(held.session)) --member->held;
   if (ended_) return;
   held.item.guarantee = held.item.message->guarantee;
@@ -306,7 +309,7 @@ Filters Group::filters() {
 
 void Group::read_if_room() {
   if (!reading_ || ended_ || !feed_.behind()) return;
-  if (waiting_bytes_ < shard_.options().queued_bytes_per_session_max / 4) feed_.read_more(shard_, id_, filters());
+  if (kept_bytes() < shard_.options().queued_bytes_per_session_max / 4) feed_.read_more(shard_, id_, filters());
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
@@ -318,7 +321,7 @@ void Group::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   Cursor* cursor = feed_.find(answer.log);
   for (engine::Record& record : answer.records) {
-    if (waiting_bytes_ >= shard_.options().queued_bytes_per_session_max) {
+    if (kept_bytes() >= shard_.options().queued_bytes_per_session_max) {
       answer.stop_at(record.offset);
       break;
     }

@@ -76,6 +76,8 @@ class Group final : public Reader {
     SessionId session = 0;
   };
 
+  // Bounded: what members hold comes back to what waits when they leave.
+  std::size_t kept_bytes() const { return waiting_bytes_ + held_bytes_; }
   Member* find(SessionId session);
   Member* next_member();
   bool anyone_online() const;
@@ -112,6 +114,7 @@ class Group final : public Reader {
   Feed feed_;
   std::deque<Item> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::size_t held_bytes_ = 0;
   std::map<uint64_t, Held> held_;  // by delivery number, so in the order they were first handed out
   uint64_t next_number_ = 1;
   Filters filters_;

@@ -86,6 +86,32 @@ TEST(Group, ARefusedSubscribeLeavesAMemberAsItWas) {
   }
 }
 
+// What members hold and give back when they leave has its place in the group's bound.
+TEST(Group, ItsQueueKeepsItsBoundWhenMembersGiveBackWhatTheyHold) {
+  Options options;
+  options.queued_bytes_per_session_max = 20'000;
+  World world(1, 1, options);
+  Peer pub(world, "pub"), a(world, "a"), b(world, "b");
+  ASSERT_TRUE(pub.connect());
+  for (Peer* peer : {&a, &b}) {
+    peer->window = 8;
+    peer->auto_settle = false;
+    ASSERT_TRUE(peer->connect(true, 100));
+    peer->subscribe("s", k1, "g");
+  }
+  for (int i = 0; i < 100; ++i) pub.send("s", std::to_string(i) + std::string(1000, 'x'), k1);
+  world.run_ms(500);
+  EXPECT_GT(a.received.size() + b.received.size(), 10u);
+  a.drop();
+  b.drop();
+  a.auto_settle = b.auto_settle = true;
+  a.received.clear();
+  EXPECT_LT(world.shard(0).largest_queue_bytes(), 22'000u);
+  ASSERT_TRUE(a.connect(false, 100));
+  EXPECT_LT(world.shard(0).largest_queue_bytes(), 22'000u);
+  ASSERT_TRUE(a.wait_for(100)) << "and nothing is lost";
+}
+
 // While a subscribe is being stored, nothing is handed to it that would be lost when the store refuses it.
 TEST(Group, WhoseSubscribeIsBeingStoredGetsNothingYet) {
   for (unsigned cores : {1U, 2U}) {

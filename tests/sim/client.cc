@@ -115,14 +115,21 @@ void Client::note_unanswered_dial() {
   unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s < kLongS || !stood_until(unsure_until_ms_);
 }
 
+void Client::replace_span(Span span) {
+  const auto same = [&](const Span& old) { return old.filter == span.filter && old.group == span.group; };
+  span.lossy = span.granted == Guarantee::at_most_once;
+  for (const Span& old : session_->spans) span.lossy = span.lossy || (same(old) && old.lossy);
+  std::erase_if(session_->spans, same);
+  session_->spans.push_back(std::move(span));
+}
+
 // What was asked and not answered may or may not have happened: such messages may come, and none is owed.
 void Client::remember_unanswered() {
   if (session_ != nullptr) {
     for (const auto& [id, list] : asked_) {
       for (const Asked& asked : list) {
         if (!asked.subscribe) continue;
-        std::erase_if(session_->spans, [&](const Span& s) { return s.filter == asked.span.filter && s.group == asked.span.group; });
-        session_->spans.push_back(asked.span);
+        replace_span(asked.span);
       }
     }
   }
@@ -428,8 +435,7 @@ void Client::handle(const am::Packet& packet) {
       return;
     }
     if (!leaving(span)) span.granted_ms = now_ms();
-    std::erase_if(session_->spans, [&](const Span& old) { return old.filter == span.filter && old.group == span.group; });
-    session_->spans.push_back(span);
+    replace_span(span);
   } else if (const auto* unsuback = std::get_if<am::Unsuback>(&packet)) {
     if (on_replay_answer(unsuback->packet_id, am::Reason::success, false)) return;
     const auto it = asked_.find(unsuback->packet_id);

@@ -106,6 +106,7 @@ class Client final : public net::StreamHandler {
   void settle_pending_will();
   void begin_session(bool present);
   void note_unanswered_dial();
+  void replace_span(Span span);
   void remember_unanswered();
   void resend();
   void send_publish(const Outbound& out, bool dup);

@@ -239,7 +239,7 @@ void Oracle::check_end() {
     for (const Span& span : session->spans) {
       if (span.group.empty()) continue;
       group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
-      if (span.granted == Guarantee::at_most_once) may_lose.insert("$share/" + span.group + "/" + span.filter);
+      if (span.lossy) may_lose.insert("$share/" + span.group + "/" + span.filter);
     }
     if (session->lost) unknown_members.push_back(session.get());
     if (session->lost || !session->persistent) continue;

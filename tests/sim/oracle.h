@@ -44,6 +44,7 @@ struct Span {
   uint64_t request = 0;          // which of its client's requests made it
   bool ended = false;
   bool shaky = false;            // asked for again, and not answered yet
+  bool lossy = false;            // at most once, now or before it was asked for again
 };
 
 // One session of one client, from its making to its end.
