@@ -132,6 +132,14 @@ void Partition::submit(std::vector<engine::Operation> operations, UniqueFunction
   schedule();
 }
 
+// The engine takes the trim and what follows it in their order, so an empty commit answers for both.
+void Partition::purge(LogId id, UniqueFunction<void(engine::CommitStatus)> done) {
+  log(id).purge();
+  engine::Batch nothing;
+  nothing.partition = id_;
+  shard_.store().commit(std::move(nothing), std::move(done));
+}
+
 void Partition::schedule() {
   if (scheduled_ || committing_) return;
   scheduled_ = true;

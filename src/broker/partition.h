@@ -26,6 +26,9 @@ class Partition {
   // Commits the operations in order with everything else of this partition; done may be empty.
   void submit(std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done);
 
+  // Deletes what the log holds, whoever waits for it; done when that is durable.
+  void purge(LogId id, UniqueFunction<void(engine::CommitStatus)> done);
+
   PartitionId id() const { return id_; }
   // Recovery: what was published under ids and by producers.
   Status load();

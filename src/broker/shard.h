@@ -215,7 +215,7 @@ class Shard {
   void arm_due();
   void bury();
   Status load_streams();
-  void delete_unknown_streams();
+  void delete_unknown_streams(uint32_t last_log);
   Status load_partition(PartitionId id);
   Status load_sessions(PartitionId id);
   void announce_handshakes(UniqueFunction<void()> done);

@@ -27,24 +27,25 @@ void Shard::barrier(UniqueFunction<void()> done) {
 // On every core: partition 0's owner is not asked, as nothing is changed before all have read it.
 Status Shard::load_streams() {
   std::vector<Stream> streams;
-  for (const engine::KeyValue& entry : store_.scan(0, engine::Space::streams, std::string(4, '\0'), {}, SIZE_MAX)) {
-    if (entry.key == std::string(4, '\0')) continue;  // the highest id
+  uint32_t last_log = 0;
+  for (const engine::KeyValue& entry : store_.scan(0, engine::Space::streams, {}, {}, SIZE_MAX)) {
+    if (WireReader(entry.key).be<uint32_t>() == 0) {
+      last_log = WireReader(entry.value).be<uint32_t>();
+      continue;
+    }
     auto stream = decode_stream(entry.value);
     if (!stream) return fail_with("a stream cannot be read: " + stream.error().reason);
     streams.push_back(std::move(stream).value());
   }
   set_streams(std::make_shared<const StreamTable>(std::move(streams)));
-  delete_unknown_streams();
-  return registry_ ? registry_->load() : Status(Unit{});
+  delete_unknown_streams(last_log);
+  if (registry_) registry_->restore(last_log);
+  return Unit{};
 }
 
 // What a removal had not deleted yet when the broker stopped.
-void Shard::delete_unknown_streams() {
-  uint32_t last = 0;
-  for (const engine::KeyValue& entry : store_.scan(0, engine::Space::streams, std::string(4, '\0'), {}, 1)) {
-    if (entry.key == std::string(4, '\0')) last = WireReader(entry.value).be<uint32_t>();
-  }
-  for (uint32_t id = 1; id <= last; ++id) {
+void Shard::delete_unknown_streams(uint32_t last_log) {
+  for (uint32_t id = 1; id <= last_log; ++id) {
     const LogId log{id};
     if (streams_->find(log) != nullptr) continue;
     for (const auto& [partition, owned] : partitions_) {

@@ -323,6 +323,16 @@ TYPED_TEST_P(StoreContract, TrimHidesAtOnceAndReaderIsToldHowMuch) {
   EXPECT_EQ(this->payloads(this->read(this->request(1, 10))), (std::vector<std::string>{"x"}));
 }
 
+TYPED_TEST_P(StoreContract, AnEmptyCommitAnswersForTheTrimBeforeIt) {
+  this->fill(1, 0, 10);
+  this->store().trim(1, LogId::inbox, 7);
+  Batch nothing;
+  nothing.partition = 1;
+  EXPECT_EQ(this->commit(std::move(nothing)), CommitStatus::committed);
+  this->harness.reopen();
+  EXPECT_EQ(this->store().bounds(1, LogId::inbox).start, 7u);
+}
+
 TYPED_TEST_P(StoreContract, TrimInsideABlockHidesItsFront) {
   std::vector<MessageRef> messages;
   for (int i = 0; i < 10; ++i) messages.push_back(contract_message("t", std::to_string(i)));
@@ -444,7 +454,8 @@ REGISTER_TYPED_TEST_SUITE_P(StoreContract, StartsEmpty, ReturnsWhatWasCommittedU
                             AnsweredMeansItSurvives, CommitsOfAPartitionKeepTheirOrder, RefusesWhatIsWrong,
                             PartitionsAreApart, OneBatchMayAppendToSeveralLogs, ReadsARange, ReadsAcrossHoles, ReadsInStepsWithinTheByteLimit,
                             StopsAfterLookingAtMuch, ReadsOneTopic, ReadsOneTopicOutOfLargeBatchesAndAfterTrimming,
-                            ReadsByFilter, TrimHidesAtOnceAndReaderIsToldHowMuch, TrimInsideABlockHidesItsFront,
+                            ReadsByFilter, TrimHidesAtOnceAndReaderIsToldHowMuch,
+                            AnEmptyCommitAnswersForTheTrimBeforeIt, TrimInsideABlockHidesItsFront,
                             LargeRecordsAndBatches, ScansKeysInOrder, OperationsApplyInTheirOrder,
                             FullDiskRefusesButReadsErasesAndHeals, FailedDeviceCommitsNothingMore,
                             CorruptBlockIsReportedAndNeverServed, CallbacksMayUseTheStore);

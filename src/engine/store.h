@@ -129,7 +129,7 @@ class Store {
   virtual std::vector<KeyValue> scan(PartitionId partition, Space space, std::string_view first,
                                      std::string_view last, std::size_t limit) const = 0;
   // Makes offsets below new_start unreadable, at once; space is freed when convenient. Never moves back, and stops at
-  // the log's end.
+  // the log's end. Durable when a later commit of the partition is, be it an empty one.
   virtual void trim(PartitionId partition, LogId log, uint64_t new_start) = 0;
 };
 

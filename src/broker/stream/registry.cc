@@ -21,12 +21,6 @@ std::string stream_key(uint32_t log) {
   return key;
 }
 
-// Under the id of no stream: the highest that was ever given out.
-const std::string& last_log_key() {
-  static const std::string key = stream_key(0);
-  return key;
-}
-
 // Runs `then` when it has been called `count` times, and once more.
 std::shared_ptr<UniqueFunction<void()>> after(std::size_t count, UniqueFunction<void()> then) {
   auto open = std::make_shared<std::size_t>(count + 1);
@@ -47,30 +41,17 @@ Status status_of(engine::CommitStatus status) {
 
 StreamRegistry::StreamRegistry(Shard& shard) : shard_(shard), timer_(&on_timer, this) {}
 
-Status StreamRegistry::load() {
-  for (const engine::KeyValue& entry : shard_.store().scan(kHome, engine::Space::streams, last_log_key(), {}, 1)) {
-    if (entry.key == last_log_key()) last_log_ = WireReader(entry.value).be<uint32_t>();
-  }
-  return Unit{};
-}
-
 void StreamRegistry::start() {
   if (!shard_.streams().empty() && !timer_.armed() && !retaining_) shard_.loop().arm(timer_, kRetentionMs);
 }
 
 void StreamRegistry::enqueue(UniqueFunction<void()> change) {
   changes_.push_back(std::move(change));
-  if (changing_) return;
-  changing_ = true;
-  UniqueFunction<void()> next = std::move(changes_.front());
-  changes_.pop_front();
-  next();
+  run_next();
 }
 
-void StreamRegistry::finish() {
-  start();
-  changing_ = false;
-  if (changes_.empty()) return;
+void StreamRegistry::run_next() {
+  if (changing_ || changes_.empty()) return;
   changing_ = true;
   UniqueFunction<void()> next = std::move(changes_.front());
   changes_.pop_front();
@@ -90,20 +71,18 @@ StreamTableRef StreamRegistry::with(const Stream& stream) const {
   return std::make_shared<const StreamTable>(std::move(streams));
 }
 
+// Under 0, the id of no stream, lies the highest that was ever given out.
 void StreamRegistry::store(const Stream& stream, UniqueFunction<void(Status)> done) {
   std::vector<engine::Operation> operations;
   operations.push_back({engine::Operation::Kind::put, engine::Space::streams, stream_key(static_cast<uint32_t>(stream.log)), encode(stream)});
-  operations.push_back({engine::Operation::Kind::put, engine::Space::streams, last_log_key(), stream_key(last_log_)});
+  operations.push_back({engine::Operation::Kind::put, engine::Space::streams, stream_key(0), stream_key(last_log_)});
   shard_.partition(kHome).submit(std::move(operations),
                                  [done = std::move(done)](engine::CommitStatus status) mutable { done(status_of(status)); });
 }
 
 void StreamRegistry::create(StreamConfig config, Done<Stream> done) {
   enqueue([this, config = std::move(config), done = std::move(done)]() mutable {
-    auto answer = [this, done = std::move(done)](Result<Stream> result) mutable {
-      done(std::move(result));
-      finish();
-    };
+    auto answer = answering<Stream>(std::move(done));
     if (Status admitted = shard_.streams().admits(config); !admitted) return answer(fail(admitted.error()));
     if (shard_.streams().all().size() >= shard_.options().streams_max) {
       return answer(fail_with("there are " + std::to_string(shard_.options().streams_max) + " streams already (limits.streams_max)"));
@@ -174,10 +153,7 @@ void StreamRegistry::capture(Stream stream, Done<Stream> done) {
 
 void StreamRegistry::edit(StreamConfig config, Done<Stream> done) {
   enqueue([this, config = std::move(config), done = std::move(done)]() mutable {
-    auto answer = [this, done = std::move(done)](Result<Stream> result) mutable {
-      done(std::move(result));
-      finish();
-    };
+    auto answer = answering<Stream>(std::move(done));
     const Stream* known = shard_.streams().find(config.name);
     if (known == nullptr) return answer(fail_with("there is no stream \"" + config.name + "\""));
     if (config.filters != known->config.filters) {
@@ -199,27 +175,28 @@ void StreamRegistry::edit(StreamConfig config, Done<Stream> done) {
 
 void StreamRegistry::purge(std::string name, Done<Unit> done) {
   enqueue([this, name = std::move(name), done = std::move(done)]() mutable {
-    auto answer = [this, done = std::move(done)](Result<Unit> result) mutable {
-      done(std::move(result));
-      finish();
-    };
+    auto answer = answering<Unit>(std::move(done));
     const Stream* stream = shard_.streams().find(name);
     if (stream == nullptr) return answer(fail_with("there is no stream \"" + name + "\""));
-    shard_.on_all_cores(
-        [log = stream->log](Shard& there, UniqueFunction<void()> purged) {
-          for (const auto& [id, partition] : there.partitions()) partition->log(log).purge();
-          purged();
-        },
-        [answer = std::move(answer)]() mutable { answer(Unit{}); });
+    auto status = std::make_shared<engine::CommitStatus>(engine::CommitStatus::committed);
+    const auto one_done = after(shard_.placement().partitions(), [status, answer = std::move(answer)]() mutable { answer(status_of(*status)); });
+    for (PartitionId id = 0; id < shard_.placement().partitions(); ++id) {
+      shard_.call_owner(id, [id, log = stream->log, status, one_done, home = shard_.core()](Shard& owner) {
+        owner.partition(id).purge(log, [&owner, status, one_done, home](engine::CommitStatus purged) {
+          owner.call(home, [status, one_done, purged](Shard&) {
+            if (purged != engine::CommitStatus::committed) *status = purged;
+            (*one_done)();
+          });
+        });
+      });
+    }
+    (*one_done)();
   });
 }
 
 void StreamRegistry::remove(std::string name, Done<Unit> done) {
   enqueue([this, name = std::move(name), done = std::move(done)]() mutable {
-    auto answer = [this, done = std::move(done)](Result<Unit> result) mutable {
-      done(std::move(result));
-      finish();
-    };
+    auto answer = answering<Unit>(std::move(done));
     const Stream* known = shard_.streams().find(name);
     if (known == nullptr) return answer(fail_with("there is no stream \"" + name + "\""));
     std::vector<engine::Operation> operations;
@@ -240,17 +217,21 @@ void StreamRegistry::remove(std::string name, Done<Unit> done) {
 
 // ---- what they hold, and for how long ----
 
+StreamUsage StreamRegistry::total(const Holdings& holdings, LogId log) {
+  StreamUsage all;
+  for (const Holding& holding : holdings) {
+    if (holding.log.log != log) continue;
+    all.messages += holding.usage.messages;
+    all.bytes += holding.usage.bytes;
+  }
+  return all;
+}
+
 void StreamRegistry::list(UniqueFunction<void(std::vector<StreamInfo>)> done) {
   collect([this, done = std::move(done)](const Holdings& holdings) mutable {
     std::vector<StreamInfo> infos;
     for (const Stream& stream : shard_.streams().all()) {
-      StreamInfo info{stream, {}, shard_.over_budget(stream.log)};
-      for (const Holding& holding : holdings) {
-        if (holding.log.log != stream.log) continue;
-        info.usage.messages += holding.usage.messages;
-        info.usage.bytes += holding.usage.bytes;
-      }
-      infos.push_back(std::move(info));
+      infos.push_back({stream, total(holdings, stream.log), shard_.over_budget(stream.log)});
     }
     done(std::move(infos));
   });
@@ -293,12 +274,7 @@ void StreamRegistry::on_timer(void* self) {
 void StreamRegistry::retain(const Holdings& holdings) {
   std::set<LogId> full;
   for (const Stream& stream : shard_.streams().all()) {
-    StreamUsage all;
-    for (const Holding& holding : holdings) {
-      if (holding.log.log != stream.log) continue;
-      all.messages += holding.usage.messages;
-      all.bytes += holding.usage.bytes;
-    }
+    const StreamUsage all = total(holdings, stream.log);
     const StreamConfig& config = stream.config;
     if (config.budget_bytes != 0 && all.bytes >= config.budget_bytes) full.insert(stream.log);
     const auto over = [](uint64_t has, uint64_t max) { return max != 0 && has > max ? has - max : 0; };

@@ -33,8 +33,8 @@ class StreamRegistry {
   StreamRegistry(const StreamRegistry&) = delete;
   StreamRegistry& operator=(const StreamRegistry&) = delete;
 
-  // Recovery: the streams that are stored.
-  Status load();
+  // Recovery: the highest log id that was ever given out.
+  void restore(uint32_t last_log) { last_log_ = last_log; }
   // Begins to keep streams within their retention.
   void start();
 
@@ -57,9 +57,20 @@ class StreamRegistry {
     StreamUsage usage;
   };
   using Holdings = std::vector<Holding>;
+  static StreamUsage total(const Holdings& holdings, LogId log);
 
   void enqueue(UniqueFunction<void()> change);
-  void finish();
+  void run_next();
+  // Answers with what it is called with, then lets the next change begin.
+  template <typename T>
+  auto answering(Done<T> done) {
+    return [this, done = std::move(done)](Result<T> result) mutable {
+      done(std::move(result));
+      start();
+      changing_ = false;
+      run_next();
+    };
+  }
   StreamTableRef with(const Stream& stream) const;
   StreamTableRef without(std::string_view name) const;
   void store(const Stream& stream, UniqueFunction<void(Status)> done);

@@ -317,6 +317,18 @@ TEST_P(Streams, PurgedItIsEmptyAndRemovedItIsGone) {
   EXPECT_EQ(world.streams().at(0).usage.messages, 0u) << "and what was removed does not come back";
 }
 
+TEST_P(Streams, APurgeIsAnsweredWhenItIsDurable) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  bool answered = false;
+  world.disk().set_commit_delay_ms(500);
+  world.shard(0).with_streams([&answered](StreamRegistry& registry) {
+    registry.purge("orders", [&answered](Status status) { answered = status.ok(); });
+  });
+  world.run_ms(400);
+  EXPECT_FALSE(answered);
+  EXPECT_TRUE(world.settle([&] { return answered; }));
+}
+
 TEST_P(Streams, AReplayEndsWithItsSubscriptionAndWithItsConnection) {
   ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
   Peer source(world, "source"), reader(world, "reader");
