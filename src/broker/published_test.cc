@@ -87,6 +87,44 @@ TEST_P(Publishing, WhatWasRefusedMayBeRepeated) {
   EXPECT_EQ(stored(), (std::vector<std::string>{"a", "c", "b"}));
 }
 
+TEST_P(Publishing, WhatWasRefusedForABudgetMayBeRepeated) {
+  Options options;
+  options.stream_bytes_max = 5'000;
+  World small(GetParam(), 1, options);
+  Peer pub(small, "pub");
+  ASSERT_TRUE(small.create_stream("s", {"s/#"}).ok() && pub.connect());
+  for (int i = 0; i < 10; ++i) pub.publish("s/1", std::string(1000, 'x'), k1);
+  EXPECT_EQ(pub.publish_by(id("x"), "s/1", "a", k1).outcome, Outcome::quota);
+  EXPECT_EQ(pub.publish_by(producer(1), "s/1", "b", k1).outcome, Outcome::quota);
+  ASSERT_TRUE(small.change_streams(&StreamRegistry::purge, "s").ok());
+  for (const Receipt& receipt : {pub.publish_by(id("x"), "s/1", "a", k1), pub.publish_by(producer(1), "s/1", "b", k1)}) {
+    EXPECT_EQ(receipt.outcome, Outcome::ok);
+    EXPECT_FALSE(receipt.duplicate);
+  }
+}
+
+// The row of a later one tells that an earlier one was refused.
+TEST_P(Publishing, WhatWasRefusedMayBeRepeatedAfterACrashToo) {
+  world.disk().set_bytes_max(1);
+  EXPECT_EQ(publish("s/1", "a", producer(1)).outcome, Outcome::quota);
+  world.disk().set_bytes_max(0);
+  EXPECT_EQ(publish("s/1", "b", producer(2)).outcome, Outcome::ok);
+  crash();
+  EXPECT_FALSE(publish("s/1", "a", producer(1)).duplicate);
+  EXPECT_TRUE(publish("s/1", "b", producer(2)).duplicate);
+  EXPECT_EQ(stored(), (std::vector<std::string>{"b", "a"}));
+}
+
+// Rows of an epoch that is over stay until they are written over.
+TEST_P(Publishing, AnEpochBeginsAnewAlsoAfterACrash) {
+  for (uint64_t i = 1; i <= 5; ++i) publish("s/1", "old", producer(i, 1));
+  EXPECT_FALSE(publish("s/1", "1", producer(1, 2)).duplicate);
+  crash();
+  EXPECT_FALSE(publish("s/1", "2", producer(2, 2)).duplicate);
+  EXPECT_TRUE(publish("s/1", "1", producer(1, 2)).duplicate);
+  EXPECT_EQ(publish("s/1", "old", producer(6, 1)).outcome, Outcome::unknown_producer);
+}
+
 TEST_P(Publishing, AProducersSequenceIsStoredOnceAlsoAfterManyAndAfterACrash) {
   std::vector<std::string> all;
   for (uint64_t i = 1; i <= 50; ++i) {

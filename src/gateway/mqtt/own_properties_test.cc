@@ -181,6 +181,31 @@ TEST(MqttOwnProperties, StreamsAreReplayedByFilterAndByProperty) {
   EXPECT_EQ(sub.next<am::Publish>().payload, "live");
 }
 
+TEST(MqttOwnProperties, AReplayGivesOnlyWhatTheRulesAllowNow) {
+  DoorWorld world(2);
+  create_stream(world, "s", "s/#");
+  Talker pub(world), sub(world);
+  pub.connect("pub");
+  sub.connect("sub");
+  const auto publish_both = [&] {
+    for (const char* topic : {"s/secret", "s/open"}) {
+      pub.publish(topic, topic, k1);
+      pub.next<am::Ack>();
+    }
+  };
+  publish_both();
+  access::Rule deny;
+  deny.allow = false;
+  deny.subscribe = true;
+  deny.filter = "s/secret";
+  world.set_policy({deny});
+  EXPECT_EQ(sub.subscribe("$replay/earliest/s/secret"), std::vector{Reason::not_authorized});
+  EXPECT_EQ(sub.subscribe("$replay/earliest/s/#"), std::vector{Reason::success});
+  publish_both();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(sub.next<am::Publish>().payload, "s/open") << "from the log, then live";
+  EXPECT_TRUE(sub.silent());
+}
+
 TEST(MqttOwnProperties, AReplayThatCannotBeIsRefused) {
   DoorWorld world;
   create_stream(world, "s", "s/#");
