@@ -177,6 +177,39 @@ TEST_P(Streams, APersistentSessionGetsEachMessageOnceAndInOrderAcrossTheTakeOver
   EXPECT_EQ(away.payloads(), numbers(0, 30)) << "first what lay in $inbox, then the stream";
 }
 
+// What lies in $inbox takes several reads, what is in the stream one.
+TEST_P(Streams, WhatCameBeforeTheTakeOverIsReadFirstHoweverMuchItIs) {
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("orders/#", k1);
+  away.drop();
+  const std::string large(60'000, 'x');
+  for (int i = 0; i < 20; ++i) source.publish("orders/1", std::to_string(i) + " " + large, k1);
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  for (int i = 20; i < 25; ++i) source.publish("orders/1", std::to_string(i) + " ", k1);
+  ASSERT_TRUE(away.connect(false, 3600));
+  ASSERT_TRUE(away.wait_for(25));
+  std::vector<std::string> got;
+  for (const std::string& payload : away.payloads()) got.push_back(payload.substr(0, payload.find(' ')));
+  EXPECT_EQ(got, numbers(0, 25));
+}
+
+TEST_P(Streams, WhatWasPublishedAtMostOnceComesToASessionLiveOrNotAtAll) {
+  ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
+  Peer source(world, "source"), sub(world, "sub");
+  ASSERT_TRUE(source.connect() && sub.connect(true, 3600));
+  sub.subscribe("orders/#", k1);
+  source.send("orders/1", "live", k0);
+  ASSERT_TRUE(sub.wait_for(1));
+  sub.drop();
+  source.send("orders/1", "away", k0);
+  source.publish("orders/1", "kept", k1);
+  ASSERT_TRUE(sub.connect(false, 3600));
+  ASSERT_TRUE(sub.wait_for(2));
+  world.run_ms(2000);
+  EXPECT_EQ(sub.payloads(), (std::vector<std::string>{"live", "kept"}));
+}
+
 TEST_P(Streams, AConnectedSessionSeesNoSeamAtTheTakeOver) {
   Peer source(world, "source"), there(world, "there"), shared(world, "shared");
   ASSERT_TRUE(source.connect() && there.connect(true, 3600) && shared.connect(true, 3600));
