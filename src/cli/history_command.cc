@@ -13,7 +13,7 @@
 #include "cli/admin.h"
 #include "cli/commands.h"
 #include "message/topic.h"
-#include "server/units.h"
+#include "base/units.h"
 
 namespace arena::cli {
 
@@ -86,7 +86,7 @@ int print_source(const Arguments& arguments, const std::string& folder, const So
 }
 
 int history(const Arguments& arguments) {
-  if (!arguments.since.empty() && !server::age_of(arguments.since)) {
+  if (!arguments.since.empty() && !age_of(arguments.since)) {
     return complain(kUsage, fmt::format("--since: \"{}\" is no time such as 10m, 2h or 7d", arguments.since));
   }
   if (!arguments.from.empty()) {

@@ -15,7 +15,7 @@
 #include "cli/admin.h"
 #include "cli/commands.h"
 #include "cli/stream_text.h"
-#include "server/units.h"
+#include "base/units.h"
 
 namespace arena::cli {
 
@@ -50,13 +50,13 @@ int ask_and_print(const Arguments& arguments, server::ApiRequest request, Text t
 Result<nlohmann::json> limits_of(const Arguments& arguments) {
   nlohmann::json body = nlohmann::json::object();
   if (arguments.max_age) {
-    const auto age = *arguments.max_age == "0" ? std::optional<int64_t>(0) : server::age_of(*arguments.max_age);
+    const auto age = *arguments.max_age == "0" ? std::optional<int64_t>(0) : age_of(*arguments.max_age);
     if (!age) return fail_with(fmt::format("--max-age: \"{}\" is no time such as 7d, 12h, 30m or 90s", *arguments.max_age));
     body["max_age_ms"] = static_cast<uint64_t>(*age);
   }
   for (const auto& [flag, field, text] : {std::tuple("--max-bytes", "max_bytes", &arguments.max_bytes), std::tuple("--budget", "budget_bytes", &arguments.budget)}) {
     if (!*text) continue;
-    const auto bytes = server::bytes_of(**text);
+    const auto bytes = bytes_of(**text);
     if (!bytes) return fail_with(fmt::format("{}: \"{}\" is no size such as 10GB, 512MiB or 4096", flag, **text));
     body[field] = *bytes;
   }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/units.h"
+#include "base/units.h"
 
 namespace arena::cli {
 
@@ -25,13 +25,13 @@ std::string filters_of(const json& stream) {
   return fmt::format("{}", fmt::join(stream.value("filters", std::vector<std::string>()), " "));
 }
 
-std::string age(const json& stream) { return server::age_text(static_cast<int64_t>(number(stream, "max_age_ms"))); }
+std::string age(const json& stream) { return age_text(static_cast<int64_t>(number(stream, "max_age_ms"))); }
 
 // "7d, 10.0 GB, 1000 messages"
 std::string kept(const json& stream) {
   std::vector<std::string> limits;
   if (number(stream, "max_age_ms") != 0) limits.push_back(age(stream));
-  if (number(stream, "max_bytes") != 0) limits.push_back(server::bytes_text(number(stream, "max_bytes")));
+  if (number(stream, "max_bytes") != 0) limits.push_back(bytes_text(number(stream, "max_bytes")));
   if (number(stream, "max_messages") != 0) limits.push_back(fmt::format("{} messages", number(stream, "max_messages")));
   return limits.empty() ? "everything" : fmt::format("{}", fmt::join(limits, ", "));
 }
@@ -49,7 +49,7 @@ std::string streams_table(const std::string& answer) {
   std::vector<std::array<std::string, 5>> rows{{"STREAM", "MESSAGES", "BYTES", "KEEPS", "TOPICS"}};
   for (const json& stream : streams) {
     rows.push_back({stream.value("name", ""), std::to_string(number(stream, "messages")),
-                    server::bytes_text(number(stream, "bytes")) + (stream.value("full", false) ? " (full)" : ""), kept(stream), filters_of(stream)});
+                    bytes_text(number(stream, "bytes")) + (stream.value("full", false) ? " (full)" : ""), kept(stream), filters_of(stream)});
   }
   std::array<std::size_t, 4> widths{};
   for (const auto& row : rows) {

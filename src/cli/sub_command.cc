@@ -16,7 +16,7 @@
 #include "cli/commands.h"
 #include "cli/message_text.h"
 #include "message/topic.h"
-#include "server/units.h"
+#include "base/units.h"
 
 namespace arena::cli {
 
@@ -132,7 +132,7 @@ Status check(const SubArguments& arguments) {
       return fail_with(fmt::format("\"{}\" is not a filter: {}", filter, to_string(fault)));
     }
   }
-  if (!arguments.since.empty() && !server::age_of(arguments.since)) {
+  if (!arguments.since.empty() && !age_of(arguments.since)) {
     return fail_with(fmt::format("--since: \"{}\" is no time such as 10m, 2h or 7d", arguments.since));
   }
   if (!arguments.from.empty()) {

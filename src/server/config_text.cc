@@ -3,7 +3,7 @@
 
 #include "server/config.h"
 #include "server/settings.h"
-#include "server/units.h"
+#include "base/units.h"
 
 namespace arena::server {
 

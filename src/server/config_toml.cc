@@ -23,7 +23,7 @@
 #include <utility>
 
 #include "server/settings.h"
-#include "server/units.h"
+#include "base/units.h"
 
 namespace arena::server {
 

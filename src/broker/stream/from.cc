@@ -1,7 +1,10 @@
 #include "broker/stream/from.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
+
+#include "base/units.h"
 
 namespace arena::broker {
 namespace {
@@ -12,15 +15,6 @@ std::optional<T> number(std::string_view text) {
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || text.front() == '-' || fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-std::optional<int64_t> duration_ms(std::string_view text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto count = number<int64_t>(text.substr(0, digits));
-  const std::string_view unit = text.substr(digits);
-  const int64_t ms = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : unit == "d" ? 86'400'000 : 0;
-  if (!count || ms == 0 || *count > INT64_MAX / ms) return std::nullopt;
-  return *count * ms;
 }
 
 // Days since 1970-01-01 of a day of the Gregorian calendar.
@@ -86,7 +80,7 @@ Result<ReplayFrom> parse_from(std::string_view text, int64_t now_ms) {
   } else if (const auto offset = number<uint64_t>(text)) {
     from.kind = ReplayFrom::Kind::offset;
     from.offset = *offset;
-  } else if (const auto ago = duration_ms(text)) {
+  } else if (const auto ago = age_of(text)) {
     from.kind = ReplayFrom::Kind::time;
     from.time_ms = now_ms - std::min(*ago, now_ms);
   } else if (const auto at = time_ms(text)) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace arena::server {
+namespace arena {
 
 // "7d", "12h", "30m", "90s", "500ms": milliseconds. nullopt: none of these.
 std::optional<int64_t> age_of(std::string_view text);
@@ -18,4 +18,4 @@ std::string age_text(int64_t ms);
 // For people: "1.2 GB".
 std::string bytes_text(uint64_t bytes);
 
-}  // namespace arena::server
+}  // namespace arena

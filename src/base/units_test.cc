@@ -1,8 +1,8 @@
-#include "server/units.h"
+#include "base/units.h"
 
 #include <gtest/gtest.h>
 
-namespace arena::server {
+namespace arena {
 namespace {
 
 TEST(Units, ReadsTimes) {
@@ -28,4 +28,4 @@ TEST(Units, WritesThem) {
 }
 
 }  // namespace
-}  // namespace arena::server
+}  // namespace arena

@@ -1,4 +1,4 @@
-#include "server/units.h"
+#include "base/units.h"
 
 #include <fmt/format.h>
 
@@ -7,13 +7,13 @@
 #include <charconv>
 #include <utility>
 
-namespace arena::server {
+namespace arena {
 namespace {
 
-using Unit = std::pair<std::string_view, uint64_t>;
+using Factor = std::pair<std::string_view, uint64_t>;
 
-constexpr std::array<Unit, 5> kAges{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
-constexpr std::array<Unit, 10> kSizes{{{"TB", 1'000'000'000'000},
+constexpr std::array<Factor, 5> kAges{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
+constexpr std::array<Factor, 10> kSizes{{{"TB", 1'000'000'000'000},
                                        {"GB", 1'000'000'000},
                                        {"MB", 1'000'000},
                                        {"KB", 1000},
@@ -25,13 +25,13 @@ constexpr std::array<Unit, 10> kSizes{{{"TB", 1'000'000'000'000},
                                        {"", 1}}};
 
 template <std::size_t N>
-std::optional<uint64_t> number_of(std::string_view text, const std::array<Unit, N>& units) {
+std::optional<uint64_t> number_of(std::string_view text, const std::array<Factor, N>& units) {
   uint64_t count = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (fault != std::errc{} || text.empty()) return std::nullopt;
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   if (unit.starts_with(' ')) unit.remove_prefix(1);
-  const auto found = std::find_if(units.begin(), units.end(), [&](const Unit& one) { return one.first == unit; });
+  const auto found = std::find_if(units.begin(), units.end(), [&](const Factor& one) { return one.first == unit; });
   if (found == units.end() || count > INT64_MAX / found->second) return std::nullopt;
   return count * found->second;
 }
@@ -60,4 +60,4 @@ std::string bytes_text(uint64_t bytes) {
   return fmt::format("{} B", bytes);
 }
 
-}  // namespace arena::server
+}  // namespace arena
