@@ -31,6 +31,14 @@ class Streams : public testing::TestWithParam<unsigned> {
       }
     }
   }
+  // In the stream "count": 20 to 29 are left, at those offsets.
+  void keep_ten_of_thirty() {
+    ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
+    Peer source(world, "thirty");
+    ASSERT_TRUE(source.connect());
+    for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
+    world.run_ms(2500);
+  }
   World world{GetParam()};
 };
 
@@ -263,11 +271,9 @@ TEST_P(Streams, RetentionByCountAgeAndBytesHidesTheOldest) {
 }
 
 TEST_P(Streams, WhoAsksForWhatIsGoneIsToldOfTheGapWithItsCount) {
-  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
-  Peer source(world, "source"), reader(world, "reader");
-  ASSERT_TRUE(source.connect() && reader.connect());
-  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
-  world.run_ms(2500);
+  keep_ten_of_thirty();
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
   ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
   ASSERT_TRUE(reader.wait_for(11));
   EXPECT_EQ(reader.received[0].topic, "$gap/count");
@@ -411,11 +417,9 @@ TEST_P(Streams, WhatNoStreamHasEndsWithItsReplayToo) {
 }
 
 TEST_P(Streams, AGapIsToldThoughAnotherSubscriptionEndsBefore) {
-  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
-  Peer source(world, "source"), reader(world, "reader");
-  ASSERT_TRUE(source.connect() && reader.connect());
-  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
-  world.run_ms(2500);
+  keep_ten_of_thirty();
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
   reader.takes_max = 0;
   reader.subscribe("other", k0);
   ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
@@ -441,11 +445,9 @@ TEST_P(Streams, WhatWaitsOfAnEndedReplayDoesNotComeThoughAnotherWantsItsTopics) 
 }
 
 TEST_P(Streams, AGapIsToldThoughTheRulesChangeBefore) {
-  ASSERT_TRUE(world.create_stream("count", {"count"}, {0, 0, 10}).ok());
-  Peer source(world, "source"), reader(world, "reader");
-  ASSERT_TRUE(source.connect() && reader.connect());
-  for (int i = 0; i < 30; ++i) source.publish("count", std::to_string(i), k1);
-  world.run_ms(2500);
+  keep_ten_of_thirty();
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
   reader.takes_max = 0;
   ASSERT_EQ(reader.replay("count", "5"), SubscribeStatus::granted);
   access::Policy::Options options;
