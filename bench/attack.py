@@ -22,6 +22,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/system"))
+from ports import free_port  # noqa: E402
+
 ATTACKERS = 253  # 127.0.0.2 and up
 CHUNK = 100
 
@@ -233,9 +236,7 @@ def observe(server, port, pairs, seconds, first_stranger):
 
 
 def start(arena, folder):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     users, config = os.path.join(folder, "users"), os.path.join(folder, "arena.toml")
     subprocess.run([arena, "user", "add", "--file", users, "good", "--password-stdin"], input="right\n", text=True, check=True,
                    capture_output=True)

@@ -8,14 +8,9 @@ import subprocess
 import tempfile
 import time
 
+from ports import free_port
+
 SLOW = float(os.environ.get("ARENA_SLOW", "1"))  # sanitizer builds: every deadline is this much longer
-
-
-def free_port():
-    """A loopback port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def arena_bin():

@@ -14,7 +14,8 @@ import subprocess
 import tempfile
 import time
 
-from broker import SLOW, Broker, Rule, add_user, arena_bin, free_port
+from broker import SLOW, Broker, Rule, add_user, arena_bin
+from ports import free_port
 from harness import add, equal, eventually, one_of, run_all, test
 from wire import CONNACK, DISCONNECT, PUBACK, PUBLISH, Wire, connect, opened, publish
 
