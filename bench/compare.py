@@ -75,6 +75,14 @@ def measure_routing(program):
     return {"match_ns": float(match.group(1)), "bytes": float(size.group(1))} if match and size else None
 
 
+def measure_flood(arena):
+    """What bench/attack.py says of a flood at the door: lines of the page."""
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "attack.py"), str(arena)], capture_output=True, text=True,
+                          timeout=600)
+    print(done.stdout + done.stderr, file=sys.stderr)
+    return done.stdout.strip().splitlines() or ["Not measured: " + (done.stderr.strip().splitlines() or ["no output"])[-1]]
+
+
 def facts(arguments, load_before):
     models = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
               if line.startswith("model name")]
@@ -134,10 +142,12 @@ def main():
         for row in rows:
             measure_turn(arguments, row, turn, samples)
     routing = measure_routing(arguments.routing) if not arguments.only or arguments.only in "routing" else None
-    text = report.page(facts(arguments, load_before), rows, samples, arguments.servers, routing, MISSED.read_text())
+    whole = not (arguments.quick or arguments.only)
+    flood = measure_flood(arguments.arena) if whole else []
+    text = report.page(facts(arguments, load_before), rows, samples, arguments.servers, routing, flood, MISSED.read_text())
     print(text)
     print(f"took {time.monotonic() - began:.0f} s", file=sys.stderr)
-    if not (arguments.quick or arguments.no_write or arguments.only):
+    if whole and not arguments.no_write:
         RESULTS.write_text(text)
     return 1 if any(server.startswith("arena") for _, server, _ in samples.errors()) else 0
 

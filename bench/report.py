@@ -136,8 +136,9 @@ def scaling_lines(samples):
             f"({all_threads / one:.2f} times; flat is 1)."]
 
 
-def page(facts, rows, samples, servers, routing, missed):
-    """`facts`: lines about the machine and the run; `missed`: the hand-written text on rows that are not reached."""
+def page(facts, rows, samples, servers, routing, flood, missed):
+    """`facts`: lines about the machine and the run; `flood`: lines about a flood at the door; `missed`: the hand-written
+    text on rows that are not reached."""
     lines = ["# Arena and its peers, side by side", "",
              "Written by `script/bench`; the last section by hand, in `bench/missed.md`.", "", *facts, "",
              "CPU of the server (user + system), in µs per delivered message or connection: medians. A row is reached when "
@@ -148,6 +149,8 @@ def page(facts, rows, samples, servers, routing, missed):
              *throughput_table(rows, samples, servers)]
     for more in (memory_lines(rows, samples, servers), routing_lines(routing), scaling_lines(samples)):
         lines += [line for text in more for line in (text, "")]
+    if flood:
+        lines += ["## A flood at the door", "", *flood, ""]
     errors = samples.errors()
     if errors:
         lines += ["Not counted:", "", *[f"- {t}, {s}: {e}" for t, s, e in errors], ""]

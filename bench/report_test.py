@@ -42,7 +42,7 @@ def a_run_with_loss_does_not_count():
     lossy = dict(told(0.001), error="3 lost")
     samples = samples_of(arena=[lossy, lossy, 5], mosquitto=[10], nats=[2])
     assert word(ROW, samples).startswith("**no**")
-    assert "some, arena: 3 lost" in page([], [ROW], samples, SERVERS, None, "")
+    assert "some, arena: 3 lost" in page([], [ROW], samples, SERVERS, None, [], "")
 
 
 def what_was_not_measured_is_not_reached():
@@ -66,9 +66,10 @@ def the_rate_is_held_to_the_peer():
 
 def the_page_keeps_what_was_written_by_hand():
     text = page(["- facts"], [ROW], samples_of(arena=[1], mosquitto=[10], nats=[2], **{BARE: [0.1]}), SERVERS,
-                {"match_ns": 1500.0, "bytes": 250.0}, "by hand\n")
+                {"match_ns": 1500.0, "bytes": 250.0}, ["- reached: memory"], "by hand\n")
     assert text.endswith("## Missed rows\n\nby hand\n"), text[-60:]
     assert "1.50 µs, 250 B. Reached: **no**" in text
+    assert "## A flood at the door\n\n- reached: memory\n" in text
     assert "| some | 1.000 | ≤ 0.2 | 10.0 | 2.000 | 0.100 | 0.100 (≤ 0.1) | 0.500 (≤ 0.5) | yes |" in text
 
 
