@@ -63,6 +63,7 @@ FOREIGN_HOSTS = [a + "." + b for a, b in [
     ("proxy.golang", "org"), ("repo1.maven", "org"), ("deb.debian", "org"), ("security.debian", "org"),
     ("snapshot.debian", "org"), ("ftp.debian", "org"), ("pkg", "dev")]]
 MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:work|root|home/[a-z]\w*|tmp/wt)(?=[/\s\"'`]|$)", re.M)
+CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.M)
 BINARY = {".png", ".jpg", ".gif", ".ico", ".bin", ".gz", ".woff2"}
 
 
@@ -337,6 +338,12 @@ def check_no_foreign_places(house):
             yield f"{path}:{line_of(text, match.start())}: a path of one machine: {match.group(0)}"
 
 
+def check_no_half_merged_files(house):
+    for path, text in house.files.items():
+        for match in CONFLICT.finditer(text):
+            yield f"{path}:{line_of(text, match.start())}: a conflict that was not settled"
+
+
 def check_limits_have_their_tests(house):
     """Each row of docs/limits.md names a test that exists. Whether the page is current is a unit test's business."""
     page = "docs/limits.md"
@@ -363,6 +370,7 @@ CHECKS = {
     "each room has a README": check_rooms_have_readmes,
     "each header guards itself": check_headers_guard_themselves,
     "no registry hosts, no machine paths": check_no_foreign_places,
+    "no half-merged files": check_no_half_merged_files,
     "each limit has its test": check_limits_have_their_tests,
 }
 
@@ -409,6 +417,7 @@ PLANTS = [
     ("each room has a README", "-src/message/README.md", "", "src/message/x.h", H),
     ("each header guards itself", "src/message/x.h", "int f();\n"),
     ("each limit has its test", "+docs/limits.md", "| `limits.x` | 1 |  | nothing | `x` | `No.Such` |\n"),
+    ("no half-merged files", "docs/x.md", "<" * 7 + " HEAD\na\n"),
     ("no registry hosts, no machine paths", "docs/x.md", "from " + FOREIGN_HOSTS[0] + "\n"),
     ("no registry hosts, no machine paths", "package-lock.json", '"resolved": "https://registry.' +
      FOREIGN_HOSTS[2] + '/x"\n'),
