@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/rocksdb/index_rebuild.h"
 #include "engine/rocksdb/index_values.h"
+#include "engine/rocksdb/table_salvage.h"
 
 namespace arena::engine {
 namespace {
@@ -25,32 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBatchBytes = 4 << 20;
 constexpr const char* kTables = "tables";
-
-std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-// What can be read of a damaged file, from both ends to where the damage is.
-struct Rescued {
-  std::string family;
-  std::map<std::string, std::string> entries;
-};
-
-Rescued rescue(const std::string& path, const std::string& family) {
-  Rescued out;
-  out.family = family;
-  rocksdb::SstFileReader reader{rocksdb::Options()};
-  if (!reader.Open(path).ok()) return out;
-  if (out.family.empty()) {
-    const auto properties = reader.GetTableProperties();
-    if (properties) out.family = properties->column_family_name;
-  }
-  const std::unique_ptr<rocksdb::Iterator> at(reader.NewIterator({}));
-  for (at->SeekToFirst(); at->Valid(); at->Next()) out.entries.emplace(view(at->key()), view(at->value()));
-  if (at->status().ok()) return out;
-  for (at->SeekToLast(); at->Valid(); at->Prev()) {
-    if (!out.entries.emplace(view(at->key()), view(at->value())).second) break;
-  }
-  return out;
-}
 
 std::string family_of_table(const std::string& path) {
   rocksdb::SstFileReader reader{rocksdb::Options()};
@@ -129,7 +104,10 @@ class Quarantine {
     // A manifest that ends early names neither the newest files nor, perhaps, RocksDB's newest log.
     const bool made_again = !health_.database || (behind && health_.strangers);
     const bool log_is_hurt = !health_.log_damages.empty() || behind || (!health_.refused.empty() && health_.files.empty());
-    for (const BadFile& file : health_.files) rescued_.push_back(rescue(database_path_ + "/" + file.name, file.family));
+    for (const BadFile& file : health_.files) {
+      rescued_.push_back(salvage_table(database_path_ + "/" + file.name));
+      if (!file.family.empty()) rescued_.back().family = file.family;
+    }
     if (log_is_hurt || made_again) {
       if (Status kept = copy_logs(); !kept) return kept;
     }
@@ -287,7 +265,7 @@ class Quarantine {
   Status put_back(Database& database) {
     rocksdb::WriteBatch batch;
     std::map<std::string, std::string> keys;
-    const auto put_file = [&](const Rescued& file) -> Status {
+    const auto put_file = [&](const SalvagedTable& file) -> Status {
       rocksdb::ColumnFamilyHandle* family = family_of(database, file.family);
       if (family == nullptr) return Unit{};
       for (const auto& [key, value] : file.entries) {
@@ -305,18 +283,18 @@ class Quarantine {
       }
       return Unit{};
     };
-    for (const Rescued& file : rescued_) {
+    for (const SalvagedTable& file : rescued_) {
       if (Status put = put_file(file); !put) return put;
     }
     for (const std::string& path : ordered_) {
-      if (Status put = put_file(rescue(path, {})); !put) return put;
+      if (Status put = put_file(salvage_table(path)); !put) return put;
     }
     if (Status merged = put_back_keys(database, std::move(keys), batch); !merged) return merged;
     return write(database, batch, 0);
   }
 
   Status put_back_keys(Database& database, std::map<std::string, std::string> keys, rocksdb::WriteBatch& batch) {
-    const bool hurt = std::any_of(rescued_.begin(), rescued_.end(), [](const Rescued& one) { return one.family == "spaces" || one.family.empty(); });
+    const bool hurt = std::any_of(rescued_.begin(), rescued_.end(), [](const SalvagedTable& one) { return one.family == "spaces" || one.family.empty(); });
     if (!hurt) return Unit{};
     report_.keys_may_be_older = true;
     std::map<std::string, std::optional<std::string>> now;
@@ -390,7 +368,7 @@ class Quarantine {
   const std::string database_path_;
   const std::string aside_;
   Health health_;
-  std::vector<Rescued> rescued_;  // as health_.files
+  std::vector<SalvagedTable> rescued_;  // as health_.files
   uint64_t ordered_sequence_ = 0;
   std::vector<std::string> ordered_;  // table files of blocks and index that RocksDB is not given
   Quarantined report_;

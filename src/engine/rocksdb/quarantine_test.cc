@@ -192,14 +192,37 @@ TEST_F(QuarantineTest, AFileThatIsGoneCostsItsBlocksAlone) {
   EXPECT_EQ(read_all(1), ranges(0, 50, 100, 160));
 }
 
-TEST_F(QuarantineTest, AFileWhoseEndIsCutOffIsPutAside) {
+TEST_F(QuarantineTest, AFileWhoseEndIsCutOffIsPutAsideAndItsBlocksAreKept) {
   fill_files();
   fs::resize_file(database_file(middle_), fs::file_size(database_file(middle_)) - 10);
-  quarantine();
+  EXPECT_TRUE(quarantine().lost.empty());
   EXPECT_TRUE(fs::exists(harness.path() + "/quarantine" + middle_));
   harness.open();
-  EXPECT_EQ(read_all(1), ranges(0, 50, 100, 150));
-  EXPECT_EQ(told_, 50u);
+  EXPECT_EQ(read_all(1), range(0, 150));
+  EXPECT_EQ(told_, 0u);
+  EXPECT_EQ(value(1, "k"), "new");
+}
+
+// RocksDB does not open it; which blocks it has is read from the blocks themselves.
+TEST_F(QuarantineTest, AFileCutInTwoCostsTheBlocksThatAreGone) {
+  const std::string large(2000, 'x');
+  for (uint64_t offset = 0; offset < 100; ++offset) {
+    ASSERT_EQ(commit(records(1, offset, {contract_message("t", large)})), CommitStatus::committed);
+  }
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  std::string name;
+  for (const rocksdb::LiveFileMetaData& file : files()) {
+    if (file.column_family_name == "blocks") name = file.name;
+  }
+  fill(1, 100, 110);
+  harness.close();
+  fs::resize_file(database_file(name), fs::file_size(database_file(name)) / 2);
+  quarantine();
+  harness.open();
+  const std::vector<uint64_t> got = read_all(1);
+  ASSERT_GE(got.size(), 45u);
+  EXPECT_EQ(got, ranges(0, got.size() - 10, 100, 110));
+  EXPECT_EQ(got.size() + told_, 110u);
 }
 
 TEST_F(QuarantineTest, AManifestIsMadeAgain) {

@@ -1,0 +1,148 @@
+#include "engine/rocksdb/table_salvage.h"
+
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/hash.h"
+#include "engine/varint.h"
+
+namespace arena::engine {
+namespace {
+
+// A block: entries {shared, unshared, value length: varints; the rest of the key; the value}, the places of the restarts
+// and their count (32 bits each, little-endian), compression (a byte), checksum (32 bits).
+constexpr std::size_t kTrailerBytes = 5;
+constexpr std::size_t kRestartEvery = 16;   // in a data block
+constexpr std::size_t kNoRestarts = SIZE_MAX;  // in the block of properties
+// Behind a key in a data block: its kind, and a sequence number.
+constexpr std::size_t kKindBytes = 8;
+enum Kind : unsigned char { kDeletion = 0, kValue = 1 };
+constexpr const char* kFamilyProperty = "rocksdb.column.family.name";
+
+uint32_t little_endian(std::string_view bytes) {
+  uint32_t value = 0;
+  for (std::size_t i = 4; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+// As RocksDB makes it of a block and the compression byte behind it.
+bool checksum_is_right(std::string_view block, std::string_view trailer) {
+  constexpr uint32_t kPrime = 0x6b9083d9;
+  const auto compression = static_cast<unsigned char>(trailer[0]);
+  return (checksum32(block) ^ compression * kPrime) == little_endian(trailer.substr(1));
+}
+
+class BlockParser {
+ public:
+  struct Entry {
+    std::string key;
+    std::string_view value;
+  };
+
+  BlockParser(std::string_view bytes, std::size_t restart_every) : bytes_(bytes), restart_every_(restart_every) {}
+
+  // How long the block at the beginning of the bytes is, with its trailer; none: there is no whole block.
+  std::optional<std::size_t> parse() {
+    while (next_entry()) {
+      if (const auto end = ends_here()) return end;
+    }
+    return std::nullopt;
+  }
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  bool next_entry() {
+    VarintReader reader(bytes_.substr(at_));
+    uint64_t shared = 0, unshared = 0, size = 0;
+    std::string_view rest, value;
+    if (!reader.varint(shared) || !reader.varint(unshared) || !reader.varint(size)) return false;
+    const bool restart = entries_.size() % restart_every_ == 0;
+    if (restart ? shared != 0 : shared > entries_.back().key.size()) return false;
+    if (!reader.bytes(unshared, rest) || !reader.bytes(size, value)) return false;
+    if (restart) restarts_.push_back(static_cast<uint32_t>(at_));
+    std::string key = restart ? std::string() : entries_.back().key.substr(0, static_cast<std::size_t>(shared));
+    key += rest;
+    if (restart_every_ == kRestartEvery && !plausible(key)) return false;
+    entries_.push_back({std::move(key), value});
+    at_ = bytes_.size() - reader.rest().size();
+    return true;
+  }
+
+  static bool plausible(std::string_view key) {
+    if (key.size() <= kKindBytes) return false;
+    const auto kind = static_cast<unsigned char>(key[key.size() - kKindBytes]);
+    return kind == kDeletion || kind == kValue;
+  }
+
+  std::optional<std::size_t> ends_here() const {
+    const std::size_t length = at_ + 4 * (restarts_.size() + 1);
+    if (bytes_.size() < length + kTrailerBytes) return std::nullopt;
+    if (little_endian(bytes_.substr(length - 4)) != restarts_.size()) return std::nullopt;
+    for (std::size_t i = 0; i < restarts_.size(); ++i) {
+      if (little_endian(bytes_.substr(at_ + 4 * i)) != restarts_[i]) return std::nullopt;
+    }
+    if (!checksum_is_right(bytes_.substr(0, length), bytes_.substr(length, kTrailerBytes))) return std::nullopt;
+    return length + kTrailerBytes;
+  }
+
+  std::string_view bytes_;
+  const std::size_t restart_every_;
+  std::size_t at_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> restarts_;
+};
+
+class Salvage {
+ public:
+  explicit Salvage(std::string_view file) : file_(file) {}
+
+  SalvagedTable run() {
+    // Blocks follow each other; behind a damaged one the next begins at some byte.
+    for (std::size_t at = 0; at < file_.size();) at += take(file_.substr(at));
+    return std::move(out_);
+  }
+
+ private:
+  std::size_t take(std::string_view rest) {
+    BlockParser data(rest, kRestartEvery);
+    if (const auto length = data.parse()) {
+      for (const BlockParser::Entry& entry : data.entries()) add(entry);
+      return *length;
+    }
+    BlockParser properties(rest, kNoRestarts);
+    const auto length = properties.parse();
+    if (!length) return 1;
+    for (const BlockParser::Entry& entry : properties.entries()) {
+      if (entry.key == kFamilyProperty) out_.family = entry.value;
+    }
+    return *length;
+  }
+
+  // The versions of a key follow each other, the newest first.
+  void add(const BlockParser::Entry& entry) {
+    const std::string_view whole = entry.key;
+    std::string key(whole.substr(0, whole.size() - kKindBytes));
+    if (key == last_) return;
+    if (whole[key.size()] == kValue) out_.entries.emplace(key, entry.value);
+    last_ = std::move(key);
+  }
+
+  std::string_view file_;
+  std::string last_;
+  SalvagedTable out_;
+};
+
+}  // namespace
+
+SalvagedTable salvage_table(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  const std::string file((std::istreambuf_iterator<char>(in)), {});
+  return Salvage(file).run();
+}
+
+}  // namespace arena::engine
