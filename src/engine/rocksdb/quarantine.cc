@@ -101,8 +101,9 @@ class Quarantine {
       if (Status found = point_to_manifest(); !found) return found;
     }
     const bool behind = mark.ok() && health_.database && health_.database->sequence() < *mark;
-    // A manifest that ends early names neither the newest files nor, perhaps, RocksDB's newest log.
-    const bool made_again = !health_.database || (behind && health_.strangers);
+    // A manifest that ends early names neither the newest files nor, perhaps, RocksDB's newest log: what stands in those
+    // files is missing before what the log begins with, or at the end.
+    const bool made_again = !health_.database || ((behind || !health_.log_damages.empty()) && health_.strangers);
     const bool log_is_hurt = !health_.log_damages.empty() || behind || (!health_.refused.empty() && health_.files.empty());
     for (const BadFile& file : health_.files) {
       rescued_.push_back(salvage_table(database_path_ + "/" + file.name));

@@ -257,6 +257,31 @@ TEST_F(QuarantineTest, AManifestIsMadeAgainWhereTheLogRepeatsAFile) {
   EXPECT_EQ(value(1, "k"), "v");
 }
 
+// It can be followed, to files of the past: RocksDB would remove those that came later.
+TEST_F(QuarantineTest, AManifestThatEndsEarlyCostsNothing) {
+  const auto manifest = [this] {
+    for (const auto& entry : fs::directory_iterator(harness.path() + "/rocksdb")) {
+      if (entry.path().filename().string().starts_with("MANIFEST")) return entry.path();
+    }
+    return fs::path();
+  };
+  fill(1, 0, 50);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  const auto early = fs::file_size(manifest());
+  fill(1, 50, 100);
+  ASSERT_EQ(commit(operation(1, put("k", "new"))), CommitStatus::committed);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  fill(1, 100, 150);
+  harness.close();
+  ASSERT_GT(fs::file_size(manifest()), early);
+  fs::resize_file(manifest(), early);
+  EXPECT_TRUE(quarantine().lost.empty());
+  harness.open();
+  EXPECT_EQ(read_all(1), range(0, 150));
+  EXPECT_EQ(told_, 0u);
+  EXPECT_EQ(value(1, "k"), "new");
+}
+
 TEST_F(QuarantineTest, CurrentIsWrittenAgain) {
   fill_files();
   fs::remove(database_file("CURRENT"));
