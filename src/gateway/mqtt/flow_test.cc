@@ -111,5 +111,35 @@ TEST(MqttFlow, EndsClientsThatSendMoreThanTheyMay) {
   EXPECT_TRUE(client.ended_with(Reason::receive_maximum_exceeded));
 }
 
+// A disk that needs five seconds for each commit: its publishers wait, for no more than what may be unanswered, and
+// nobody else does.
+TEST(MqttFlow, ASlowDiskSlowsWhoNeedsItAndNobodyElse) {
+  Options options;
+  options.acks_pending_max = 10;
+  DoorWorld world(1, options);
+  Talker away(world), keeper(world, Version::v3_1_1), sub(world), pub(world);
+  away.connect("away", false, 1000);
+  away.subscribe("kept/#", k1);
+  sub.connect("sub");
+  sub.subscribe("live/#", k1);
+  keeper.connect("keeper");
+  pub.connect("pub");
+  world.broker.disk().set_commit_delay_ms(5000);
+  for (int i = 0; i < 50; ++i) keeper.publish("kept/x", "value", k1);
+  world.run_ms(100);
+  EXPECT_EQ(world.counters[0]->throttled.get(), 1u);
+  keeper.say(am::Pingreq{});
+  keeper.next<am::Pingresp>();
+  const int64_t before = world.broker.sim().now_ms();
+  pub.publish("live/x", "at once", k0);
+  EXPECT_EQ(sub.next<am::Publish>().payload, "at once");
+  pub.publish("live/x", "at once too", k1);  // no session keeps it
+  EXPECT_EQ(sub.next<am::Publish>().payload, "at once too");
+  pub.acked(PacketType::puback, pub.packet_id);
+  EXPECT_LT(world.broker.sim().now_ms() - before, 100);
+  EXPECT_TRUE(keeper.silent(4000));
+  for (uint16_t id = 1; id <= 50; ++id) keeper.acked(PacketType::puback, id);
+}
+
 }  // namespace
 }  // namespace arena::gateway::mqtt::test
