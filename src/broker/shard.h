@@ -21,6 +21,7 @@
 #include "broker/placement.h"
 #include "broker/retained/topic_tree.h"
 #include "broker/routing/filter_index.h"
+#include "broker/routing/remote_interest.h"
 #include "broker/session/session.h"
 #include "broker/stream/registry.h"
 #include "broker/stream/stream.h"
@@ -201,6 +202,7 @@ class Shard {
   template <typename What>
   bool post_to_interested(std::string_view topic, const What& what);
   std::vector<unsigned> owners_of(std::string_view filter) const;
+  static std::string_view filter_of_subscription(FilterIndex::Value value);
   static std::pair<LogName, uint64_t> register_reader(Log& log, const InterestRequest& request);
   InterestAnswer serve_interest(const InterestRequest& request);
   void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);
@@ -243,8 +245,8 @@ class Shard {
   std::vector<std::unique_ptr<Group>> dead_groups_;
   uint64_t next_serial_ = 1;
 
-  FilterIndex index_;                // Subscription* of this core
-  FilterIndex remote_;               // cores with interest
+  FilterIndex index_{&filter_of_subscription};  // Subscription* of this core
+  RemoteInterest remote_;
   FilterIndex durable_;              // readers, for topics owned here
   TopicTree retained_;               // last values of topics owned here
   std::size_t own_retained_ = 0;     // of them: the broker's own
@@ -261,7 +263,6 @@ class Shard {
   std::vector<FilterIndex::Value> matches_;        // scratch of deliver_here
   std::vector<Candidate> candidates_;
   std::size_t candidates_used_ = 0;
-  std::vector<FilterIndex::Value> remote_matches_;
   bool routing_ = false;
   std::vector<std::pair<Routed, unsigned>> postponed_;  // routed from inside a delivery
   std::vector<Group*> groups_hit_;

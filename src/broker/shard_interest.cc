@@ -9,6 +9,14 @@
 
 namespace arena::broker {
 
+namespace {
+
+// Marks of a filter in index_: what the other cores have been told of it.
+constexpr uint8_t kAnnounced = 1;
+constexpr uint8_t kKnown = 2;  // and all have answered
+
+}  // namespace
+
 std::vector<unsigned> Shard::owners_of(std::string_view filter) const {
   if (!has_wildcard(filter)) return {placement_->core_of_name(filter)};
   std::vector<unsigned> owners;
@@ -19,11 +27,18 @@ std::vector<unsigned> Shard::owners_of(std::string_view filter) const {
   return owners;
 }
 
+std::string_view Shard::filter_of_subscription(FilterIndex::Value value) {
+  return reinterpret_cast<const Subscription*>(value)->request.filter;
+}
+
 void Shard::add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained,
                          InterestDone done) {
   const std::string filter(subscription.request.filter);
   index_.add(filter, reinterpret_cast<uint64_t>(&subscription));
-  const bool announce = shards_.size() > 1 && !index_.marked(filter);
+  const uint8_t mark = index_.mark(filter);
+  const bool announce = shards_.size() > 1 && mark != kKnown;
+  const bool first = announce && mark != kAnnounced;  // once: the others count
+  if (first) index_.set_mark(filter, kAnnounced);
   std::vector<unsigned> targets;
   if (announce) {
     for (unsigned to = 0; to < shards_.size(); ++to) targets.push_back(to);
@@ -39,7 +54,7 @@ void Shard::add_interest(Subscription& subscription, uint64_t reader, Places flo
   for (unsigned to : targets) {
     if (to != core()) subscription.waiting_cores |= uint64_t{1} << to;
   }
-  const InterestRequest request{filter, core(), announce, reader, want_retained, std::move(floors)};
+  const InterestRequest request{filter, core(), first, reader, want_retained, std::move(floors)};
   for (unsigned to : targets) {
     call(to, [request, operation](Shard& there) {
       there.call(request.from, [operation, from = there.core(), answer = there.serve_interest(request)](Shard& home) mutable {
@@ -94,7 +109,7 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   if (--waiting.open != 0) return;
   InterestOperation finished = std::move(waiting);
   operations_.erase(it);
-  if (finished.announces) index_.mark(subscription.request.filter);
+  if (finished.announces) index_.set_mark(subscription.request.filter, kKnown);
   finished.done(std::move(finished.retained));
 }
 

@@ -1,5 +1,6 @@
 // Routing: who gets a message on this core, and which cores must hear of it.
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "broker/replay.h"
@@ -28,15 +29,9 @@ void Shard::route(const BurstRef& burst) {
 template <typename What>
 bool Shard::post_to_interested(std::string_view topic, const What& what) {
   if (shards_.size() == 1) return false;
-  remote_matches_.clear();
-  remote_.match(topic, remote_matches_);
-  uint64_t seen = 0;
-  for (FilterIndex::Value to : remote_matches_) {
-    if ((seen & (uint64_t{1} << to)) != 0) continue;
-    seen |= uint64_t{1} << to;
-    post(static_cast<unsigned>(to), what);
-  }
-  return seen != 0;
+  const uint64_t cores = remote_.match(topic);
+  for (uint64_t rest = cores; rest != 0; rest &= rest - 1) post(static_cast<unsigned>(std::countr_zero(rest)), what);
+  return cores != 0;
 }
 
 // A delivery may end a session, whose will is routed from inside: it waits until this one is through.

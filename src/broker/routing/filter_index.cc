@@ -1,8 +1,6 @@
 #include "broker/routing/filter_index.h"
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include <utility>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -13,59 +11,108 @@
 namespace arena::broker {
 namespace {
 
-// A table that has become mostly empty gives its memory back.
-template <typename Table>
-void shrink_if_sparse(Table& table) {
-  if (table.bucket_count() > 1024 && table.size() * 8 < table.bucket_count()) table.rehash(0);
-}
+using Value = FilterIndex::Value;
+using FilterOf = FilterIndex::FilterOf;
 
-struct SameText {
-  using is_transparent = void;
-  bool operator()(std::string_view a, std::string_view b) const { return a == b; }
+// A literal filter with a copy of its text, and one whose text is read from one of its values.
+struct OwnLiteral {
+  OwnLiteral(std::string_view filter, Value) : text(filter) {}
+  std::string_view filter(FilterOf) const { return text; }
+  std::size_t text_bytes() const { return text.heap_bytes(); }
+  Text text;
+  mutable ValueList values;  // no part of what tells it from others
+};
+struct BorrowedLiteral {
+  BorrowedLiteral(std::string_view, Value value) { values.add(value); }
+  std::string_view filter(FilterOf filter_of) const { return filter_of(values.front()); }
+  std::size_t text_bytes() const { return 0; }
+  mutable ValueList values;
+};
+
+template <typename Literal>
+class Literals {
+ public:
+  explicit Literals(FilterOf filter_of) : table_(0, Hash{filter_of}, Same{filter_of}) {}
+
+  bool add(std::string_view filter, Value value) {
+    auto at = table_.find(filter);
+    const bool fresh = at == table_.end();
+    if (fresh) at = table_.emplace(filter, value).first;
+    if (fresh) heap_ += at->text_bytes();
+    heap_ -= at->values.heap_bytes();
+    const bool added = at->values.add(value) || fresh;
+    heap_ += at->values.heap_bytes();
+    return added;
+  }
+  bool remove(std::string_view filter, Value value) {
+    const auto at = table_.find(filter);
+    if (at == table_.end()) return false;
+    if (at->values.size() == 1) return at->values.front() == value && erase(at);
+    heap_ -= at->values.heap_bytes();
+    const bool removed = at->values.remove(value);
+    heap_ += at->values.heap_bytes();
+    return removed;
+  }
+  ValueList* find(std::string_view filter) const {
+    const auto at = table_.find(filter);
+    return at == table_.end() ? nullptr : &at->values;
+  }
+  std::size_t bytes() const { return table_.bucket_count() * (sizeof(Literal) + 1) + heap_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    using is_avalanching = void;
+    std::size_t operator()(std::string_view filter) const { return StringHash{}(filter); }
+    std::size_t operator()(const Literal& literal) const { return StringHash{}(literal.filter(filter_of)); }
+    FilterOf filter_of;
+  };
+  struct Same {
+    using is_transparent = void;
+    bool operator()(const Literal& a, std::string_view b) const { return a.filter(filter_of) == b; }
+    bool operator()(std::string_view a, const Literal& b) const { return a == b.filter(filter_of); }
+    bool operator()(const Literal& a, const Literal& b) const { return a.filter(filter_of) == b.filter(filter_of); }
+    FilterOf filter_of;
+  };
+  using Table = boost::unordered_flat_set<Literal, Hash, Same>;
+
+  // It goes whole, since without values it has no text.
+  bool erase(typename Table::iterator at) {
+    heap_ -= at->text_bytes();
+    table_.erase(at);
+    // A table that has become mostly empty gives its memory back.
+    if (table_.bucket_count() > 1024 && table_.size() * 8 < table_.bucket_count()) table_.rehash(0);
+    return true;
+  }
+
+  Table table_;
+  std::size_t heap_ = 0;  // of texts and lists
 };
 
 }  // namespace
 
 struct FilterIndex::State {
+  explicit State(FilterOf filter_of) : borrows(filter_of != nullptr), borrowed(filter_of), own(nullptr) {}
+
   bool add_literal(std::string_view filter, Value value) {
-    auto at = literals.find(filter);
-    if (at == literals.end()) {
-      at = literals.emplace(Text(filter), ValueList{}).first;
-      heap += at->first.heap_bytes();
-    }
-    heap -= at->second.heap_bytes();
-    const bool added = at->second.add(value);
-    heap += at->second.heap_bytes();
-    return added;
+    return borrows ? borrowed.add(filter, value) : own.add(filter, value);
   }
-
   bool remove_literal(std::string_view filter, Value value) {
-    const auto at = literals.find(filter);
-    if (at == literals.end()) return false;
-    heap -= at->second.heap_bytes();
-    const bool removed = at->second.remove(value);
-    heap += at->second.heap_bytes();
-    if (at->second.empty()) {
-      heap -= at->first.heap_bytes();
-      literals.erase(at);
-      shrink_if_sparse(literals);
-    }
-    return removed;
+    return borrows ? borrowed.remove(filter, value) : own.remove(filter, value);
   }
-
+  ValueList* find_literal(std::string_view filter) const { return borrows ? borrowed.find(filter) : own.find(filter); }
   ValueList* find(std::string_view filter) {
-    if (has_wildcard(filter)) return wildcards.find(filter);
-    const auto at = literals.find(filter);
-    return at == literals.end() ? nullptr : &at->second;
+    return has_wildcard(filter) ? wildcards.find(filter) : find_literal(filter);
   }
 
-  boost::unordered_flat_map<Text, ValueList, StringHash, SameText> literals;
+  const bool borrows;
+  Literals<BorrowedLiteral> borrowed;
+  Literals<OwnLiteral> own;
   FilterTrie wildcards;
   std::size_t entries = 0;
-  std::size_t heap = 0;  // of the literal filters' texts and lists
 };
 
-FilterIndex::FilterIndex() : state_(std::make_unique<State>()) {}
+FilterIndex::FilterIndex(FilterOf filter_of) : state_(std::make_unique<State>(filter_of)) {}
 FilterIndex::~FilterIndex() = default;
 
 bool FilterIndex::add(std::string_view filter, Value value) {
@@ -84,30 +131,28 @@ bool FilterIndex::remove(std::string_view filter, Value value) {
 
 bool FilterIndex::has(std::string_view filter) const { return state_->find(filter) != nullptr; }
 
-void FilterIndex::mark(std::string_view filter) {
-  if (ValueList* values = state_->find(filter)) values->marked = true;
+void FilterIndex::set_mark(std::string_view filter, uint8_t mark) {
+  if (ValueList* values = state_->find(filter)) values->mark = mark;
 }
 
-bool FilterIndex::marked(std::string_view filter) const {
+uint8_t FilterIndex::mark(std::string_view filter) const {
   const ValueList* values = state_->find(filter);
-  return values != nullptr && values->marked;
+  return values == nullptr ? 0 : values->mark;
 }
 
 void FilterIndex::match(std::string_view topic, std::vector<Value>& out) const {
-  const auto at = state_->literals.find(topic);
-  if (at != state_->literals.end()) at->second.append_to(out);
+  if (const ValueList* values = state_->find_literal(topic)) values->append_to(out);
   state_->wildcards.match(topic, out);
 }
 
 bool FilterIndex::any(std::string_view topic) const {
-  return state_->literals.contains(topic) || state_->wildcards.any(topic);
+  return state_->find_literal(topic) != nullptr || state_->wildcards.any(topic);
 }
 
 std::size_t FilterIndex::entries() const { return state_->entries; }
 
 std::size_t FilterIndex::bytes() const {
-  using Slot = std::pair<const Text, ValueList>;
-  return state_->literals.bucket_count() * (sizeof(Slot) + 1) + state_->heap + state_->wildcards.bytes();
+  return state_->borrowed.bytes() + state_->own.bytes() + state_->wildcards.bytes();
 }
 
 }  // namespace arena::broker

@@ -16,7 +16,11 @@ class FilterIndex {
  public:
   using Value = uint64_t;
 
-  FilterIndex();
+  // Says the filter of a value that is in the index; it may not change meanwhile.
+  using FilterOf = std::string_view (*)(Value);
+
+  // With filter_of each value is there under one filter, and no copies of literal filters are kept.
+  explicit FilterIndex(FilterOf filter_of = nullptr);
   ~FilterIndex();
   FilterIndex(const FilterIndex&) = delete;
   FilterIndex& operator=(const FilterIndex&) = delete;
@@ -27,9 +31,9 @@ class FilterIndex {
   bool remove(std::string_view filter, Value value);
   // Is anything there under the filter?
   bool has(std::string_view filter) const;
-  // A mark that a filter keeps while anything is there under it.
-  void mark(std::string_view filter);
-  bool marked(std::string_view filter) const;
+  // A mark that a filter keeps while anything is there under it; 0 at first.
+  void set_mark(std::string_view filter, uint8_t mark);
+  uint8_t mark(std::string_view filter) const;
   // Appends the value of every matching entry to `out`; a value appears once per matching filter it was added
   // under. `topic` is valid; filters beginning with a wildcard do not match topics beginning with '$'.
   void match(std::string_view topic, std::vector<Value>& out) const;

@@ -57,7 +57,7 @@ struct ValueList::Many {
   std::unique_ptr<Positions> positions;  // value -> index in `values`; null for short lists
 };
 
-ValueList::ValueList(ValueList&& other) noexcept : marked(other.marked), size_(std::exchange(other.size_, 0)) {
+ValueList::ValueList(ValueList&& other) noexcept : size_(std::exchange(other.size_, 0)), mark(other.mark) {
   if (size_ > 1) {
     many_ = other.many_;
   } else {
@@ -69,7 +69,7 @@ ValueList& ValueList::operator=(ValueList&& other) noexcept {
   if (this == &other) return *this;
   clear();
   size_ = std::exchange(other.size_, 0);
-  marked = other.marked;
+  mark = other.mark;
   if (size_ > 1) {
     many_ = other.many_;
   } else {
@@ -105,7 +105,7 @@ bool ValueList::remove(Value value) {
   if (size_ == 1) {
     if (one_ != value) return false;
     size_ = 0;
-    marked = false;
+    mark = 0;
     return true;
   }
   const std::size_t at = many_->find(value);
@@ -118,6 +118,8 @@ bool ValueList::remove(Value value) {
   }
   return true;
 }
+
+ValueList::Value ValueList::front() const { return size_ == 1 ? one_ : many_->values.front(); }
 
 void ValueList::append_to(std::vector<Value>& out) const {
   if (size_ == 1) {

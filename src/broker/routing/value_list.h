@@ -30,7 +30,8 @@ class ValueList {
   std::size_t size() const { return size_; }
   std::size_t heap_bytes() const;
 
-  bool marked = false;  // for whoever keeps the list; gone when the last value goes
+  // One of them; precondition: not empty.
+  Value front() const;
 
  private:
   struct Many;
@@ -41,6 +42,10 @@ class ValueList {
     Many* many_;     // size_ > 1; owned
   };
   uint32_t size_ = 0;
+
+ public:
+  uint8_t mark = 0;  // for whoever keeps the list; gone when the last value goes. Here, where there is room
 };
+static_assert(sizeof(ValueList) == 16);
 
 }  // namespace arena::broker
