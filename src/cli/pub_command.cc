@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -42,8 +43,22 @@ struct PubArguments {
   std::vector<std::string> headers;
   std::optional<uint32_t> expiry_s;
   std::optional<std::string> content_type;
+  std::optional<std::string> publish_id;
+  std::optional<std::string> producer;
   std::string timeout;
+
+  bool once() const { return publish_id || producer; }
 };
+
+// Of NAME:EPOCH:SEQUENCE what stands before the sequence, with its colon, and the sequence.
+std::optional<std::pair<std::string_view, uint64_t>> split_producer(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.find(':') == colon) return std::nullopt;
+  uint64_t sequence = 0;
+  const auto [end, fault] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), sequence);
+  if (fault != std::errc{} || end != text.data() + text.size() || sequence == 0) return std::nullopt;
+  return std::pair(text.substr(0, colon + 1), sequence);
+}
 
 // Sends a payload some times, or each line of standard input, and waits for the receipts.
 class PubRun final : public ClientRun {
@@ -63,6 +78,12 @@ class PubRun final : public ClientRun {
       packet_.properties.user_properties.push_back(
           {std::string_view(header).substr(0, equals), std::string_view(header).substr(equals + 1)});
     }
+    if (arguments.publish_id) packet_.properties.user_properties.push_back({"arena-id", *arguments.publish_id});
+    if (const auto producer = split_producer(arguments.producer.value_or(""))) {
+      producer_ = producer->first;
+      sequence_ = producer->second;
+      packet_.properties.user_properties.push_back({"arena-producer", {}});
+    }
   }
 
  private:
@@ -71,10 +92,20 @@ class PubRun final : public ClientRun {
     proceed();
   }
   void on_writable() override { proceed(); }
+  void on_answered(const mqtt::Ack& answer) override {
+    why_ = answer.properties.reason_string.value_or("");
+    std::string_view position;
+    bool duplicate = false;
+    for (const mqtt::UserProperty& property : answer.properties.user_properties) {
+      if (property.name == "arena-duplicate") duplicate = true;
+      if (property.name == "arena-position") position = property.value;
+    }
+    if (duplicate && ++duplicates_ == 1) first_position_ = position;
+  }
   void on_published(uint16_t, mqtt::Reason reason) override {
     if (is_error(reason) && !finished()) {
       const int code = exit_code_of(reason);
-      return finish(complain(code, fmt::format("the server refused the message: {}", to_string(reason)),
+      return finish(complain(code, fmt::format("the server refused the message: {}", why_.empty() ? to_string(reason) : why_),
                              code == kRefused ? "may this user publish here? Ask whoever runs the server" : ""));
     }
     proceed();
@@ -84,23 +115,38 @@ class PubRun final : public ClientRun {
   void proceed() {
     if (finished() || !client().connected()) return;
     arguments_.lines ? send_lines() : send_copies();
-    if (!finished() && all_said_ && client().session().unfinished() == 0) finish(kOk);
+    if (!finished() && all_said_ && client().session().unfinished() == 0) {
+      tell_duplicates();
+      finish(kOk);
+    }
+  }
+
+  // That is what was asked for, so it is no failure; but who did not mean to repeat anything must hear of it.
+  void tell_duplicates() {
+    if (duplicates_ == 0) return;
+    const std::string place = first_position_.empty() ? "" : fmt::format(", at {}", first_position_);
+    say(sent_ == 1 ? fmt::format("published before{}: not stored again", place)
+                   : fmt::format("{} of {} messages were published before, the first{}: not stored again", duplicates_, sent_, place));
   }
 
   bool has_room() { return client().writable() && client().session().unfinished() < kUnfinishedMax; }
 
   void send(std::string_view payload) {
     packet_.payload = payload;
-    if (!client().publish(packet_)) {
-      finish(complain(kFailed, fmt::format("a message of {} bytes is too large for this server", payload.size())));
+    if (!producer_.empty()) {
+      numbered_ = producer_ + std::to_string(sequence_++);
+      packet_.properties.user_properties.back().value = numbered_;
     }
+    if (!client().publish(packet_)) {
+      return finish(complain(kFailed, fmt::format("a message of {} bytes is too large for this server", payload.size())));
+    }
+    ++sent_;
   }
 
   void send_copies() {
     while (!finished() && sent_ < arguments_.count && has_room()) {
       if (const int64_t wait_ms = pace_ms(); wait_ms > 0) return loop().arm(pace_, wait_ms);
       send(payload_);
-      ++sent_;
     }
     all_said_ = sent_ == arguments_.count;
   }
@@ -158,6 +204,12 @@ class PubRun final : public ClientRun {
   mqtt::Publish packet_;
   runtime::Timer pace_;
   int64_t began_ms_ = 0;
+  std::string producer_;  // "<name>:<epoch>:"; empty: none
+  uint64_t sequence_ = 0;
+  std::string numbered_;
+  std::string why_;  // the server's last word
+  uint64_t duplicates_ = 0;
+  std::string first_position_;
   uint64_t sent_ = 0;
   bool all_said_ = false;
   bool reading_ = false;
@@ -181,6 +233,22 @@ Result<std::string> payload_of(const PubArguments& arguments) {
   return bytes;
 }
 
+// What is published once.
+Status check_once(const PubArguments& arguments) {
+  if (!arguments.once()) return Unit{};
+  if (arguments.publish_id && arguments.producer) return fail("give one of --publish-id and --producer");
+  if (arguments.target.version != "5") return fail("--publish-id and --producer need --mqtt-version 5");
+  if (arguments.qos == 0) return fail("--publish-id and --producer need -q 1 or 2: at 0 nobody is told what came of it");
+  if (arguments.publish_id && (arguments.lines || arguments.count > 1)) {
+    return fail("--publish-id names one message; --producer numbers several");
+  }
+  if (arguments.publish_id && arguments.publish_id->empty()) return fail("--publish-id is empty");
+  if (arguments.producer && !split_producer(*arguments.producer)) {
+    return fail_with(fmt::format("\"{}\" is not a producer; write NAME:EPOCH:SEQUENCE, such as meter:1:1", *arguments.producer));
+  }
+  return Unit{};
+}
+
 Status check(const PubArguments& arguments, bool has_data) {
   if (const auto fault = check_topic(arguments.topic)) {
     return fail_with(fmt::format("\"{}\" is not a topic: {}", arguments.topic, to_string(*fault)));
@@ -197,7 +265,7 @@ Status check(const PubArguments& arguments, bool has_data) {
       return fail_with(fmt::format("\"{}\" is not a header; write name=value", header));
     }
   }
-  return Unit{};
+  return check_once(arguments);
 }
 
 int run_pub(const PubArguments& arguments, bool has_data) {
@@ -226,7 +294,7 @@ void add_pub_command(CLI::App& app, int& exit_code) {
   command->add_option("-m,--message", a->message, "The payload, taken as it is");
   command->add_flag("-l,--lines", a->lines, "Each line of standard input is a message");
   command->add_flag("-n,--null", a->empty, "An empty payload; with -r it clears the topic's retained value");
-  command->add_option("-q,--qos", a->qos, "0: at most once, 1: at least once, 2: exactly once")
+  CLI::Option* qos = command->add_option("-q,--qos", a->qos, "0: at most once, 1: at least once, 2: exactly once")
       ->check(CLI::Range(0, 2).description(""))
       ->type_name("0|1|2")
       ->capture_default_str();
@@ -237,8 +305,16 @@ void add_pub_command(CLI::App& app, int& exit_code) {
   command->add_option("--header", a->headers, "A header, name=value; may be repeated")->allow_extra_args(false);
   command->add_option("--expiry", a->expiry_s, "Seconds after which nobody gets it any more")->check(check_not_negative);
   command->add_option("--content-type", a->content_type, "What the payload is, such as application/json");
+  command->add_option("--publish-id", a->publish_id,
+                      "Once: what is repeated under the same id is not stored again (implies -q 1)");
+  command->add_option("--producer", a->producer,
+                      "NAME:EPOCH:SEQUENCE, once by number: each further message has the next (implies -q 1)")
+      ->type_name("PRODUCER");
   command->add_option("-W,--timeout", a->timeout, "End with exit code 124 after so long, such as 5s");
-  command->callback([a, data, &exit_code] { exit_code = run_pub(*a, data->count() > 0); });
+  command->callback([a, data, qos, &exit_code] {
+    if (a->once() && qos->count() == 0) a->qos = 1;
+    exit_code = run_pub(*a, data->count() > 0);
+  });
 }
 
 }  // namespace arena::cli

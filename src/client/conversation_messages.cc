@@ -33,6 +33,7 @@ void Conversation::on_ack(const mqtt::Ack& ack) {
   const Guarantee qos = of_qos_1 ? Guarantee::at_least_once : Guarantee::exactly_once;
   // A late answer to something that is over is no harm.
   if (message == nullptr || message->state != expected || message->qos != qos) return;
+  if (of_qos_1) handler_.on_answered(ack);
   finish(*message, ack.reason);
 }
 
@@ -50,6 +51,7 @@ void Conversation::on_pubrec(const mqtt::Ack& ack) {
   }
   if (message->state == State::release_sent) return send_ack(PacketType::pubrel, ack.packet_id);
   if (message->state != State::publish_sent) return;
+  handler_.on_answered(ack);
   if (is_error(ack.reason)) return finish(*message, ack.reason);  // [MQTT-4.3.3-4]
   message->state = State::release_sent;
   message->frame.clear();  // from here on only the identifier counts [MQTT-4.3.3-6]

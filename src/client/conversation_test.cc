@@ -150,6 +150,23 @@ TEST_F(ConversationTest, ARefusedPubrecEndsTheHandshake) {
   EXPECT_EQ(session.unfinished(), 0u);
 }
 
+TEST_F(ConversationTest, HandsOnWhatTheServerSaysOfAMessageOnce) {
+  options.version = Version::v5;
+  dial_and_connack();
+  listener.take();
+  publish(kQos1);
+  publish(kQos2);
+  mqtt::Ack answer{PacketType::puback, 1, Reason::success, {}};
+  answer.properties.reason_string = "why";
+  server_says(answer);
+  answer.type = PacketType::pubrec;
+  answer.packet_id = 2;
+  server_says(answer);
+  server_says(answer);  // once more, as after a repetition
+  acked(PacketType::pubcomp, 2);
+  EXPECT_EQ(listener.take(), (Lines{"answered 1: why", "published 1 success", "answered 2: why", "published 2 success"}));
+}
+
 TEST_F(ConversationTest, ResendsInOrderWhenTheSessionIsThere) {
   options.clean_start = false;
   dial_and_connack();

@@ -35,6 +35,9 @@ class ClientHandler {
   virtual void on_message(const mqtt::Publish&) {}
   virtual void on_suback(const mqtt::Suback&) {}
   virtual void on_unsuback(const mqtt::Unsuback&) {}
+  // The server's word on a QoS 1 or 2 message, with its properties: PUBACK or PUBREC. on_published follows, behind a PUBREC
+  // later.
+  virtual void on_answered(const mqtt::Ack&) {}
   // The handshake of a QoS 1 or 2 message is over: PUBACK, PUBCOMP, or a refusal in PUBREC.
   virtual void on_published(uint16_t /*packet_id*/, mqtt::Reason) {}
   // The server has forgotten the session, so it is unknown whether this message arrived; it is not sent again.

@@ -24,6 +24,10 @@ struct Listener : ClientHandler {
   }
   void on_suback(const mqtt::Suback& p) override { heard.push_back("suback " + std::to_string(p.packet_id)); }
   void on_unsuback(const mqtt::Unsuback& p) override { heard.push_back("unsuback " + std::to_string(p.packet_id)); }
+  void on_answered(const mqtt::Ack& p) override {
+    if (!p.properties.reason_string) return;
+    heard.push_back("answered " + std::to_string(p.packet_id) + ": " + std::string(*p.properties.reason_string));
+  }
   void on_published(uint16_t id, mqtt::Reason reason) override {
     heard.push_back("published " + std::to_string(id) + " " + std::string(to_string(reason)));
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Publishing once: what a client repeats under the same id, or by a producer's sequence, is stored once, also when the
-broker was killed between the two. Through Paho in MQTT 5."""
+broker was killed between the two. Through Paho in MQTT 5, and `arena pub`."""
 import queue
 import subprocess
 
@@ -89,6 +89,55 @@ def a_producer_that_sends_all_again_after_a_kill_is_stored_once():
             equal(code, 0x83)
             assert reason.startswith("unknown-producer"), reason
         equal(stored(broker, "s/1", 31), [str(n) for n in range(1, 32)])
+
+
+def pub(broker, *arguments, text_in=None):
+    """(exit code, what it said)"""
+    done = subprocess.run([arena_bin(), "pub", "-p", str(broker.port), *arguments], input=text_in, capture_output=True, text=True,
+                          timeout=20 * SLOW, check=False)
+    equal(done.stdout, "")
+    return done.returncode, done.stderr
+
+
+def tells(told, code, *words):
+    equal(told[0], code)
+    assert all(word in told[1] for word in words), told
+
+
+@test(seconds=60)
+def arena_pub_tells_what_was_published_before_and_what_is_refused():
+    with DurableBroker() as broker:
+        make_stream(broker)
+        equal(pub(broker, "s/1", "a", "--publish-id", "order-1"), (0, ""))
+        broker.kill()
+        broker.start()
+        for qos in ((), ("-q", "1"), ("-q", "2")):
+            tells(pub(broker, "s/1", "a", "--publish-id", "order-1", *qos), 0, "published before, at 0.", "not stored again")
+            tells(pub(broker, "s/1", "b", "--publish-id", "order-1", *qos), 1, "refused", "conflict")
+        equal(pub(broker, "s/1", "end"), (0, ""))
+        equal(stored(broker, "s/1", 2), ["a", "end"])
+
+
+@test(seconds=60)
+def arena_pub_numbers_the_lines_of_a_producer():
+    with DurableBroker() as broker:
+        make_stream(broker)
+        equal(pub(broker, "s/1", "-l", "--producer", "meter:1:1", text_in="1\n2\n3\n"), (0, ""))
+        tells(pub(broker, "s/1", "-l", "--producer", "meter:1:2", text_in="2\n3\n4\n5\n"), 0, "2 of 4", "not stored again")
+        tells(pub(broker, "s/1", "x", "--producer", "meter:1:5"), 1, "conflict")
+        tells(pub(broker, "s/1", "x", "--producer", "stranger:1:7"), 1, "unknown-producer")
+        equal(pub(broker, "s/1", "-m", "6", "--producer", "meter:2:1"), (0, ""))
+        tells(pub(broker, "s/1", "x", "--producer", "meter:1:6"), 1, "unknown-producer")
+        equal(stored(broker, "s/1", 6), ["1", "2", "3", "4", "5", "6"])
+
+
+@test
+def arena_pub_asks_for_what_publishing_once_needs():
+    with DurableBroker() as broker:
+        for wrong in (("--publish-id", "x", "--producer", "p:1:1"), ("--publish-id", ""), ("--publish-id", "x", "-q", "0"),
+                      ("--publish-id", "x", "--mqtt-version", "3.1.1"), ("--publish-id", "x", "--count", "2"),
+                      ("--producer", "p:1"), ("--producer", "p:1:0"), ("--producer", "p:1:x")):
+            equal((wrong, pub(broker, "s/1", "a", *wrong)[0]), (wrong, 2))
 
 
 run_all()
