@@ -9,9 +9,11 @@ numbered from 1 without holes; order is promised within it.
 
     settings    lazy: after so many seconds on a living connection, a subscriber's acknowledgement must survive a crash;
                 dense: names of logs whose offsets have no holes for their readers
-    publish     client topic number qos sum         before its bytes leave; once more with each repetition
-    acked       client topic number [log offset]    PUBACK, or PUBREC at QoS 2
+    publish     client topic number qos sum [once]  before its bytes leave; once more with each repetition. once: "id" or
+                                                    "producer": under an id, or by a producer's number, so there is one copy
+    acked       client topic number [log offset] [duplicate]    PUBACK, or PUBREC at QoS 2; duplicate: it was called a repetition
     refused     client topic number                 told no; it must not appear
+    forged      client topic number refused         something else was published under the same id or number, and refused or not
     unknown     client topic number                 given up without an answer; it may appear, once, or not
     subscribing session topics qos                  asked for: from here on messages may come
     subscribed  session topics                      granted: what is published from here on is owed, if it is acked
@@ -21,6 +23,10 @@ numbered from 1 without holes; order is promised within it.
     settled     session client topic number         acknowledged by the subscriber: PUBACK, or PUBCOMP at QoS 2
     gap         session log from count              told by the broker: so many offsets are gone
     last        client topic number sum             a last value read while nobody published; number null: there was none
+    stream      topics                              from here on what is published to these is kept, whatever its QoS
+    replaying   reader topics after                 a replay begins: behind these places ({log: offset}), in other logs, or if
+                                                    there is none, from the beginning. It is the continuation of what it had
+    replayed    reader client topic number sum log offset       what it gave; logs have no holes for it
     dropped     session                             ended by its owner; nothing more is owed to it
     crashed                                         the broker was killed: every connection is over
     end                                             all had time to arrive; whatever is open now, stays so
@@ -28,18 +34,28 @@ numbered from 1 without holes; order is promised within it.
 import json
 import sys
 
+from replays import Readers
+
 CLASSES = ["lost", "duplicated", "reordered", "phantom", "corrupt", "offset-to-message", "gap", "redelivered-after-ack",
            "stuck"]
 OPEN, ACKED, REFUSED, UNKNOWN = range(4)
 EXAMPLES_MAX = 5  # of each class
+PLACES_OF_A_PRODUCER = 16  # of its last publishes the broker knows where they are
 
 
 class Message:
     """One number of a flow, as its publisher knows it."""
-    __slots__ = ("state", "qos", "sum", "sends", "offset")
+    __slots__ = ("state", "qos", "sum", "sends", "offset", "once")
 
-    def __init__(self, qos, sum_):
-        self.state, self.qos, self.sum, self.sends, self.offset = OPEN, qos, sum_, 1, None
+    def __init__(self, qos, sum_, once=None):
+        self.state, self.qos, self.sum, self.sends, self.offset, self.once = OPEN, qos, sum_, 1, None, once
+
+    def acked(self):
+        return self.state == ACKED
+
+    def may_be_stored_twice(self):
+        """At least once, each sending may be another message for the broker."""
+        return self.sends > 1 and self.qos == 1 and not self.once
 
 
 class Receipt:
@@ -87,6 +103,7 @@ class Checker:
         self.by_topic = {}  # -> flow keys
         self.sessions = {}
         self.offsets = {}  # (log, offset) -> (flow key, number)
+        self.readers = Readers(self)
         self.lazy = None
         self.dense = set()
         self.ended = False
@@ -117,7 +134,7 @@ class Checker:
             return
         if number != len(flow.messages) + 1:
             raise ValueError(f"the history has a hole: {event}")
-        flow.messages.append(Message(event["qos"], event["sum"]))
+        flow.messages.append(Message(event["qos"], event["sum"], event.get("once")))
 
     def _message(self, event):
         flow = self.flows.get((event["client"], event["topic"]))
@@ -131,12 +148,41 @@ class Checker:
         if message is None:
             self.blame("phantom", f"an answer to what was not sent: {where(event)}")
             return
+        if message.once:
+            self._answer_once(event, message, state)
         if message.state == OPEN:
             message.state = state
         if state == ACKED:
             flow = self.flows[event["client"], event["topic"]]
             flow.acked = max(flow.acked, event["number"])
-            self._place(event, message)
+            self.place(event, message)
+
+    def _answer_once(self, event, message, state):
+        """Who repeats itself gets the first receipt, whatever happened in between."""
+        flow = self.flows[event["client"], event["topic"]]
+        if state == REFUSED and (message.acked() or message.once == "producer" and flow.acked):
+            self.blame("lost", f"{where(event)} was refused, and it or its producer is known")
+        if state != ACKED or not message.acked():
+            return
+        if not event.get("duplicate"):
+            self.blame("duplicated", f"{where(event)} was acknowledged before, and is taken for new")
+        # Of a producer's older ones it is remembered only that they were.
+        old = message.once == "producer" and len(flow.messages) - event["number"] >= PLACES_OF_A_PRODUCER
+        if message.offset is not None and event.get("offset") is None and not old:
+            self.blame("offset-to-message", f"{where(event)} is at {message.offset}, which its repetition was not told")
+
+    def _forged(self, event):
+        if not event["refused"]:
+            self.blame("phantom", f"something else was taken for {where(event)}")
+
+    def _stream(self, event):
+        self.readers.stream(event)
+
+    def _replaying(self, event):
+        self.readers.replaying(event)
+
+    def _replayed(self, event):
+        self.readers.replayed(event)
 
     def _acked(self, event):
         self._answer(event, ACKED)
@@ -147,7 +193,7 @@ class Checker:
     def _unknown(self, event):
         self._answer(event, UNKNOWN)
 
-    def _place(self, event, message):
+    def place(self, event, message):
         """An offset means one message for ever; one stored exactly once has one offset."""
         if event.get("offset") is None:
             return
@@ -156,7 +202,7 @@ class Checker:
         if self.offsets.setdefault(place, mine) != mine:
             other = self.offsets[place]
             self.blame("offset-to-message", f"{place} is {other[0][1]} {other[1]}, and {where(event)}")
-        if message.offset is not None and message.offset != place and message.qos == 2:
+        if message.offset is not None and message.offset != place and (message.qos == 2 or message.once):
             self.blame("offset-to-message", f"{where(event)} is at {message.offset} and at {place}")
         message.offset = message.offset or place
 
@@ -211,21 +257,28 @@ class Checker:
     def _dropped(self, event):
         self.sessions.pop(event["session"], None)
 
-    def _delivered(self, event):
-        session = self._session(event)
+    def content(self, event, who):
+        """The message that it says it is; None: it is none."""
         message = self._message(event)
         if message is None:
             unreadable = event.get("client") is None or event.get("number") is None
-            self.blame("corrupt" if unreadable else "phantom", f"{event['session']} got what nobody sent: {where(event)}")
-            return
+            self.blame("corrupt" if unreadable else "phantom", f"{who} got what nobody sent: {where(event)}")
+            return None
         if event["sum"] != message.sum:
-            self.blame("corrupt", f"{event['session']} got {where(event)} with another content")
+            self.blame("corrupt", f"{who} got {where(event)} with another content")
         if message.state == REFUSED:
-            self.blame("phantom", f"{event['session']} got {where(event)}, which was refused")
+            self.blame("phantom", f"{who} got {where(event)}, which was refused")
+        return message
+
+    def _delivered(self, event):
+        session = self._session(event)
+        message = self.content(event, event["session"])
+        if message is None:
+            return
         if event["topic"] not in session.topics:
             self.blame("phantom", f"{event['session']} got {where(event)} without a subscription")
             return
-        self._place(event, message)
+        self.place(event, message)
         self._follow(event, session)
         key, number = (event["client"], event["topic"]), event["number"]
         view = session.views.get(key)
@@ -248,8 +301,8 @@ class Checker:
         what = f"{event['session']} got {where(event)} {receipt.times} times"
         if min(message.qos, session.topics[event["topic"]]) == 2:
             self.blame("duplicated", what)
-        elif message.sends > 1:
-            return  # at least once: each sending may be another message for the broker
+        elif message.may_be_stored_twice():
+            return
         elif connection == session.connection:
             self.blame("duplicated" if settled is None else "redelivered-after-ack", what + " on one connection")
         elif settled is not None and self._firm(session, connection, settled):
@@ -307,6 +360,7 @@ class Checker:
         for name, session in self.sessions.items():
             for key, view in self._views(session):
                 self._missing(session, name, key, view)
+        self.readers.end()
 
     def _views(self, session):
         for topic in session.granted:

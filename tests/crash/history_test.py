@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from history import CLASSES, judge  # pylint: disable=wrong-import-position
 
 
-def publish(number, qos=1, client="p", topic="t", sum_=None):
-    return {"event": "publish", "client": client, "topic": topic, "number": number, "qos": qos, "sum": sum_ or number}
+def publish(number, qos=1, client="p", topic="t", sum_=None, **more):
+    return {"event": "publish", "client": client, "topic": topic, "number": number, "qos": qos, "sum": sum_ or number, **more}
 
 
 def told(event, number, client="p", topic="t", **more):
@@ -57,6 +57,19 @@ def last(number, **more):
     return told("last", number, sum=number, **more)
 
 
+def once(number, mark="id"):
+    return publish(number, once=mark)
+
+
+def replaying(after=None, topics=("t",), reader="r"):
+    return {"event": "replaying", "reader": reader, "topics": list(topics), "after": after or {}}
+
+
+def replayed(number, offset, reader="r", log="l", sum_=None, **more):
+    return told("replayed", number, reader=reader, log=log, offset=offset, sum=sum_ or number, **more)
+
+
+STREAM = [{"event": "stream", "topics": ["t"]}]
 START = [connected(False), subscribing(), subscribed()]
 CRASHED, END = {"event": "crashed"}, {"event": "end"}
 LAZY = {"event": "settings", "lazy": 1}
@@ -165,6 +178,51 @@ CASES = [
                         connected(), got(1)]),
     ("the acknowledgement went down with its connection", {},
      START + sent(1) + [got(1), settled(1, at=1), closed(1), connected(), got(1)]),
+
+    ("repeated under its id, and the first receipt comes", {},
+     START + [once(1), acked(1, offset=5), once(1), acked(1, offset=5, duplicate=True), got(1)]),
+    ("repeated because it had no answer", {}, START + [once(1), CRASHED, connected(), once(1), acked(1, duplicate=True), got(1)]),
+    ("repeated under its id, and taken for new", {"duplicated": 1}, START + [once(1), acked(1), once(1), acked(1), got(1)]),
+    ("repeated under its id, and delivered twice", {"duplicated": 1},
+     START + [once(1), once(1), acked(1, duplicate=True), got(1), got(1)]),
+    ("a repetition is told another place", {"offset-to-message": 1},
+     START + [once(1), acked(1, offset=5), once(1), acked(1, offset=6, duplicate=True), got(1)]),
+    ("a repetition is not told the place", {"offset-to-message": 1},
+     START + [once(1), acked(1, offset=5), once(1), acked(1, duplicate=True), got(1)]),
+    ("a producer's old publish has no place any more", {},
+     [event for n in range(1, 18) for event in (once(n, "producer"), acked(n, offset=n))] +
+     [once(1, "producer"), acked(1, duplicate=True)]),
+    ("a producer is forgotten", {"lost": 1}, [once(1, "producer"), acked(1), once(2, "producer"), told("refused", 2)]),
+    ("other content under an id is refused", {}, [once(1), acked(1), told("forged", 1, refused=True)]),
+    ("other content under an id is taken", {"phantom": 1}, [once(1), acked(1), told("forged", 1, refused=False)]),
+
+    ("replayed, on and on", {},
+     STREAM + sent(1, 2) + [replaying(), replayed(1, 0), replayed(2, 1), CRASHED, replaying({"l": 1})] + sent(3) + [replayed(3, 2)]),
+    ("replayed from the beginning once more", {},
+     STREAM + sent(1, 2) + [replaying(), replayed(1, 0), CRASHED, replaying(), replayed(1, 0), replayed(2, 1)]),
+    ("not acknowledged and not in the stream", {},
+     STREAM + [publish(1), replaying(), CRASHED, told("unknown", 1)] + sent(2) + [replaying(), replayed(2, 0)]),
+    ("acknowledged and not in the stream", {"lost": 1}, STREAM + sent(1, 2) + [replaying(), replayed(2, 0)]),
+    ("acknowledged and not at the stream's end", {"stuck": 1}, STREAM + sent(1, 2) + [replaying(), replayed(1, 0)]),
+    ("lost in the replay before", {"gap": 1, "lost": 1, "stuck": 1},
+     STREAM + sent(1, 2) + [replaying(), replayed(2, 1), replaying()] + sent(3) + [replayed(1, 0), replayed(2, 1)]),
+    ("a replay gives one place twice", {"duplicated": 1, "reordered": 1},
+     STREAM + sent(1) + [replaying(), replayed(1, 0), replayed(1, 0)]),
+    ("a replay begins too early", {"duplicated": 1, "reordered": 1},
+     STREAM + sent(1, 2) + [replaying(), replayed(1, 0), replayed(2, 1), replaying({"l": 1}), replayed(2, 1)]),
+    ("a replay begins too late", {"gap": 1, "lost": 1},
+     STREAM + sent(1, 2, 3) + [replaying(), replayed(1, 0), replaying({"l": 0}), replayed(3, 2)]),
+    ("a stream holds what is published once twice", {"duplicated": 1, "offset-to-message": 1},
+     STREAM + [once(1), once(1), acked(1, duplicate=True), replaying(), replayed(1, 0), replayed(1, 1)]),
+    ("a stream holds what was sent twice", {}, STREAM + [publish(1), publish(1), acked(1), replaying(), replayed(1, 0), replayed(1, 1)]),
+    ("a stream has another message there than it had", {"offset-to-message": 1},
+     STREAM + [publish(1), told("unknown", 1), replaying(), replayed(1, 0), CRASHED] + sent(2) + [replaying(), replayed(2, 0)]),
+    ("a stream is out of order", {"reordered": 1}, STREAM + sent(1, 2) + [replaying(), replayed(2, 0), replayed(1, 1)]),
+    ("a stream holds what nobody sent", {"phantom": 1}, STREAM + sent(1) + [replaying(), replayed(1, 0), replayed(2, 1)]),
+    ("a stream holds another content", {"corrupt": 1}, STREAM + sent(1) + [replaying(), replayed(1, 0, sum_=7)]),
+    ("a replay gives what it was not asked for", {"phantom": 1},
+     STREAM + sent(1) + sent(1, topic="u") + [replaying(), replayed(1, 0), replayed(1, 1, topic="u")]),
+    ("published before there was a stream", {}, sent(1) + STREAM + sent(2) + [replaying(), replayed(2, 0)]),
 
     ("never answered", {"stuck": 1}, START + [publish(1), got(1)]),
     ("acknowledged, and nothing comes any more", {"stuck": 2}, START + sent(1, 2, 3) + [got(1)]),

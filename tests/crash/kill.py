@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A broker with a data folder is killed again and again under load, and started on what it left. What its clients saw is
 written down and judged by history.py: nothing that was acknowledged may be missing or out of order, nothing exactly-once
-may come twice, what was settled for certain may not come again, a last value may not go back.
+may come twice, what was settled for certain may not come again, a last value may not go back; what is published under an
+id or by a producer is there once however often it is sent, and a stream replays what it kept, at the places it had.
 
     ARENA_BIN=build/release/arena tests/crash/kill.py [--rounds N] [--seed SEED] [--keep FOLDER]
 
@@ -12,16 +13,18 @@ import argparse
 import os
 import random
 import select
+import subprocess
 import sys
 import time
 import zlib
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from broker import SLOW, Broker  # pylint: disable=wrong-import-position
-from clients import History, Publisher, Subscriber, read_payload  # pylint: disable=wrong-import-position
+from broker import SLOW, Broker, arena_bin  # pylint: disable=wrong-import-position
+from clients import History, OncePublisher, Publisher, Reader, Subscriber, read_payload  # pylint: disable=wrong-import-position
 from history import judge  # pylint: disable=wrong-import-position
 from wire import PUBLISH, opened  # pylint: disable=wrong-import-position
 
@@ -56,6 +59,7 @@ class DurableBroker(Broker):
 class Trial:
     """One broker's story, as events for the judge. `lazy`: see history.py; None for brokers that promise nothing.
     `linger`: brokers that come back to what was not acknowledged only later have it that long since the last message."""
+    KEPT = ()  # of the publishers: what they publish is kept in a stream
 
     def __init__(self, broker, seed, qos=(1, 2), lazy=LAZY_S, rounds=ROUNDS_OF_A_TRIAL, patience=20, linger=0, last_s=5):
         self.random = random.Random(seed)
@@ -64,13 +68,24 @@ class Trial:
         self.history = History()
         self.history.add("settings", lazy=lazy and lazy * SLOW)
         self.qos_max = max(qos)
-        self.publishers = [Publisher(f"p{n}", self.history, f"load/{n}", qos[n % len(qos)]) for n in range(6)]
+        self.publishers = [Publisher(f"p{n}", self.history, self.topic(n), qos[n % len(qos)]) for n in range(6)]
         self.last = Publisher("last", self.history, "last/value", qos=1, retain=True, window=1)
+        self.publishers += self.more_publishers(seed)
         topics = [p.topic for p in self.publishers]
-        self.subscribers = [self.subscriber("s0", ["load/#"], topics), self.subscriber("s1", topics, topics)]
+        self.readers = []
+        self.subscribers = [self.subscriber("s0", ["load/#", "kept/#"] if self.KEPT else ["load/#"], topics), self.subscriber("s1", topics, topics)]
         self.long_round = self.random.randrange(rounds)
         self.rests = self.random.random() < 0.4  # when all is settled, long enough that it is trimmed
         self.broker_log = ""
+
+    def topic(self, number):
+        return f"kept/{number}" if number in self.KEPT else f"load/{number}"
+
+    def more_publishers(self, _seed):
+        return []
+
+    def prepare(self):
+        """When the broker has started for the first time."""
 
     def subscriber(self, name, filters, topics):
         return Subscriber(name, self.history, filters, topics, self.qos_max)
@@ -80,8 +95,11 @@ class Trial:
     def all_publishers(self):
         return self.publishers + [self.last]
 
+    def everybody(self):
+        return self.all_publishers() + self.subscribers + self.readers
+
     def clients(self):
-        return [c for c in self.all_publishers() + self.subscribers if c.wire]
+        return [c for c in self.everybody() if c.wire]
 
     def turn(self, seconds):
         """Handles what comes, for at most so long."""
@@ -114,6 +132,9 @@ class Trial:
         for subscriber in self.subscribers:
             if not subscriber.subscribed or self.random.random() < 0.5:
                 subscriber.connect(self.broker.port)
+        for reader in self.readers:
+            if self.random.random() < 0.7:
+                reader.connect(self.broker.port)
 
     def load(self, seconds):
         """In the middle of it one who is there may leave and come back, and a new one may come."""
@@ -170,6 +191,7 @@ class Trial:
         """Returns the judge, who has seen it all."""
         self.broker.start()
         try:
+            self.prepare()
             for subscriber in self.subscribers:
                 subscriber.connect(self.broker.port)
             self.until(lambda: all(s.subscribed for s in self.subscribers))
@@ -194,14 +216,16 @@ class Trial:
             self.run_for(LONG_ROUND_S)
         self.come_back(*self.subscribers)
         self.crash()
+        for reader in self.readers:
+            reader.from_beginning = True
         self.connect_all()
         self.mark()
 
     def connect_all(self):
-        for client in self.all_publishers() + self.subscribers:
+        for client in self.everybody():
             client.close()
             client.connect(self.broker.port)
-        self.until(lambda: all(c.connected for c in self.all_publishers() + self.subscribers))
+        self.until(lambda: all(c.connected for c in self.everybody()))
         self.until(lambda: all(s.subscribed for s in self.subscribers))
         self.until(lambda: not any(p.flight for p in self.all_publishers()))
 
@@ -210,7 +234,7 @@ class Trial:
         for publisher in self.publishers:
             if publisher.connected and publisher.free:
                 publisher.send_next()
-        self.until(lambda: not any(p.flight for p in self.publishers) and all(map(self.has_all, self.subscribers)))
+        self.until(lambda: not any(p.flight for p in self.publishers) and all(map(self.has_all, self.subscribers + self.readers)))
         if self.linger:
             self.until(self.quiet)
 
@@ -222,22 +246,64 @@ class Trial:
                                            for p in self.publishers if p.topic in subscriber.topics)
 
 
+class ArenaTrial(Trial):
+    """With what only Arena has: publishing once, and streams."""
+    ONCE = [("id", 1), ("producer", 1), ("id", 2), ("producer", 2)]
+    KEPT = (0, 1, 6, 7)  # of both QoS, and of both ways to publish once
+
+    def more_publishers(self, seed):
+        return [OncePublisher(f"o{n}", self.history, self.topic(n), qos, mark, random.Random(f"{seed}/o{n}"))
+                for n, (mark, qos) in enumerate(self.ONCE, 6)]
+
+    def prepare(self):
+        subprocess.run([arena_bin(), "stream", "create", "kept", "--filter", "kept/+", "--data",
+                        os.path.join(self.broker.folder, "data")], capture_output=True, timeout=20 * SLOW, check=True)
+        topics = [self.topic(n) for n in self.KEPT]
+        self.history.add("stream", topics=topics)
+        self.readers = [Reader("r0", self.history, "kept/+", topics, self.random)]
+
+
+# What must have happened in a long run, or the loop has lost its teeth.
+MUST_HAPPEN = ["delivered", "sent again", "told that it is a repetition", "something else refused", "replayed",
+               "replay from the beginning", "replay behind a position"]
+
+
+def count(events):
+    tally, sent = Counter(), set()
+    for event in events:
+        kind = event["event"]
+        if kind in ("delivered", "replayed"):
+            tally[kind] += 1
+        elif kind == "publish" and event.get("once"):
+            message = event["client"], event["number"]
+            tally["sent again"] += message in sent
+            sent.add(message)
+        elif kind == "acked":
+            tally["told that it is a repetition"] += bool(event.get("duplicate"))
+        elif kind == "forged":
+            tally["something else refused"] += event["refused"]
+        elif kind == "replaying":
+            tally["replay behind a position" if event["after"] else "replay from the beginning"] += 1
+    return tally
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS_OF_A_TRIAL)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=KEEP)
     options = parser.parse_args()
-    passed = failed = messages = deliveries = 0
+    passed = failed = messages = 0
+    tally = Counter()
     for seed in range(options.seed, options.seed + max(1, options.rounds // ROUNDS_OF_A_TRIAL)):
-        trial = Trial(DurableBroker(), seed)
+        trial = ArenaTrial(DurableBroker(), seed)
         story = []
         try:
             story = [*trial.run().story(), *trial.history.complaints]
         except (AssertionError, RuntimeError) as error:
             story = [str(error), "the broker's last words: " + trial.broker_log[-2000:]]
         messages += sum(p.number for p in trial.publishers)
-        deliveries += sum(event["event"] == "delivered" for event in trial.history.events)
+        tally += count(trial.history.events)
         if story:
             failed += 1
             trial.history.write(options.keep / f"kill-{seed}.jsonl")
@@ -245,7 +311,12 @@ def main():
                 print(f"seed {seed}: {line}", flush=True)
         else:
             passed += ROUNDS_OF_A_TRIAL
-    print(f"{messages} messages, {deliveries} deliveries")
+    print(f"{messages} messages; " + ", ".join(f"{what} {times}" for what, times in tally.items()))
+    if options.rounds >= 50:
+        for what in MUST_HAPPEN:
+            if not tally[what]:
+                failed += 1
+                print(f"never happened: {what}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

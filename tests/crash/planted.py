@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from kill import ROUNDS_OF_A_TRIAL, DurableBroker, Trial  # pylint: disable=wrong-import-position
+from kill import ROUNDS_OF_A_TRIAL, ArenaTrial, DurableBroker  # pylint: disable=wrong-import-position
 
 BUGS = Path(__file__).resolve().parent / "planted" / "bugs.toml"
 SOUND_TRIALS = 3
@@ -35,7 +35,7 @@ class PlantedBroker(DurableBroker):
 
 def run_trial(bug, seed, rounds):
     """What is wrong with it, in a word or two; None: nothing."""
-    trial = Trial(PlantedBroker(bug), seed, rounds=rounds, patience=3 if bug else 20, last_s=1 if bug else 5)
+    trial = ArenaTrial(PlantedBroker(bug), seed, rounds=rounds, patience=3 if bug else 20, last_s=1 if bug else 5)
     try:
         judge = trial.run()
     except (AssertionError, RuntimeError, OSError) as error:
