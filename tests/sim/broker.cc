@@ -224,6 +224,22 @@ void Broker::show_streams(StreamJudge& judge) {
   judge.check_retention();
 }
 
+void Broker::show_stored(OnceJudge& judge) const {
+  for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
+    for (const auto& [log, stored] : disk_.partition(id)->logs) {
+      const engine::LogBounds bounds = stored.bounds();
+      const uint64_t from = std::max(judge.told({id, log}), bounds.start);
+      if (from >= bounds.end) continue;
+      engine::ReadRequest request;
+      request.partition = id;
+      request.log = log;
+      request.from = from;
+      request.bytes_max = request.scan_bytes_max = SIZE_MAX;
+      judge.note_stored({id, log}, stored.read(request).records, bounds.end);
+    }
+  }
+}
+
 std::vector<engine::Record> Broker::records_of(engine::PartitionId id, const engine::MemoryLog& log) {
   engine::ReadRequest request;
   request.partition = id;

@@ -13,6 +13,7 @@
 #include "gateway/mqtt/door.h"
 #include "net/sim_network.h"
 #include "runtime/sim_loop.h"
+#include "sim/once.h"
 #include "sim/streams.h"
 
 namespace arena::sim {
@@ -42,6 +43,8 @@ class Broker {
   const broker::StreamTable& streams() const { return cores_[0]->shard.streams(); }
   // Tells what the logs of all streams, also of those that were removed, hold now.
   void show_streams(StreamJudge& judge);
+  // Tells what every log holds that it was not told before.
+  void show_stored(OnceJudge& judge) const;
   uint64_t stray_receipts() const;  // since the last crash
   unsigned cores() const { return world_.cores(); }
 

@@ -14,13 +14,6 @@ constexpr uint16_t kIds = 35;  // packet ids come round, so that what is left of
 constexpr uint32_t kLongS = 3600;    // an expiry that no run lives to see
 }  // namespace
 
-std::string_view position_of(const am::Publish& packet) {
-  for (const am::UserProperty& property : packet.properties.user_properties) {
-    if (property.name == "arena-position") return property.value;
-  }
-  return {};
-}
-
 Client::Client(std::string name, runtime::SimWorld& world, net::SimNetwork& network, Oracle& oracle, Tally& tally)
     : name_(std::move(name)),
       world_(world),
@@ -173,7 +166,11 @@ void Client::forget_session() {
   if (session_ != nullptr) session_->lost = true;
   session_ = nullptr;
   inbound_open_.clear();
-  for (const Outbound& out : outbound_) oracle_.message(out.message).unsure_once = true;
+  keep_for_later();
+  for (const Outbound& out : outbound_) {
+    const bool once = oracle_.once().mark_of(out.message) != nullptr;
+    oracle_.message(out.message).unsure_once = oracle_.message(out.message).unsure_once || !once;
+  }
   outbound_.clear();
 }
 
@@ -190,7 +187,9 @@ void Client::on_connack(const am::Connack& packet) {
 
 // What was not acknowledged goes out again, in its first order, before anything new.
 void Client::resend() {
-  for (const Outbound& out : outbound_) {
+  std::erase_if(outbound_, [](const Outbound& out) { return out.forged; });
+  for (Outbound& out : outbound_) {
+    out.resent = true;
     if (out.received) {
       ack(am::PacketType::pubrel, out.id);
     } else {
@@ -200,17 +199,23 @@ void Client::resend() {
       tally_["publish resent"]++;
     }
   }
+  publish_later_ones();
 }
 
 void Client::send_publish(const Outbound& out, bool dup) {
   Published& message = oracle_.message(out.message);
   am::Publish packet;
-  packet.qos = message.guarantee;
+  packet.qos = guarantee_of(out);
   packet.dup = dup;
   packet.retain = message.retain;
   packet.packet_id = out.id;
   packet.topic = message.topic;
-  const std::string payload = "m" + std::to_string(out.message) + ";";
+  const OnceMark* mark = oracle_.once().mark_of(out.message);
+  std::string payload = (out.forged ? "f" : "m") + std::to_string(out.message) + ";";
+  if (mark != nullptr) {
+    payload.append(message.padding, 'x');
+    packet.properties.user_properties.push_back({mark->property(), mark->value});
+  }
   packet.payload = payload;
   if (message.expires_ms != 0 && dial_.version == am::Version::v5) {
     const int64_t left_s = std::max<int64_t>(1, (message.expires_ms - now_ms() + 999) / 1000);
@@ -220,8 +225,8 @@ void Client::send_publish(const Outbound& out, bool dup) {
   send(packet);
 }
 
-void Client::publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding) {
-  if (!connected() || outbound_.size() >= 20) return;
+void Client::publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding, Once once) {
+  if (!connected() || outbound_.size() + later_.size() >= 20) return;
   Published message;
   message.publisher = name_;
   message.topic = topic;
@@ -229,6 +234,9 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
   message.retain = retain;
   message.sent_ms = now_ms();
   if (expiry_s != 0 && dial_.version == am::Version::v5) message.expires_ms = now_ms() + int64_t{expiry_s} * 1000;
+  message.padding = padding;
+  const std::optional<OnceMark> mark = mark_for(once, topic);
+  if (mark) oracle_.once().published(oracle_.messages(), name_, topic, *mark);
   const std::string payload = oracle_.publish(message) + std::string(padding, 'x');
   Outbound out{0, oracle_.messages() - 1, false};
   tally_["publish " + std::to_string(static_cast<int>(guarantee))]++;
@@ -371,7 +379,7 @@ void Client::release_acks() {
   for (const auto& [type, id] : held) ack(type, id);
 }
 
-bool Client::idle() const { return outbound_.empty() && asked_.empty() && asked_replays_.empty() && inbound_open_.empty() && held_.empty(); }
+bool Client::idle() const { return outbound_.empty() && later_.empty() && asked_.empty() && asked_replays_.empty() && inbound_open_.empty() && held_.empty(); }
 
 std::string Client::waiting() const {
   std::string out;

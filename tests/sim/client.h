@@ -30,8 +30,17 @@ struct Dial {
 // How often each thing was done or seen, over all seeds.
 using Tally = std::map<std::string, uint64_t>;
 
-// Where the message says that it is stored; empty: it does not say.
-std::string_view position_of(const arena::mqtt::Publish& packet);
+// How a message is published.
+enum class Once : uint8_t { no, id, producer };
+
+// Where the packet, a message or a receipt, says that the message is stored; empty: it does not say.
+template <typename Packet>
+std::string_view position_of(const Packet& packet) {
+  for (const arena::mqtt::UserProperty& property : packet.properties.user_properties) {
+    if (property.name == "arena-position") return property.value;
+  }
+  return {};
+}
 
 class Client final : public net::StreamHandler {
  public:
@@ -47,7 +56,8 @@ class Client final : public net::StreamHandler {
   void dial(const Dial& dial);
   void hang_up();        // DISCONNECT
   void vanish();         // the socket closes without a word
-  void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding);
+  void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding, Once once);
+  std::string repeat(uint64_t choice);  // something that was published once; tells what
   void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
   std::string unsubscribe(uint64_t choice);  // one of those it has; tells which
   // MQTT 5 only. From: earliest, latest, an offset, an age in seconds ("4s"), or "seen": behind all that replays gave it.
@@ -79,12 +89,20 @@ class Client final : public net::StreamHandler {
     std::size_t message = 0;
     bool received = false;  // PUBREC came
     bool received_here = false;  // ... on this connection
+    bool resent = false;         // the same handshake on a later connection
+    bool forged = false;         // other content under the message's id or number
   };
   struct Asked {
     bool subscribe = true;
     Span span;
   };
 
+  std::optional<OnceMark> mark_for(Once once, const std::string& topic);
+  void keep_for_later();
+  void publish_later_ones();
+  void publish_again(std::size_t message, bool forged);
+  Guarantee guarantee_of(const Outbound& out) const;
+  bool on_once_answer(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
   bool on_replay_answer(uint16_t id, arena::mqtt::Reason reason, bool subscribed);
   bool on_replayed(const arena::mqtt::Publish& packet);
   void acknowledge(const arena::mqtt::Publish& packet);
@@ -145,6 +163,8 @@ class Client final : public net::StreamHandler {
   uint16_t last_id_ = 0;
   const bool lowest_ids_;
   std::deque<Outbound> outbound_;
+  std::vector<std::size_t> later_;     // published once, without an answer, and its session is gone
+  std::vector<std::size_t> answered_;  // published once, and stored for certain
   // Is there an unanswered UNSUBSCRIBE behind the request that made the span? Then nothing is owed by it any more.
   bool leaving(const Span& span) const;
 

@@ -64,15 +64,16 @@ void Client::on_released(const am::Ack& packet, std::deque<Outbound>::iterator a
 // Of the right kind, once, and in the order of the questions [MQTT-4.6.0-2] [MQTT-4.6.0-3].
 bool Client::fits(const am::Ack& packet, std::deque<Outbound>::iterator at) {
   const auto open = [&](const Outbound& out) {
-    return oracle_.message(out.message).guarantee == Guarantee::at_least_once || !out.received;
+    return guarantee_of(out) == Guarantee::at_least_once || !out.received;
   };
-  const bool exactly_once = oracle_.message(at->message).guarantee == Guarantee::exactly_once;
+  const bool exactly_once = guarantee_of(*at) == Guarantee::exactly_once;
   return exactly_once == (packet.type == am::PacketType::pubrec) && open(*at) && std::none_of(outbound_.begin(), at, open);
 }
 
 void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) {
   Published& message = oracle_.message(at->message);
   if (!fits(packet, at)) oracle_.fail(name_ + " got an answer to m" + std::to_string(at->message) + " that does not fit or out of turn");
+  if (on_once_answer(packet, at)) return;
   oracle_.answered(at->message, packet.reason, dial_.version == am::Version::v5, now_ms());
   if (am::is_error(packet.reason)) {
     message.refused = message.refused || !message.resent;  // the first try may have been taken

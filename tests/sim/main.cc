@@ -38,6 +38,8 @@ constexpr const char* kMustHappen[] = {
     "dropped: expired", "broker: fell back to the log", "broker: wills sent", "broker: sessions expired", "broker: takeovers",
     "stream created", "stream refused", "stream purged", "stream removed", "replayed", "gap told", "replay ended", "replay refused",
     "replay from earliest", "replay from latest", "replay from an offset", "replay from an age", "replay from seen", "followed without a stream",
+    "publish under an id", "publish by a producer", "publish again after its session", "publish repeated", "publish forged",
+    "called a repetition", "producer began again", "dropped: conflict", "dropped: unknown_producer",
 };
 
 RunResult run_seed(uint64_t seed, Tally& tally, bool verbose = false) {

@@ -132,6 +132,7 @@ bool Oracle::must_be_stored(const SessionView& session, std::size_t index, int64
 }
 
 void Oracle::may_be_stored_anew(std::size_t index) {
+  if (once_.is_stored(index)) return;
   for (auto& [client, settled] : settled_) settled.erase(index);
 }
 

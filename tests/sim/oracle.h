@@ -14,6 +14,7 @@
 
 #include "codec/mqtt/reason.h"
 #include "message/message.h"
+#include "sim/once.h"
 #include "sim/streams.h"
 
 namespace arena::sim {
@@ -32,6 +33,7 @@ struct Published {
   int64_t acked_ms = 0;          // when first
   bool refused = false;
   bool resent = false;
+  std::size_t padding = 0;
   bool unsure_once = false;      // its handshake was lost with its session: it may legally come twice
 };
 
@@ -125,6 +127,7 @@ class Oracle {
   // After everything has healed and drained: what was promised must have happened.
   void check_end();
   StreamJudge& streams() { return streams_; }
+  OnceJudge& once() { return once_; }
   // The replay gave what its connection took.
   void replayed(ReplayView& view, const Replayed& got);
   // What the rules take out, always or at times: never owed to anybody.
@@ -183,6 +186,7 @@ class Oracle {
   std::set<std::string> forbidden_wills_;
   std::vector<std::string> failures_;
   StreamJudge streams_{[this](const std::string& what) { fail(what); }};
+  OnceJudge once_{[this](const std::string& what) { fail(what); }};
 };
 
 }  // namespace arena::sim

@@ -89,7 +89,7 @@ void Oracle::answered(std::size_t index, Reason reason, bool told_why, int64_t n
     return;
   }
   // The answer to a repeated handshake does not say it again.
-  const bool repeated = message.resent && message.guarantee == Guarantee::exactly_once;
+  const bool repeated = message.resent && (message.guarantee == Guarantee::exactly_once || once_.mark_of(index) != nullptr);
   if (message.topic.starts_with("$lone/") && !repeated) fail(what + " though nobody can want it");
   check_stored(index, message);
 }

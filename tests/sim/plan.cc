@@ -20,6 +20,8 @@ constexpr int kOperationsPerSleep = 60;
 constexpr int kOperationsPerAbsence = 120;
 
 constexpr uint64_t kStreamsSalt = 0x53747265616d73;  // "Streams"
+constexpr uint64_t kOnceSalt = 0x4f6e6365;           // "Once"
+constexpr uint64_t kLastSalt = 0x4c617374;           // "Last"
 
 // What may be declared; none overlaps another.
 constexpr std::array kStreams{std::pair{"a", "a/+"}, std::pair{"x", "x/+/y"}, std::pair{"z", "x/2/z"}, std::pair{"deep", "deep/#"},
@@ -27,7 +29,7 @@ constexpr std::array kStreams{std::pair{"a", "a/+"}, std::pair{"x", "x/+/y"}, st
 
 class Planner {
  public:
-  explicit Planner(uint64_t seed) : random_(seed), streams_random_(runtime::mix64(seed + kStreamsSalt)) {
+  explicit Planner(uint64_t seed) : random_(seed), streams_random_(runtime::mix64(seed + kStreamsSalt)), once_random_(runtime::mix64(seed + kOnceSalt)), last_random_(runtime::mix64(seed + kLastSalt)) {
     plan_.seed = seed;
     has_streams_ = streams_below(2) == 0;
   }
@@ -58,6 +60,8 @@ class Planner {
       // A slow disk is often the last word of a machine.
       if (plan_.steps.back().act == Act::slow_store && below(2) == 0) crash_in = 2 + below(10);
     }
+    if (once_below(4) != 0) publish_once();
+    if (last_below(3) == 0) last_scenes();
     return std::move(plan_);
   }
 
@@ -164,6 +168,147 @@ class Planner {
     step.dial.clean = step.dial.expiry_s == 0;
     step.wait_ms = static_cast<int64_t>(below(100));
     plan_.steps.push_back(step);
+  }
+
+  // ---- publishing once: drawn apart, too ----
+
+  uint64_t once_below(uint64_t n) { return once_random_.below(n); }
+
+  // Some of what is published is published under ids and by producers, and now and then again.
+  void publish_once() {
+    std::vector<Step> steps;
+    // A last value without an id that is sent again takes the place of a later one, unless that is sent again, too: all have one,
+    // or none.
+    const bool retained = once_below(2) == 0;
+    for (Step& step : plan_.steps) {
+      const bool may = step.act == Act::publish && step.guarantee != Guarantee::at_most_once && step.expiry_s == 0;
+      const uint64_t dice = may ? once_below(5) : 4;
+      if (dice < 3) step.once = dice == 0 ? Once::id : Once::producer;
+      if (step.retain) step.once = may && retained ? Once::id : Once::no;
+      steps.push_back(std::move(step));
+      if (once_below(12) != 0) continue;
+      Step again;
+      again.act = Act::repeat;
+      again.client = once_below(kClients);
+      again.dial = dial_of(again.client);
+      again.patient = true;
+      again.choice = once_random_.next();
+      again.wait_ms = static_cast<int64_t>(once_below(2) * once_below(100));
+      steps.push_back(std::move(again));
+    }
+    plan_.steps = std::move(steps);
+  }
+
+  // ---- close encounters, drawn apart, too: at the end of a run, so that no crash mends what goes wrong ----
+
+  uint64_t last_below(uint64_t n) { return last_random_.below(n); }
+
+  void last_scenes() {
+    plan_.mail_delay_max_us = 50'000;
+    const uint64_t dice = last_below(4);
+    for (int i = 0; i < 3; ++i) {
+      if (dice == 3) join_again();
+      if (dice == 0) leave_group();
+      if (dice == 1) subscribe_late();
+      if (dice == 2) replay_what_comes();
+    }
+  }
+
+  // The two who meet, and a third who publishes.
+  std::array<std::size_t, 3> three() {
+    const std::size_t first = last_below(kClients);
+    const std::size_t second = (first + 1 + last_below(kClients - 1)) % kClients;
+    std::size_t third = last_below(kClients);
+    while (third == first || third == second) third = (third + 1) % kClients;
+    return {first, second, third};
+  }
+
+  Step by(std::size_t client, Act act, const char* name, int64_t wait_ms) {
+    Step step;
+    step.client = client;
+    step.dial = dial_of(client);
+    step.act = act;
+    step.name = name;
+    step.guarantee = Guarantee::at_least_once;
+    step.wait_ms = wait_ms;
+    return step;
+  }
+
+  // On a connection of its own, with a session that lasts so long.
+  void begin(std::size_t client, uint32_t expiry_s) {
+    Step step = by(client, Act::connect, "", 100);
+    step.dial.expiry_s = expiry_s;
+    step.dial.clean = expiry_s == 0;
+    plan_.steps.push_back(step);
+  }
+
+  // A member says goodbye, and its session ends, while messages are on their way to it from the group's core.
+  void leave_group() {
+    const auto [stays, leaves, publisher] = three();
+    begin(stays, 3600);
+    begin(leaves, 0);
+    begin(publisher, plan_.first_dials[publisher].expiry_s);
+    for (const std::size_t member : {stays, leaves}) {
+      plan_.steps.push_back(by(member, Act::subscribe, "a/+", 300));
+      plan_.steps.back().group = "last";
+    }
+    const uint64_t leaving_at = 2 + last_below(6);
+    for (uint64_t i = 0; i < 10; ++i) {
+      if (i == leaving_at) plan_.steps.push_back(by(leaves, Act::hang_up, "", 0));
+      plan_.steps.push_back(by(publisher, Act::publish, "a/b", static_cast<int64_t>(last_below(12))));
+    }
+    plan_.steps.back().wait_ms = 500;
+  }
+
+  // The only member subscribes again while it has not acknowledged what it holds.
+  void join_again() {
+    const std::size_t member = last_below(kClients);
+    const std::size_t publisher = (member + 1 + last_below(kClients - 1)) % kClients;
+    begin(member, 3600);
+    begin(publisher, plan_.first_dials[publisher].expiry_s);
+    Step join = by(member, Act::subscribe, "a/+", 300);
+    join.group = "alone";
+    plan_.steps.push_back(join);
+    plan_.steps.push_back(by(member, Act::hold_acks, "", 0));
+    for (int i = 0; i < 3; ++i) plan_.steps.push_back(by(publisher, Act::publish, "a/b", 100));
+    plan_.steps.push_back(join);
+    plan_.steps.push_back(by(member, Act::release_acks, "", 200));
+    for (int i = 0; i < 4; ++i) plan_.steps.push_back(by(publisher, Act::publish, "a/c", 20));
+  }
+
+  // Somebody subscribes to what has just been acknowledged, while it may be on its way to another on the same core.
+  void subscribe_late() {
+    const auto [late, early, publisher] = three();
+    begin(early, 3600);
+    plan_.steps.push_back(by(early, Act::subscribe, "x/#", 300));
+    begin(publisher, plan_.first_dials[publisher].expiry_s);
+    begin(late, 0);
+    for (const char* topic : {"x/1/y", "x/2/y", "x/2/z"}) {
+      plan_.steps.push_back(by(publisher, Act::publish, topic, 0));
+      Step await = by(publisher, Act::await, "", 0);
+      await.amount_ms = 300;
+      plan_.steps.push_back(await);
+      plan_.steps.push_back(by(late, Act::subscribe, topic, 0));
+    }
+    plan_.steps.back().wait_ms = 300;
+  }
+
+  // Replays of a filter that is known everywhere begin while a stream is added that they reach.
+  void replay_what_comes() {
+    const auto [reader, other, publisher] = three();
+    begin(other, 3600);
+    begin(reader, 3600);
+    begin(publisher, plan_.first_dials[publisher].expiry_s);
+    for (const std::size_t client : {other, reader, publisher}) plan_.steps.push_back(by(client, Act::subscribe, "a/+", 300));
+    plan_.steps.push_back(create_stream(0));
+    plan_.steps.back().stream.retention = {};
+    plan_.steps.back().wait_ms = static_cast<int64_t>(last_below(40));
+    for (const std::size_t client : {reader, other}) {
+      plan_.steps.push_back(by(client, Act::replay, "a/+", static_cast<int64_t>(last_below(60))));
+      plan_.steps.back().from = "earliest";
+    }
+    plan_.steps.back().wait_ms = 400;
+    for (int i = 0; i < 4; ++i) plan_.steps.push_back(by(publisher, Act::publish, i % 2 == 0 ? "a/b" : "a/c", 20));
   }
 
   // ---- streams: drawn apart, so that the rest of a plan is the same without them ----
@@ -329,6 +474,8 @@ class Planner {
 
   runtime::Random random_;
   runtime::Random streams_random_;
+  runtime::Random once_random_;
+  runtime::Random last_random_;
   bool has_streams_ = false;
   Plan plan_;
 };

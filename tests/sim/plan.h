@@ -15,6 +15,7 @@ enum class Act : uint8_t {
   connect,
   publish,
   subscribe,
+  await,        // that it has its answers
   unsubscribe,
   hold_acks,
   release_acks,
@@ -23,6 +24,7 @@ enum class Act : uint8_t {
   sleep,        // does nothing for a while, also not come back
   replay,       // of streams
   end_replay,
+  repeat,       // a message that was published once
   crash,        // the broker
   pause_core,
   fill_store,
@@ -48,6 +50,7 @@ struct Step {
   bool retain = false;
   uint32_t expiry_s = 0;
   std::size_t padding = 0;
+  Once once = Once::no;
   uint64_t choice = 0;         // which core, connections or subscription; of sleep: odd: it vanishes first;
                                // of hold_acks: odd: one only; of replay: odd: a property says where it begins
   int64_t amount_ms = 0;

@@ -17,7 +17,10 @@ class Run {
       : plan_(plan), verbose_(verbose), tally_(tally), world_(plan.seed, options_of(plan)), network_(world_), broker_(world_, network_) {
     oracle_.verbose = verbose;
     oracle_.network_is_good = !plan.faulty_network;
-    oracle_.streams().look = [this] { broker_.show_streams(oracle_.streams()); };
+    oracle_.streams().look = [this] {
+      broker_.show_streams(oracle_.streams());
+      broker_.show_stored(oracle_.once());
+    };
     oracle_.streams().wall_ms = [this] { return world_.wall_ms(); };
     oracle_.is_stored = [this](const std::string& topic, const std::string& payload) { return broker_.is_stored(topic, payload); };
     dials_ = plan.first_dials;
@@ -91,8 +94,12 @@ class Run {
     switch (step.act) {
       case Act::publish:
         say(who + " publishes m" + std::to_string(oracle_.messages()) + " to " + step.name + at + (step.retain ? ", retained" : "") +
-            (step.expiry_s != 0 ? ", expires" : ""));
-        return client.publish(step.name, step.guarantee, step.retain, step.expiry_s, step.padding);
+            (step.expiry_s != 0 ? ", expires" : "") + (step.once == Once::no ? "" : step.once == Once::id ? ", under an id" : ", as a producer"));
+        return client.publish(step.name, step.guarantee, step.retain, step.expiry_s, step.padding, step.once);
+      case Act::await:
+        say(who + " awaits its answers");
+        world_.run_until([&] { return client.idle(); }, step.amount_ms);
+        return;
       case Act::subscribe:
         say(who + " subscribes to " + step.name + at + (step.group.empty() ? "" : " in group " + step.group));
         return client.subscribe(step.name, step.group, step.guarantee);
@@ -112,6 +119,9 @@ class Run {
         return client.replay(step.name, step.from, step.guarantee, step.choice % 2 == 1);
       case Act::end_replay:
         say(who + " ends its replay " + client.end_replay(step.choice));
+        return;
+      case Act::repeat:
+        say(who + " publishes again " + client.repeat(step.choice));
         return;
       case Act::hang_up:
         say(who + " hangs up");
