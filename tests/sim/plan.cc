@@ -210,7 +210,7 @@ class Planner {
       if (dice == 3) join_again();
       if (dice == 0) leave_group();
       if (dice == 1) subscribe_late();
-      if (dice == 2) replay_what_comes();
+      if (dice == 2 && !has_streams_) replay_what_comes(static_cast<std::size_t>(i));
     }
   }
 
@@ -285,7 +285,7 @@ class Planner {
     begin(late, 0);
     for (const char* topic : {"x/1/y", "x/2/y", "x/2/z"}) {
       plan_.steps.push_back(by(publisher, Act::publish, topic, 0));
-      Step await = by(publisher, Act::await, "", 0);
+      Step await = by(publisher, Act::await, "", 2);
       await.amount_ms = 300;
       plan_.steps.push_back(await);
       plan_.steps.push_back(by(late, Act::subscribe, topic, 0));
@@ -294,21 +294,23 @@ class Planner {
   }
 
   // Replays of a filter that is known everywhere begin while a stream is added that they reach.
-  void replay_what_comes() {
+  void replay_what_comes(std::size_t which) {
+    const char* filter = kStreams[which].second;
+    static constexpr std::array kTopics{"a/b", "x/1/y", "x/2/z"};
     const auto [reader, other, publisher] = three();
     begin(other, 3600);
     begin(reader, 3600);
     begin(publisher, plan_.first_dials[publisher].expiry_s);
-    for (const std::size_t client : {other, reader, publisher}) plan_.steps.push_back(by(client, Act::subscribe, "a/+", 300));
-    plan_.steps.push_back(create_stream(0));
+    for (const std::size_t client : {other, reader, publisher}) plan_.steps.push_back(by(client, Act::subscribe, filter, 300));
+    plan_.steps.push_back(create_stream(which));
     plan_.steps.back().stream.retention = {};
-    plan_.steps.back().wait_ms = static_cast<int64_t>(last_below(40));
+    plan_.steps.back().wait_ms = static_cast<int64_t>(last_below(150));
     for (const std::size_t client : {reader, other}) {
-      plan_.steps.push_back(by(client, Act::replay, "a/+", static_cast<int64_t>(last_below(60))));
+      plan_.steps.push_back(by(client, Act::replay, filter, static_cast<int64_t>(last_below(60))));
       plan_.steps.back().from = "earliest";
     }
     plan_.steps.back().wait_ms = 400;
-    for (int i = 0; i < 4; ++i) plan_.steps.push_back(by(publisher, Act::publish, i % 2 == 0 ? "a/b" : "a/c", 20));
+    for (int i = 0; i < 4; ++i) plan_.steps.push_back(by(publisher, Act::publish, kTopics[which], 20));
   }
 
   // ---- streams: drawn apart, so that the rest of a plan is the same without them ----
