@@ -21,8 +21,8 @@ Group::Group(Shard& shard, uint64_t id, std::string space, std::string name, std
       id_(id),
       space_(std::move(space)),
       name_(std::move(name)),
-      key_(group_key(space_, name_, filter)) {
-  subscription_.group = this;
+      key_(group_key(space_, name_, filter)),
+      subscription_(*this) {
   subscription_.request.filter = filter;
   subscription_.request.group = name_;
   subscription_.request.granted = Guarantee::exactly_once;

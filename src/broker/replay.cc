@@ -10,10 +10,8 @@
 
 namespace arena::broker {
 Replay::Replay(Shard& shard, Session& session, uint64_t id, SubscribeOrder order)
-    : shard_(shard), session_(session), id_(id), from_(std::move(order.from).value_or(ReplayFrom{})) {
-  subscription_.session = &session;
+    : shard_(shard), session_(session), id_(id), from_(std::move(order.from).value_or(ReplayFrom{})), subscription_(session, true) {
   subscription_.request = std::move(order);
-  subscription_.replay = true;
   subscription_.group_id = id;
   auto list = std::make_unique<FilterList>();
   list->filters.emplace_back(subscription_.request.filter);

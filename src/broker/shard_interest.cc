@@ -103,8 +103,8 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   for (const auto& [log, end] : answer.ends) {
     if (!subscription.is_known(log)) subscription.born.push_back({log, end});
   }
-  if (subscription.session != nullptr) subscription.session->join_log(answer.ends);
-  if (subscription.group != nullptr) subscription.group->join_log(answer.ends);
+  if (subscription.session() != nullptr) subscription.session()->join_log(answer.ends);
+  if (subscription.group() != nullptr) subscription.group()->join_log(answer.ends);
   std::move(answer.retained.begin(), answer.retained.end(), std::back_inserter(waiting.retained));
   if (--waiting.open != 0) return;
   InterestOperation finished = std::move(waiting);
@@ -114,7 +114,7 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
 }
 
 void Shard::silence(Subscription& subscription) {
-  if (subscription.session != nullptr && !subscription.request.group.empty()) return;  // the group is in the index
+  if (subscription.session() != nullptr && !subscription.request.group.empty()) return;  // the group is in the index
   index_.remove(subscription.request.filter, reinterpret_cast<uint64_t>(&subscription));
   std::vector<InterestDone> cancelled;
   for (auto it = operations_.begin(); it != operations_.end();) {
@@ -129,7 +129,7 @@ void Shard::silence(Subscription& subscription) {
 }
 
 void Shard::forget_subscription(const Subscription& subscription, uint64_t reader, bool last_durable) {
-  if (subscription.session != nullptr && !subscription.request.group.empty()) {
+  if (subscription.session() != nullptr && !subscription.request.group.empty()) {
     if (subscription.group_id != 0) leave_group(*this, subscription.group_id, reader);
     return;
   }

@@ -95,8 +95,8 @@ bool Shard::match_here(const Message& message, std::size_t count, unsigned from)
     if ((subscription.waiting_cores & from_bit) != 0) continue;
     if (subscription.replay) {
       replays_hit_.push_back(subscription.group_id);
-    } else if (subscription.group != nullptr) {
-      groups_hit_.push_back(subscription.group);
+    } else if (subscription.group() != nullptr) {
+      groups_hit_.push_back(subscription.group());
     } else {
       add_candidate(subscription, message, count);
     }
@@ -106,7 +106,7 @@ bool Shard::match_here(const Message& message, std::size_t count, unsigned from)
 
 // Overlapping subscriptions of one session come to one delivery, at the highest guarantee [MQTT-3.3.4-2].
 void Shard::add_candidate(Subscription& subscription, const Message& message, std::size_t count) {
-  Session& session = *subscription.session;
+  Session& session = *subscription.session();
   const SubscribeRequest& request = subscription.request;
   if (request.no_local && message.publisher == session.identity()) return;
   if (!session.may_read(subscription, message.topic)) {

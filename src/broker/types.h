@@ -99,13 +99,13 @@ enum class RetainedOnSubscribe : uint8_t { always = 0, if_new = 1, never = 2 };
 struct SubscribeRequest {
   Text filter;                         // valid; without the group prefix
   Text group;                          // empty: not shared
+  uint32_t id = 0;                     // the subscriber's own label, echoed on deliveries; 0: none
   Guarantee granted = Guarantee::at_most_once;
   bool no_local = false;
   bool keep_retained_flag = false;     // forwarded copies keep the publisher's retain flag
   bool positions = false;              // deliveries say where their message is stored
   RetainedOnSubscribe retained = RetainedOnSubscribe::always;
   std::optional<SlowPolicy> slow;      // unset: as the policy or the options say; set from then on
-  uint32_t id = 0;                     // the subscriber's own label, echoed on deliveries; 0: none
 };
 
 // Where a replay of streams begins.

@@ -85,7 +85,7 @@ void Session::tidy() {
   if (!rare_) return;
   const Rare& mine = *rare_;
   if (mine.inbound.empty() && mine.owner_bound.empty() && mine.answers.empty() && mine.restored_tags.empty() &&
-      mine.stale_due_keys.empty() && mine.replays.empty() && mine.due_key.empty() && mine.releasing.empty()) {
+      mine.stale_due_keys.empty() && mine.replays.empty() && mine.due_key.empty() && mine.releasing.empty() && mine.last_values.empty() && !mine.durable_filters) {
     rare_.reset();
   }
 }

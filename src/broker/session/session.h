@@ -275,6 +275,8 @@ class Session final : public Reader {
     Lazy<std::set<std::string>> stale_due_keys;            // still in the store until a write succeeds
     Lazy<std::map<std::string, std::unique_ptr<Replay>>> replays;  // by the name of their subscription
     std::string due_key;                                   // in the store
+    LastValues last_values;                                // leave before what came later
+    Filters durable_filters;                               // while it reads the log; null: not gathered yet
     std::vector<uint16_t> releasing;                       // tags in that stage, in the order the receiver had them
   };
   Rare& rare() {
@@ -283,6 +285,8 @@ class Session final : public Reader {
   }
   // Something in there has become empty, perhaps the last.
   void tidy();
+  bool has_last_values() const { return rare_ && !rare_->last_values.empty(); }
+  void forget_durable_filters();
   bool owner_bound(PartitionId partition) const { return rare_ && rare_->owner_bound.contains(partition); }
 
   Shard& shard_;
@@ -309,24 +313,23 @@ class Session final : public Reader {
   bool groups_refused_ : 1 = false;  // groups take me for absent, as my queue was full
   bool dirty_ : 1 = false;
   uint32_t route_slot_ = 0;
-  uint32_t waiting_ahead_ = 0;          // so many at the front of waiting_ came before last_values_
+  uint32_t waiting_ahead_ = 0;          // so many at the front of waiting_ came before its last values
   std::unique_ptr<Will> will_;
   SessionSink* sink_ = nullptr;
   int64_t due_ms_ = 0;                  // monotonic: the will, or the end; 0: nothing due
   int64_t expires_at_ms_ = 0;           // monotonic; 0: never
 
   Subscriptions subscriptions_;
-  Filters durable_filters_;
   Feed feed_;
   [[no_unique_address]] Window window_;  // what follows may lie in its padding
   uint32_t dirty_settled_ = 0;
   Ring<Item> waiting_;                  // at least once and above, in order
-  LastValues last_values_;              // leave before what came later
   TransientQueue waiting_transient_;    // at most once
   std::size_t waiting_bytes_ = 0;
 
   std::unique_ptr<Rare> rare_;
 };
+static_assert(sizeof(Session) == 192);  // there are very many, and the next size of heap block is 224
 
 // Run on the owner of `partition`: forgets the stored handshake, then runs `then` there (may be empty).
 CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t tag, CallMail then);

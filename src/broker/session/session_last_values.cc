@@ -9,14 +9,17 @@ namespace arena::broker {
 
 // Bounded by the session's queue like all that waits, though here only the references count.
 void Session::add_last_values(const std::string& name, std::vector<MessageRef> messages) {
+  if (messages.empty() && !has_last_values()) return;
   const std::size_t most = queued_bytes_max() / sizeof(MessageRef);
-  const std::size_t room = most - std::min(last_values_.size(), most);
+  const std::size_t left = has_last_values() ? rare_->last_values.size() : 0;
+  const std::size_t room = most - std::min(left, most);
   if (messages.size() > room) {
     shard_.counters().drop(Drop::queue_full, messages.size() - room);
     messages.resize(room);
   }
-  if (last_values_.empty()) waiting_ahead_ = static_cast<uint32_t>(waiting_.size());
-  last_values_.add(name, std::move(messages));
+  if (!has_last_values()) waiting_ahead_ = static_cast<uint32_t>(waiting_.size());
+  rare().last_values.add(name, std::move(messages));
+  tidy();
 }
 
 // None: the subscription is gone, or does not want it.
@@ -41,13 +44,13 @@ std::optional<Item> Session::last_value_item(const std::string& name, const Mess
 
 void Session::send_last_values() {
   bool must_record = false;
-  while (!last_values_.empty() && open_for_sending() && sink_->ready()) {
-    std::optional<Item> item = last_value_item(last_values_.name(), last_values_.front());
+  while (has_last_values() && open_for_sending() && sink_->ready()) {
+    std::optional<Item> item = last_value_item(rare_->last_values.name(), rare_->last_values.front());
     const bool transient = item && item->guarantee == Guarantee::at_most_once;
     const bool record = item && must_record_tag(*item);
     if (item && !transient && !may_send()) break;
     if (item && !record && must_record) break;  // behind those that are recorded first
-    last_values_.pop();
+    rare_->last_values.pop();
     if (!item) continue;
     if (transient) {
       send_transient(*item);
@@ -58,6 +61,7 @@ void Session::send_last_values() {
       send(*std::move(item));
     }
   }
+  tidy();
   if (!must_record) return;
   recording_ = true;
   write_recording();

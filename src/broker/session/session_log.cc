@@ -16,7 +16,7 @@ void Session::read_if_room() {
     groups_refused_ = false;
     tell_groups();
   }
-  if (!last_values_.empty() || (!waiting_.empty() && !has_room())) return;
+  if (has_last_values() || (!waiting_.empty() && !has_room())) return;
   if (feed_.behind()) feed_.read_more(shard_, id_, durable_filters());
 }
 
@@ -112,6 +112,7 @@ void Session::on_read(ReadAnswer answer) {
     take_record(answer.log, record);
   }
   feed_.finish(answer);
+  if (!feed_.behind()) forget_durable_filters();
   release_unread(answer.log, answer.next);
   pump();
 }

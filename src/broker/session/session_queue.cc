@@ -24,7 +24,7 @@ void Session::take(const Routed& routed, const Merged& merged) {
   }
   if (merged.durable && routed.stored) {
     if (!feed_.admits(shard_, routed.log, routed.offset)) return;  // the log will give it to me
-    if (waiting_bytes_ >= queued_bytes_max() || !last_values_.empty()) {
+    if (waiting_bytes_ >= queued_bytes_max() || has_last_values()) {
       feed_.fall_behind(shard_, routed.log);
       return;
     }
@@ -144,7 +144,7 @@ void Session::count_out(const Item& item) {
 }
 
 void Session::enqueue(Item item) {
-  if (waiting_.empty() && last_values_.empty() && may_send() && !must_record_tag(item)) {
+  if (waiting_.empty() && !has_last_values() && may_send() && !must_record_tag(item)) {
     if (!drop_if_expired(item)) send(std::move(item));
     return;
   }
@@ -160,7 +160,7 @@ bool Session::may_send() const {
 
 // Nothing is in front of what comes now at most once.
 bool Session::transient_may_leave() const {
-  return waiting_transient_.empty() && last_values_.empty() && open_for_sending() && sink_->ready();
+  return waiting_transient_.empty() && !has_last_values() && open_for_sending() && sink_->ready();
 }
 
 void Session::enqueue_transient(Item item) {

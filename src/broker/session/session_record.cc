@@ -123,8 +123,7 @@ void Session::restore(SessionRecord record) {
     }
   }
   for (SubscriptionRecord& was : record.subscriptions) {
-    auto subscription = std::make_unique<Subscription>();
-    subscription->session = this;
+    auto subscription = std::make_unique<Subscription>(*this);
     subscription->request = std::move(was.request);
     for (const auto& place : was.born) {
       if (shard_.has_log(place.first.log)) subscription->born.push_back(place);
@@ -136,7 +135,7 @@ void Session::restore(SessionRecord record) {
     if (!plain) shard_.counters().shared_subscriptions.add();
     subscriptions_.add(std::move(subscription));
   }
-  durable_filters_ = {};
+  forget_durable_filters();
   // A stream that was added when this had been written: the session joined it at its beginning.
   std::vector<LogName> joined;
   for (const Stream& stream : shard_.streams().all()) on_stream_added(stream, joined);

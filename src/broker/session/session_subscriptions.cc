@@ -13,18 +13,25 @@ bool Session::has_durable() const {
 }
 
 Filters Session::durable_filters() {
-  if (!durable_filters_) {
+  Filters& known = rare().durable_filters;
+  if (!known) {
     auto list = std::make_unique<FilterList>();
     for (const auto& subscription : subscriptions_) {
       if (subscription->durable) list->filters.emplace_back(subscription->request.filter);
     }
-    durable_filters_ = Filters(list.release());
+    known = Filters(list.release());
   }
-  return durable_filters_;
+  return known;
+}
+
+void Session::forget_durable_filters() {
+  if (!rare_ || !rare_->durable_filters) return;
+  rare_->durable_filters = {};
+  tidy();
 }
 
 void Session::become_reader() {
-  durable_filters_ = {};
+  forget_durable_filters();
   if (is_reader_) return;
   is_reader_ = true;
   shard_.register_reader(id_, *this);
@@ -62,8 +69,7 @@ void Session::subscribe(std::vector<SubscribeOrder> orders, uint64_t cookie) {
 }
 
 Subscription& Session::add_subscription(const SubscribeRequest& request) {
-  auto subscription = std::make_unique<Subscription>();
-  subscription->session = this;
+  auto subscription = std::make_unique<Subscription>(*this);
   subscription->request = request;
   shard_.counters().subscriptions.add();
   if (!request.group.empty()) shard_.counters().shared_subscriptions.add();
@@ -144,7 +150,7 @@ void Session::settle_durable(Subscription& subscription) {
   if (!subscription.durable || wants_durable(subscription.request)) return;
   subscription.durable = false;
   subscription.born.clear();
-  durable_filters_ = {};
+  forget_durable_filters();
   shard_.withdraw_durable(subscription, id_, !has_durable());
 }
 
@@ -338,7 +344,7 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     shard_.silence(*removed.back());
     if (removed.back()->group_id != 0) return_group_waiting(removed.back()->group_id);
   }
-  durable_filters_ = {};
+  forget_durable_filters();
   if (!names.empty() && !ended_) drop_unwanted();
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
                  removed = std::move(removed)](engine::CommitStatus) {

@@ -23,7 +23,7 @@ void Session::resume() {
 }
 
 void Session::pump_transient() {
-  while (open_for_sending() && last_values_.empty() && !waiting_transient_.empty() && sink_->ready()) {
+  while (open_for_sending() && !has_last_values() && !waiting_transient_.empty() && sink_->ready()) {
     Item item = waiting_transient_.pop();
     count_out(item);
     if (!drop_if_expired(item)) send_transient(item);
@@ -35,7 +35,7 @@ void Session::pump() {
   pumping_ = true;
   if (parked_ != 0 && open_for_sending()) resend_parked();
   send_waiting();
-  if (!last_values_.empty() && waiting_ahead_ == 0) {
+  if (has_last_values() && waiting_ahead_ == 0) {
     send_last_values();
     pump_transient();
     send_waiting();
@@ -45,7 +45,7 @@ void Session::pump() {
 }
 
 // What came behind last values waits for them.
-bool Session::waiting_may_leave() const { return !waiting_.empty() && (last_values_.empty() || waiting_ahead_ > 0); }
+bool Session::waiting_may_leave() const { return !waiting_.empty() && (!has_last_values() || waiting_ahead_ > 0); }
 
 Item Session::pop_waiting() {
   Item item = std::move(waiting_.front());
@@ -263,8 +263,9 @@ void Session::drop_waiting() {
     shard_.counters().drop(Drop::offline);
   }
   if (!persistent() || ended_) {
-    shard_.counters().drop(Drop::session_ended, last_values_.size());
-    last_values_.clear();
+    if (has_last_values()) shard_.counters().drop(Drop::session_ended, rare_->last_values.size());
+    if (rare_) rare_->last_values.clear();
+    tidy();
   }
   std::vector<uint16_t> unreadable;
   keep_waiting([&](const Item& item) {

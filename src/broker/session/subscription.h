@@ -15,13 +15,25 @@ namespace arena::broker {
 class Session;
 class Group;
 
-// Lives on its owner's core. Exactly one of session and group is set.
-struct Subscription {
-  Session* session = nullptr;
-  Group* group = nullptr;
-  SubscribeRequest request;
-  bool durable = false;            // records are kept for it in the log
-  bool replay = false;
+// Lives on its owner's core.
+class Subscription {
+ public:
+  // A session's own, its side of a shared one, or its replay.
+  explicit Subscription(Session& owner, bool is_replay = false) : replay(is_replay), session_(&owner) {}
+  explicit Subscription(Group& owner) : grouped_(true), group_(&owner) {}
+
+  // Null: it is the other's.
+  Session* session() const { return grouped_ ? nullptr : session_; }
+  Group* group() const { return grouped_ ? group_ : nullptr; }
+
+  [[no_unique_address]] SubscribeRequest request;  // what follows lies in its padding
+  bool durable : 1 = false;        // records are kept for it in the log
+  const bool replay : 1 = false;
+
+ private:
+  const bool grouped_ : 1 = false;
+
+ public:
   uint32_t covered_epoch = 0;      // policy epoch under which every topic of the filter may be read; 0: none
   Ring<std::pair<LogName, uint64_t>> born;
   // Cores whose answer is outstanding: what they route is in their snapshot, or published before we were there.
@@ -38,7 +50,14 @@ struct Subscription {
     }
     return false;
   }
+
+ private:
+  union {
+    Session* const session_;
+    Group* const group_;
+  };
 };
+static_assert(sizeof(Subscription) == 64);  // there are very many, and the next size of heap block is 80
 
 // "$share/<group>/<filter>" or the filter: how a subscription is named inside its session.
 std::string subscription_name(std::string_view group, std::string_view filter);

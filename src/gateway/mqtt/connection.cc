@@ -29,7 +29,7 @@ Connection::Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> str
 
 void Connection::on_data(std::string_view bytes) {
   door_.counters().bytes_received.add(bytes.size());
-  last_heard_ms_ = door_.loop().now_ms();
+  last_heard_ms_ = static_cast<uint32_t>(door_.loop().now_ms());
   if (stage_ == Stage::closing) return;
   if (!has_rest() && stage_ != Stage::deciding && !throttled_) {
     consume(bytes);
@@ -54,7 +54,7 @@ std::string Connection::take_rest() {
 void Connection::tidy() {
   if (!rare_) return;
   const Rare& mine = *rare_;
-  if (!mine.rest && !mine.silent && !mine.throttle_timer && !mine.aliases_in && !mine.aliases_out && mine.subscribes.empty() &&
+  if (!mine.pending && !mine.rest && !mine.silent && !mine.throttle_timer && !mine.aliases_in && !mine.aliases_out && mine.subscribes.empty() &&
       mine.keyed.empty() && mine.ack_texts.empty()) {
     rare_.reset();
   }
@@ -198,7 +198,7 @@ void Connection::throttle() {
     if (!timer) timer = std::make_unique<runtime::Timer>(&Connection::on_throttle_timer, this);
     door_.loop().arm(*timer, kThrottleCheckMs);
   } else {
-    last_heard_ms_ = door_.loop().now_ms();  // what was not read was no silence of the client's
+    last_heard_ms_ = static_cast<uint32_t>(door_.loop().now_ms());  // what was not read was no silence of the client's
     stream_->resume_reading();
     const std::string waited = take_rest();
     consume(waited);
@@ -338,7 +338,7 @@ void Connection::closed(broker::EndReason reason) {
 
 void Connection::on_disconnect(const am::Disconnect& packet) {
   std::optional<uint32_t> expiry_s = packet.properties.session_expiry_interval_s;
-  if (expiry_s && *expiry_s != 0 && connect_expiry_s_ == 0) {
+  if (expiry_s && *expiry_s != 0 && asked_no_expiry_) {
     fail(Reason::protocol_error, "DISCONNECT may not give an expiry to a session that had none");
     return;
   }

@@ -121,6 +121,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
 
   // There are very many connections, most of them idle: what is needed now and then is behind a pointer.
   struct Rare {
+    std::unique_ptr<PendingConnect> pending;          // until it is in
     std::unique_ptr<Rest> rest;
     std::optional<Silent> silent;                     // until its CONNECT
     std::unique_ptr<runtime::Timer> throttle_timer;   // made when it is first slowed
@@ -134,6 +135,8 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
     if (!rare_) rare_ = std::make_unique<Rare>();
     return *rare_;
   }
+  // Its CONNECT, while that is decided.
+  PendingConnect& asked() { return *rare_->pending; }
   // Something in there is not needed any more, perhaps the last.
   void tidy();
   void break_silence();
@@ -207,21 +210,21 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   broker::Session* session_ = nullptr;
   Version version_ = Version::v3_1_1;
   Stage stage_ = Stage::fresh;
-  bool consuming_ = false;
-  bool throttled_ = false;
-  bool problem_information_ = true;
+  bool consuming_ : 1 = false;
+  bool throttled_ : 1 = false;
+  bool problem_information_ : 1 = true;
+  bool asked_no_expiry_ : 1 = true;   // its CONNECT: the session shall end with the connection
   uint16_t keep_alive_s_ = 0;
   uint16_t topic_alias_out_max_ = 0;
   uint32_t peer_packet_bytes_max_ = arena::mqtt::kPacketBytesMax;
-  uint32_t connect_expiry_s_ = 0;
-  uint32_t last_subscribe_ = 0;       // cookies of requests
-  int64_t last_heard_ms_ = 0;
+  uint32_t last_heard_ms_ = 0;        // wraps after 49 days; no keep-alive is longer than 27 hours
   runtime::Timer timer_;              // CONNECT deadline, then keep-alive
-  std::unique_ptr<PendingConnect> pending_;
   std::unique_ptr<Rare> rare_;
   Ring<PendingAck> acks_;
   uint64_t first_ack_ = 1;            // cookie of acks_.front()
   Lazy<std::set<uint16_t>> open_tags_;      // exactly-once handshakes begun on this connection
 };
+
+static_assert(sizeof(Connection) <= 160);  // there are very many, and the next size of heap block is 192
 
 }  // namespace arena::gateway::mqtt

@@ -20,7 +20,7 @@ void Connection::on_timer(void* self) {
   if (connection.stage_ != Stage::open) return;
   const int64_t allowed_ms = int64_t{connection.keep_alive_s_} * 1500;  // 1.5 times [MQTT-3.1.2-22]
   const int64_t silent_ms =
-      connection.throttled_ ? 0 : connection.door_.loop().now_ms() - connection.last_heard_ms_;
+      connection.throttled_ ? 0 : static_cast<uint32_t>(connection.door_.loop().now_ms()) - connection.last_heard_ms_;
   if (silent_ms < allowed_ms) {
     connection.door_.loop().arm(connection.timer_, allowed_ms - silent_ms);
     return;
@@ -105,11 +105,11 @@ void Connection::on_connect(const am::Connect& packet) {
     refuse(*reason, am::to_string(*reason));
     return;
   }
-  pending_ = take_connect(packet);
+  rare().pending = take_connect(packet);
   stage_ = Stage::deciding;
   stream_->pause_reading();
-  access::Credentials credentials{pending_->user, pending_->password, stream_->peer().loopback(), seat_.address()};
-  pending_->password.reset();
+  access::Credentials credentials{asked().user, asked().password, stream_->peer().loopback(), seat_.address()};
+  asked().password.reset();
   door_.authenticator().authenticate(std::move(credentials), [door = &door_, id = id_](Result<Principal, access::AuthRefusal> result) {
     if (Connection* connection = door->find(id)) connection->on_authenticated(result);
   });
@@ -137,19 +137,19 @@ void Connection::on_authenticated(const Result<Principal, access::AuthRefusal>& 
 
 // Now the session's name is known, and with it the core where it lives.
 void Connection::identify(Principal principal) {
-  pending_->open.principal = std::move(principal);
-  if (pending_->open.client_id.empty()) {
+  asked().open.principal = std::move(principal);
+  if (asked().open.client_id.empty()) {
     static constexpr char kHex[] = "0123456789abcdef";
     std::string assigned = "arena-";
     for (int half = 0; half < 2; ++half) {
       uint64_t bits = door_.loop().random();
       for (int i = 0; i < 12; ++i, bits >>= 4) assigned.push_back(kHex[bits & 15]);
     }
-    pending_->open.client_id = std::move(assigned);  // [MQTT-3.1.3-6]
-    pending_->client_id_assigned = true;
+    asked().open.client_id = std::move(assigned);  // [MQTT-3.1.3-6]
+    asked().client_id_assigned = true;
   }
   const unsigned home =
-      door_.shard().home_core(broker::session_key(pending_->open.principal, pending_->open.client_id));
+      door_.shard().home_core(broker::session_key(asked().open.principal, asked().open.client_id));
   if (home == door_.shard().core()) {
     open_session();
     return;
@@ -158,19 +158,19 @@ void Connection::identify(Principal principal) {
   timer_.disarm();
   std::unique_ptr<net::DetachedStream> detached = stream_->detach();
   if (detached != nullptr) {
-    pending_->seat = std::move(seat_);
-    door_.hand_over(home, std::move(detached), std::move(pending_), take_rest());
+    asked().seat = std::move(seat_);
+    door_.hand_over(home, std::move(detached), std::move(rare_->pending), take_rest());
   }
   door_.bury(*this);
 }
 
 void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::string rest) {
-  pending_ = std::move(pending);
+  rare().pending = std::move(pending);
   if (!rest.empty()) this->rest().bytes = std::move(rest);
   break_silence();
-  version_ = pending_->version;
-  peer_packet_bytes_max_ = pending_->packet_bytes_max;
-  problem_information_ = pending_->wants_problem_information;
+  version_ = asked().version;
+  peer_packet_bytes_max_ = asked().packet_bytes_max;
+  problem_information_ = asked().wants_problem_information;
   stage_ = Stage::deciding;
   stream_->pause_reading();
   open_session();
@@ -181,7 +181,7 @@ void Connection::resume_handshake(std::unique_ptr<PendingConnect> pending, std::
 }
 
 void Connection::open_session() {
-  const broker::OpenRequest request = pending_->open;
+  const broker::OpenRequest request = asked().open;
   broker::Session* session = door_.shard().open(request, *this);
   // Opened, refused, or under way: only then is the handle ours already.
   if (stage_ == Stage::deciding) session_ = session;
@@ -207,13 +207,14 @@ void Connection::opened(broker::Session& session, bool present) {
   stage_ = Stage::open;
   seat_.leave_half_open();
   door_.counters().connects_accepted.add();
-  connect_expiry_s_ = pending_->open.expiry_s;
-  topic_alias_out_max_ = std::min(pending_->topic_alias_max, options_->topic_alias_out_max);
-  keep_alive_s_ = pending_->keep_alive_s;
+  asked_no_expiry_ = asked().open.expiry_s == 0;
+  topic_alias_out_max_ = std::min(asked().topic_alias_max, options_->topic_alias_out_max);
+  keep_alive_s_ = asked().keep_alive_s;
   const bool over = options_->keepalive_max_s != 0 && (keep_alive_s_ == 0 || keep_alive_s_ > options_->keepalive_max_s);
   if (version_ == Version::v5 && over) keep_alive_s_ = options_->keepalive_max_s;
   const bool answered = send_connack(present);
-  pending_.reset();
+  rare_->pending.reset();
+  tidy();
   if (!answered) {  // it would wait for a CONNACK for ever
     shut_down(broker::DetachKind::clean, std::nullopt);
     return;
@@ -229,7 +230,7 @@ void Connection::opened(broker::Session& session, bool present) {
 
 void Connection::start_keep_alive() {
   timer_.disarm();
-  last_heard_ms_ = door_.loop().now_ms();
+  last_heard_ms_ = static_cast<uint32_t>(door_.loop().now_ms());
   if (keep_alive_s_ != 0) door_.loop().arm(timer_, int64_t{keep_alive_s_} * 1500);
 }
 
@@ -238,17 +239,17 @@ bool Connection::send_connack(bool present) {
   packet.session_present = present;
   if (version_ == Version::v5) {
     am::ConnackProperties& out = packet.properties;
-    if (session_->expiry_s() != pending_->expiry_asked_s.value_or(0)) out.session_expiry_interval_s = session_->expiry_s();
+    if (session_->expiry_s() != asked().expiry_asked_s.value_or(0)) out.session_expiry_interval_s = session_->expiry_s();
     out.receive_maximum = options_->receive_max;
     if (options_->guarantee_max != Guarantee::exactly_once) out.maximum_qos = static_cast<uint8_t>(options_->guarantee_max);
     if (!options_->retain_available) out.retain_available = false;
     if (!options_->wildcard_available) out.wildcard_subscription_available = false;
     if (!options_->shared_available) out.shared_subscription_available = false;
     out.maximum_packet_size = options_->packet_bytes_max;
-    if (pending_->client_id_assigned) out.assigned_client_identifier = pending_->open.client_id;  // [MQTT-3.1.3-7]
+    if (asked().client_id_assigned) out.assigned_client_identifier = asked().open.client_id;  // [MQTT-3.1.3-7]
     if (options_->topic_alias_max != 0) out.topic_alias_maximum = options_->topic_alias_max;
-    if (keep_alive_s_ != pending_->keep_alive_s) out.server_keep_alive_s = keep_alive_s_;
-    if (pending_->wants_response_information && !options_->response_information.empty()) {
+    if (keep_alive_s_ != asked().keep_alive_s) out.server_keep_alive_s = keep_alive_s_;
+    if (asked().wants_response_information && !options_->response_information.empty()) {
       out.response_information = options_->response_information;  // [MQTT-3.1.2-28]
     }
   }

@@ -125,7 +125,7 @@ void Connection::on_subscribe(const am::Subscribe& packet) {
     send_suback(pending);
     return;
   }
-  const uint64_t cookie = ++last_subscribe_;
+  const uint64_t cookie = door_.next_request();
   rare().subscribes[cookie] = std::move(pending);
   session_->subscribe(std::move(requests), cookie);
 }
@@ -184,7 +184,7 @@ void Connection::on_unsubscribe(const am::Unsubscribe& packet) {
     pending.asked.push_back(pending.reasons.size() - 1);
     names.push_back({std::string(parsed->group), std::string(parsed->filter)});
   }
-  const uint64_t cookie = ++last_subscribe_;
+  const uint64_t cookie = door_.next_request();
   rare().subscribes[cookie] = std::move(pending);
   session_->unsubscribe(std::move(names), cookie);
 }

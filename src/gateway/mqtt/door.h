@@ -72,6 +72,8 @@ class Door {
   // Of the connection that is consuming; empty whenever the broker is called.
   PublishRun& run() { return run_; }
   Connection* find(uint64_t id);
+  // A cookie for what a session is asked and answers later.
+  uint64_t next_request() { return next_request_++; }
   // Destroys it at the end of this turn.
   void bury(Connection& connection);
   // Moves the stream, what is known of its CONNECT, and the bytes behind it.
@@ -95,6 +97,7 @@ class Door {
   PublishRun run_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
+  uint64_t next_request_ = 1;
   IntrusiveList<Silent, SilentTag> silent_;  // oldest first
   boost::unordered_flat_set<std::unique_ptr<Connection>, ConnectionById, ConnectionById> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
