@@ -486,8 +486,11 @@ class Machine {
   // Perhaps on a later connection, perhaps to a new session, which does not know of it.
   void finish_open(std::size_t who) {
     Client& one = client(who);
-    const Client::Open open = *std::exchange(one.open, std::nullopt);
-    if (open.incarnation != session(who).incarnation) model_.publish(open.message);
+    Client::Open open = *std::exchange(one.open, std::nullopt);
+    if (open.incarnation != session(who).incarnation) {
+      open.message.payload = "m" + std::to_string(++serial_);  // a new one, to be told from the first
+      model_.publish(open.message);
+    }
     am::Publish packet = packet_of(open.message, open.id);
     packet.dup = true;
     one.say(packet);
