@@ -5,10 +5,10 @@ _kept = []
 
 
 def free_port():
-    """A loopback TCP port that is the caller's until its process ends: nobody listens there, and neither an outgoing
-    connection nor another caller is given it. A server that sets SO_REUSEADDR, as servers do, can listen on it."""
+    """A TCP port that is the caller's until its process ends: nobody listens there, and neither an outgoing connection nor
+    another caller is given it. A server that sets SO_REUSEADDR, as servers do, can listen on it, on any address."""
     keeper = socket.socket()
-    keeper.bind(("127.0.0.1", 0))
+    keeper.bind(("0.0.0.0", 0))  # bound, not listening
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: binding must refuse what others keep
     _kept.append(keeper)
     return keeper.getsockname()[1]
