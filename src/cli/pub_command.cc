@@ -79,7 +79,8 @@ class PubRun final : public ClientRun {
           {std::string_view(header).substr(0, equals), std::string_view(header).substr(equals + 1)});
     }
     if (arguments.publish_id) packet_.properties.user_properties.push_back({"arena-id", *arguments.publish_id});
-    if (const auto producer = split_producer(arguments.producer.value_or(""))) {
+    const std::string given = arguments.producer.value_or("");
+    if (const auto producer = split_producer(given)) {
       producer_ = producer->first;
       sequence_ = producer->second;
       packet_.properties.user_properties.push_back({"arena-producer", {}});
