@@ -142,9 +142,9 @@ class Shard {
   // index from now on. done gets the last values that match (if wanted); not called when it is withdrawn first.
   using InterestDone = UniqueFunction<void(std::vector<MessageRef> retained)>;
   void add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained, InterestDone done);
-  // Delivers nothing through it any more; operations under way are forgotten.
+  // Delivers nothing through it any more, and other cores need not think of it; operations under way are forgotten.
   void silence(Subscription& subscription);
-  // After silence(), and when its removal is committed: tells the other cores, or its group.
+  // After silence(), and when its removal is committed: the log need not be kept for it, or its group has a member less.
   void forget_subscription(const Subscription& subscription, uint64_t reader, bool last_durable);
   // It stays, but records are no longer kept for it.
   void withdraw_durable(const Subscription& subscription, uint64_t reader, bool last_durable);
@@ -210,8 +210,6 @@ class Shard {
   void finish_read(const ReadOrder& order, uint64_t hidden, engine::ReadResult result);
   uint64_t total(Counter Counters::*counter) const;  // over all cores
   void count_damage(const ReadOrder& order, const engine::ReadResult& result);
-  void withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable);
-  void withdraw_here(const std::string& filter, unsigned from, bool unannounce, uint64_t reader, bool last_durable);
   static void on_tick(void* self);
   static void on_due(void* self);
   void arm_due();

@@ -115,7 +115,15 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
 
 void Shard::silence(Subscription& subscription) {
   if (subscription.session() != nullptr && !subscription.request.group.empty()) return;  // the group is in the index
-  index_.remove(subscription.request.filter, reinterpret_cast<uint64_t>(&subscription));
+  const std::string filter(subscription.request.filter);
+  const bool announced = index_.mark(filter) != 0;
+  index_.remove(filter, reinterpret_cast<uint64_t>(&subscription));
+  // As often as it was announced, which is as often as it came into the index: the others count.
+  if (announced && !index_.has(filter)) {
+    for (unsigned to = 0; to < shards_.size(); ++to) {
+      if (to != core()) call(to, [filter, from = core()](Shard& there) { there.remote_.remove(filter, from); });
+    }
+  }
   std::vector<InterestDone> cancelled;
   for (auto it = operations_.begin(); it != operations_.end();) {
     if (it->second.subscription != &subscription) {
@@ -133,30 +141,17 @@ void Shard::forget_subscription(const Subscription& subscription, uint64_t reade
     if (subscription.group_id != 0) leave_group(*this, subscription.group_id, reader);
     return;
   }
-  const std::string filter(subscription.request.filter);
-  const bool unannounce = !index_.has(filter);
-  withdraw_everywhere(filter, unannounce, subscription.durable ? reader : 0, last_durable);
+  if (subscription.durable) withdraw_durable(subscription, reader, last_durable);
 }
 
 void Shard::withdraw_durable(const Subscription& subscription, uint64_t reader, bool last_durable) {
-  withdraw_everywhere(std::string(subscription.request.filter), false, reader, last_durable);
-}
-
-void Shard::withdraw_everywhere(const std::string& filter, bool unannounce, uint64_t reader, bool last_durable) {
-  if (!unannounce && reader == 0) return;
   for (unsigned to = 0; to < shards_.size(); ++to) {
-    call(to, [filter, from = core(), unannounce, reader, last_durable](Shard& there) {
-      there.withdraw_here(filter, from, unannounce, reader, last_durable);
+    call(to, [filter = std::string(subscription.request.filter), reader, last_durable](Shard& there) {
+      there.durable_.remove(filter, reader);
+      if (!last_durable) return;
+      for (const auto& [id, partition] : there.partitions_) partition->drop_reader(reader);
     });
   }
-}
-
-void Shard::withdraw_here(const std::string& filter, unsigned from, bool unannounce, uint64_t reader, bool last_durable) {
-  if (unannounce && from != core()) remote_.remove(filter, from);
-  if (reader == 0) return;
-  durable_.remove(filter, reader);
-  if (!last_durable) return;
-  for (const auto& [id, partition] : partitions_) partition->drop_reader(reader);
 }
 
 // ---- reading ----

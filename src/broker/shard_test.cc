@@ -316,6 +316,25 @@ TEST_P(BrokerTest, SubscribingAgainBehindAnUnsubscribeKeepsTheInterest) {
   }
 }
 
+// Cores are told of a filter once, however often it comes and goes while a removal is being written.
+TEST_P(BrokerTest, TheLastUnsubscribeEndsTheInterestOfAllCores) {
+  Peer a(world, "a"), pub(world, "pub");
+  ASSERT_TRUE(a.connect(true, 100) && pub.connect());
+  world.disk().set_commit_delay_ms(50);
+  for (int n = 0; n < 10; ++n) {  // topics with owners on every core
+    const std::string topic = "x" + std::to_string(n);
+    a.subscribe(topic, k0);
+    for (int i = 0; i < 3; ++i) {
+      a.session()->unsubscribe({{"", topic}}, 0);
+      a.subscribe(topic, k0);
+    }
+    EXPECT_EQ(pub.publish(topic, "m", k1).outcome, Outcome::ok);
+    EXPECT_TRUE(a.unsubscribe(topic));
+    world.run_ms(1000);
+    EXPECT_EQ(pub.publish(topic, "m", k1).outcome, Outcome::no_match) << topic;
+  }
+}
+
 TEST_P(BrokerTest, WillsGoOutWhenTheyShould) {
   Peer watcher(world, "w"), a(world, "a");
   ASSERT_TRUE(watcher.connect());
