@@ -169,7 +169,7 @@ Broker::Settled Broker::settled() const {
   Settled out;
   Logs logs;
   for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
-    for (const auto& [log, stored] : disk_.partition(id)->logs) logs[{id, log}] = records_of(id, stored);
+    for (const auto& [log, stored] : disk_.partition(id)->logs) logs[{id, log}] = records_of({id, log}, stored, 0);
   }
   for (engine::PartitionId id = 0; id < options_.partitions; ++id) {
     for (const auto& [space, entries] : disk_.partition(id)->spaces) {
@@ -213,12 +213,7 @@ void Broker::show_streams(StreamJudge& judge) {
       const uint64_t first = streams().find(log) == nullptr ? bounds.start : owner.log_at({id, log}).first();
       const uint64_t from = judge.note({id, log}, bounds.start, first, bounds.end);
       if (from >= bounds.end) continue;
-      engine::ReadRequest request;
-      request.partition = id;
-      request.log = log;
-      request.from = from;
-      request.bytes_max = request.scan_bytes_max = SIZE_MAX;
-      judge.note_stored({id, log}, stored.read(request).records);
+      judge.note_stored({id, log}, records_of({id, log}, stored, from));
     }
   }
   judge.check_retention();
@@ -230,19 +225,16 @@ void Broker::show_stored(OnceJudge& judge) const {
       const engine::LogBounds bounds = stored.bounds();
       const uint64_t from = std::max(judge.told({id, log}), bounds.start);
       if (from >= bounds.end) continue;
-      engine::ReadRequest request;
-      request.partition = id;
-      request.log = log;
-      request.from = from;
-      request.bytes_max = request.scan_bytes_max = SIZE_MAX;
-      judge.note_stored({id, log}, stored.read(request).records, bounds.end);
+      judge.note_stored({id, log}, records_of({id, log}, stored, from), bounds.end);
     }
   }
 }
 
-std::vector<engine::Record> Broker::records_of(engine::PartitionId id, const engine::MemoryLog& log) {
+std::vector<engine::Record> Broker::records_of(engine::LogName name, const engine::MemoryLog& log, uint64_t from) {
   engine::ReadRequest request;
-  request.partition = id;
+  request.partition = name.partition;
+  request.log = name.log;
+  request.from = from;
   request.bytes_max = request.scan_bytes_max = SIZE_MAX;
   return log.read(request).records;
 }

@@ -62,7 +62,7 @@ class Broker {
   void boot();
   void halt();
   using Logs = std::map<engine::LogName, std::vector<engine::Record>>;
-  static std::vector<engine::Record> records_of(engine::PartitionId id, const engine::MemoryLog& log);
+  static std::vector<engine::Record> records_of(engine::LogName name, const engine::MemoryLog& log, uint64_t from);
   static void add_settled(const std::vector<broker::CursorRecord>& cursors, const Logs& logs, std::set<std::string>& settled);
 
   runtime::SimWorld& world_;

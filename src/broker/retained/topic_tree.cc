@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/sparse.h"
 #include "message/topic.h"
 
 namespace arena::broker {
@@ -14,7 +15,6 @@ namespace {
 using NodeId = uint32_t;
 constexpr NodeId kRoot = 0;
 constexpr NodeId kNone = UINT32_MAX;
-constexpr std::size_t kSparseBuckets = 1024;
 
 struct Node {
   std::string level;
@@ -110,7 +110,7 @@ struct TopicTree::State {
       cut(node);
       node = parent;
     }
-    if (edges.bucket_count() > kSparseBuckets && edges.size() * 8 < edges.bucket_count()) edges.rehash(0);
+    shrink_if_sparse(edges);
   }
 
   // Next in pre-order inside the subtree of `top`, or kNone.

@@ -3,6 +3,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "base/hash.h"
+#include "base/sparse.h"
 #include "base/text.h"
 #include "broker/routing/filter_trie.h"
 #include "broker/routing/value_list.h"
@@ -80,8 +81,7 @@ class Literals {
   bool erase(typename Table::iterator at) {
     heap_ -= at->text_bytes();
     table_.erase(at);
-    // A table that has become mostly empty gives its memory back.
-    if (table_.bucket_count() > 1024 && table_.size() * 8 < table_.bucket_count()) table_.rehash(0);
+    shrink_if_sparse(table_);
     return true;
   }
 

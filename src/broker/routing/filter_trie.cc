@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/sparse.h"
 #include "broker/routing/value_list.h"
 #include "message/topic.h"
 
@@ -17,7 +18,6 @@ using LevelId = uint32_t;
 constexpr NodeId kRoot = 0;
 constexpr NodeId kNoNode = UINT32_MAX;
 constexpr LevelId kNoLevel = UINT32_MAX;
-constexpr std::size_t kSparseBuckets = 1024;
 
 struct Node {
   ValueList here;         // filters that end at this level
@@ -181,8 +181,8 @@ struct FilterTrie::State {
       nodes = Nodes();
       edges = {};
       levels = LevelTable();
-    } else if (edges.bucket_count() > kSparseBuckets && edges.size() * 8 < edges.bucket_count()) {
-      edges.rehash(0);
+    } else {
+      shrink_if_sparse(edges);
     }
   }
 

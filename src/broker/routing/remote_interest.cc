@@ -1,6 +1,7 @@
 #include "broker/routing/remote_interest.h"
 
 #include "base/hash.h"
+#include "base/sparse.h"
 #include "message/topic.h"
 
 namespace arena::broker {
@@ -39,8 +40,7 @@ void RemoteInterest::remove_literal(uint64_t hash, unsigned core) {
   at->second &= ~bit(core);
   if (at->second != 0) return;
   literals_.erase(at);
-  // A table that has become mostly empty gives its memory back.
-  if (literals_.bucket_count() > 1024 && literals_.size() * 8 < literals_.bucket_count()) literals_.rehash(0);
+  shrink_if_sparse(literals_);
 }
 
 uint64_t RemoteInterest::match(std::string_view topic) {

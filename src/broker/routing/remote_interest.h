@@ -13,11 +13,10 @@
 namespace arena::broker {
 
 // What the cores have announced. Most filters are literal, and each of them is known to every other core: of such a one
-// only the hash is kept. Each core announces a filter once and withdraws it once. One core only.
+// only the hash is kept. A core withdraws a filter as often as it announced it.
+// One core only.
 class RemoteInterest {
  public:
-  static constexpr unsigned kCoresMax = 64;
-
   void add(std::string_view filter, unsigned core);
   void remove(std::string_view filter, unsigned core);
   // One bit for each core.

@@ -43,7 +43,7 @@ class FailureListener final : public rocksdb::EventListener {
 rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
-  table.block_size = 16 << 10;
+  table.block_size = kTableBlockBytes;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
   return table;

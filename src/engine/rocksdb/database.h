@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,6 +22,9 @@ class WriteBatch;
 }  // namespace rocksdb
 
 namespace arena::engine {
+
+// A block of a table file is closed when it has so many bytes: the last entry begins below.
+inline constexpr std::size_t kTableBlockBytes = 16 << 10;
 
 // Where each log starts, as far as that is on disk: what lies below may be cleaned away. Any thread.
 class CleanStarts {

@@ -225,6 +225,35 @@ TEST_F(QuarantineTest, AFileCutInTwoCostsTheBlocksThatAreGone) {
   EXPECT_EQ(got.size() + told_, 110u);
 }
 
+// As a file system leaves it that has lost what was written. Whatever stands there must not be searched for ever.
+TEST_F(QuarantineTest, WhatIsBehindAHoleInAFileIsKept) {
+  const std::string large(2000, 'x');
+  const std::string mine = "01\x01" "3456789";  // what looks like entries of a table is a user's, too
+  std::string tricky(3 << 20, '\0');
+  for (std::size_t at = 0; at + 13 < tricky.size(); at += 13) tricky.replace(at, 13, std::string("\0\x0a\0", 3) + mine);
+  for (uint64_t offset = 0; offset < 100; ++offset) {
+    ASSERT_EQ(commit(records(1, offset, {contract_message("t", offset == 40 ? tricky : large)})), CommitStatus::committed);
+  }
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  std::string name;
+  for (const rocksdb::LiveFileMetaData& file : files()) {
+    if (file.column_family_name == "blocks") name = file.name;
+  }
+  fill(1, 100, 110);
+  harness.close();
+  {
+    std::fstream file(database_file(name), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(70'000);
+    file << std::string(1 << 20, '\0');
+  }
+  quarantine();
+  harness.open();
+  const std::vector<uint64_t> got = read_all(1);
+  EXPECT_GE(got.size(), 90u);
+  EXPECT_LT(got.size(), 110u);
+  EXPECT_EQ(got.size() + told_, 110u);
+}
+
 TEST_F(QuarantineTest, AManifestIsMadeAgain) {
   fill_files();
   for (const auto& entry : fs::directory_iterator(harness.path() + "/rocksdb")) {

@@ -1,19 +1,23 @@
 #include "engine/rocksdb/table_salvage.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/hash.h"
+#include "engine/rocksdb/database.h"
 #include "engine/varint.h"
 
 namespace arena::engine {
 namespace {
 
+constexpr std::size_t kPageBytes = 4096;
 // A block: entries {shared, unshared, value length: varints; the rest of the key; the value}, the places of the restarts
 // and their count (32 bits each, little-endian), compression (a byte), checksum (32 bits).
 constexpr std::size_t kTrailerBytes = 5;
@@ -22,7 +26,8 @@ constexpr std::size_t kNoRestarts = SIZE_MAX;  // in the block of properties
 // Behind a key in a data block: its kind, and a sequence number.
 constexpr std::size_t kKindBytes = 8;
 enum Kind : unsigned char { kDeletion = 0, kValue = 1 };
-constexpr const char* kFamilyProperty = "rocksdb.column.family.name";
+constexpr std::string_view kPropertyPrefix = "rocksdb.";
+constexpr std::string_view kFamilyProperty = "rocksdb.column.family.name";
 
 uint32_t little_endian(std::string_view bytes) {
   uint32_t value = 0;
@@ -57,6 +62,7 @@ class BlockParser {
 
  private:
   bool next_entry() {
+    if (at_ >= kTableBlockBytes) return false;  // no entry begins there, and what only looks like entries may go on for ever
     VarintReader reader(bytes_.substr(at_));
     uint64_t shared = 0, unshared = 0, size = 0;
     std::string_view rest, value;
@@ -67,16 +73,21 @@ class BlockParser {
     if (restart) restarts_.push_back(static_cast<uint32_t>(at_));
     std::string key = restart ? std::string() : entries_.back().key.substr(0, static_cast<std::size_t>(shared));
     key += rest;
-    if (restart_every_ == kRestartEvery && !plausible(key)) return false;
+    if (restart_every_ == kRestartEvery ? !plausible(key) : !key.starts_with(kPropertyPrefix)) return false;
     entries_.push_back({std::move(key), value});
     at_ = bytes_.size() - reader.rest().size();
     return true;
   }
 
-  static bool plausible(std::string_view key) {
+  // Keys rise, and no version of one comes twice.
+  bool plausible(std::string_view key) const {
     if (key.size() <= kKindBytes) return false;
     const auto kind = static_cast<unsigned char>(key[key.size() - kKindBytes]);
-    return kind == kDeletion || kind == kValue;
+    if (kind != kDeletion && kind != kValue) return false;
+    if (entries_.empty()) return true;
+    const std::string_view before = entries_.back().key;
+    const int order = before.substr(0, before.size() - kKindBytes).compare(key.substr(0, key.size() - kKindBytes));
+    return order < 0 || (order == 0 && before != key);
   }
 
   std::optional<std::size_t> ends_here() const {
@@ -140,8 +151,17 @@ class Salvage {
 }  // namespace
 
 SalvagedTable salvage_table(const std::string& path) {
+  std::error_code missing;
+  const uint64_t size = std::filesystem::file_size(path, missing);
+  if (missing) return {};
+  std::string file(size, '\0');
   std::ifstream in(path, std::ios::binary);
-  const std::string file((std::istreambuf_iterator<char>(in)), {});
+  // Page by page: what the disk does not give any more stays zeros.
+  for (std::size_t at = 0; at < file.size(); at += kPageBytes) {
+    in.clear();
+    in.seekg(static_cast<std::streamoff>(at));
+    in.read(file.data() + at, static_cast<std::streamsize>(std::min(kPageBytes, file.size() - at)));
+  }
   return Salvage(file).run();
 }
 
