@@ -96,9 +96,11 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
     return span.granted_ms != 0 && span.granted_ms < message.sent_ms && filter_matches(span.filter, got.topic);
   };
   // The same where the first copy had expired.
+  // And where the first copy was refused, by a store that was full, and the refusal was lost.
+  const bool refused = was_full(message.sent_ms, message.sent_ms + (network_is_good ? 100 : kNetworkMs));
   // And where nobody was there to take it.
   const bool missed = got.guarantee == Guarantee::at_most_once && got.dialled_ms > message.sent_ms;
-  const bool late_copy = message.resent && (message.expires_ms != 0 || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
+  const bool late_copy = message.resent && (message.expires_ms != 0 || refused || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
   if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }

@@ -223,7 +223,8 @@ void StreamJudge::granted(ReplayView& view, Guarantee guarantee) {
   for (const auto& [log, truth] : logs_) {
     const auto known = view.places.try_emplace(log).first;
     // A log that came up while it was asked for is read from its beginning, or from where it was asked for.
-    known->second.owed_from = start_of(view, log, truth, &known->second.asked);
+    // What was hidden may show again for a moment behind a crash, and the answer may be of before.
+    known->second.owed_from = std::max(start_of(view, log, truth, &known->second.asked), truth.first_ever);
   }
 }
 
