@@ -64,6 +64,10 @@ std::optional<LoadReport> run_load(const BenchArguments& arguments, int& exit_co
   if (report) return std::move(*report);
   // MQTT 3.1.1 gives no reason for a refused subscription; permissions are by far the usual one.
   const bool unsaid = arguments.load.version != mqtt::Version::v5 && load.refusal() == mqtt::Reason::unspecified_error;
+  if (unsaid && arguments.load.scenario == Scenario::replay) {
+    exit_code = complain(kFailed, report.error().reason, "does a stream keep this? arena stream create load --filter 'load/#'");
+    return std::nullopt;
+  }
   exit_code = unsaid ? kRefused : exit_code_of(load.refusal());
   complain(exit_code, report.error().reason,
            exit_code == kRefused ? "may this user do that? -u NAME and ARENA_PASSWORD in the environment" : "is the server up? arena dev");
@@ -90,6 +94,24 @@ int run_bench(BenchArguments arguments) {
   return report->clean() ? kOk : complain(kFailed, "messages were lost, repeated, out of order or not ours");
 }
 
+// Of those that publish first, at QoS 1, and read later.
+void add_reading_options(CLI::App& command, LoadOptions& load) {
+  const auto clients = CLI::Range(1, 1'000'000);
+  load.window = 16;
+  command.add_option("--publishers", load.publishers, "How many, each with a topic of its own")->check(clients)->capture_default_str();
+  if (load.scenario == Scenario::replay) {
+    load.payload_bytes = 100;
+    command.add_option("--readers", load.readers, "So many read all of it, one after the other")->check(clients)->capture_default_str();
+    return;
+  }
+  load.subscribers = 1;
+  command.add_option("--sessions", load.subscribers, "Persistent sessions, offline, that want every message")->check(clients)->capture_default_str();
+  command.add_option("--readers", load.readers, "So many of them come back for what they missed")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  command.add_flag("--keep", load.keep, "Leave the sessions at the server");
+}
+
 void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exit_code) {
   const auto a = std::make_shared<BenchArguments>();
   a->load.scenario = scenario;
@@ -112,10 +134,13 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   if (scenario == Scenario::connections) {
     load.subscribers = 10'000;
     command->add_option("-n,--clients", load.subscribers, "How many")->check(clients)->capture_default_str();
+    command->add_flag("--persistent", load.persistent, "Leave once subscribed; the sessions stay at the server");
     command->callback([a, &exit_code] { exit_code = run_bench(*a); });
     return;
   }
-  if (scenario == Scenario::pairs) {
+  if (scenario == Scenario::offline || scenario == Scenario::replay) {
+    add_reading_options(*command, load);
+  } else if (scenario == Scenario::pairs) {
     command->add_option("--pairs", load.publishers, "How many")->check(clients)->capture_default_str();
   } else {
     load.publishers = scenario == Scenario::fan_out ? 1 : 100;
@@ -127,11 +152,13 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->add_option("--size", load.payload_bytes, "Payload bytes")
       ->check(CLI::Range(client::kLoadPayloadMin, std::size_t{16} << 20))
       ->capture_default_str();
-  command->add_option("-q,--qos", a->qos, "Of publications and subscriptions")
-      ->check(CLI::Range(0, 2).description(""))
-      ->type_name("0|1|2")
-      ->capture_default_str();
-  command->add_option("--window", load.window, "Messages of a publisher not yet delivered to all or not acknowledged")
+  if (scenario != Scenario::offline) {
+    command->add_option("-q,--qos", a->qos, scenario == Scenario::replay ? "Of the reader; what is published has 1" : "Of publications and subscriptions")
+        ->check(CLI::Range(0, 2).description(""))
+        ->type_name("0|1|2")
+        ->capture_default_str();
+  }
+  command->add_option("--window", load.window, client::reads_later(scenario) ? "Messages of a publisher not acknowledged" : "Messages of a publisher not yet delivered to all or not acknowledged")
       ->check(check_not_negative)
       ->capture_default_str();
   command->add_option("--rate", load.rate, "Messages a second and publisher, whatever comes back; latency counts from when each was due (default: by window)")
@@ -150,6 +177,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   add_scenario(*group, Scenario::fan_out, "One publisher, many subscribers", exit_code);
   add_scenario(*group, Scenario::fan_in, "Many publishers, one subscriber", exit_code);
   add_scenario(*group, Scenario::connections, "Clients that connect, subscribe and stay", exit_code);
+  add_scenario(*group, Scenario::offline, "Publishers for sessions that are offline, which come back for it", exit_code);
+  add_scenario(*group, Scenario::replay, "A stream that keeps load/#, filled and then read from its beginning", exit_code);
 }
 
 }  // namespace arena::cli

@@ -59,6 +59,18 @@ TEST(BenchReport, ConnectionsTellWhatEachCosts) {
       << text;
 }
 
+TEST(BenchReport, WhatIsReadLaterIsToldApart) {
+  LoadReport report = sample();
+  const LoadOptions offline{.scenario = Scenario::offline};
+  EXPECT_FALSE(has(bench_json(offline, report), "\"read\""));
+  EXPECT_TRUE(has(bench_text(offline, report), "10/s acknowledged")) << bench_text(offline, report);
+  report.read = client::ReadReport{.delivered = 30, .seconds = 3, .per_second = 10, .server_cpu_us = {}};
+  EXPECT_TRUE(has(bench_json(offline, report),
+                  "\"read\":{\"delivered\":30,\"seconds\":3.000,\"per_second\":10,\"server_cpu_us\":null}"))
+      << bench_json(offline, report);
+  EXPECT_TRUE(has(bench_text({.scenario = Scenario::replay}, report), "30 read in 3.00 s: 10/s\nlost 3"));
+}
+
 TEST(BenchReport, ProgressNamesThePhase) {
   LoadProgress progress{LoadProgress::Phase::connecting, 10, 200};
   EXPECT_EQ(progress_text(progress), "connecting: 10 of 200 clients");

@@ -15,6 +15,7 @@ import tempfile
 import time
 
 from broker import SLOW, Broker, Rule, add_user, arena_bin
+from durable import DurableBroker
 from ports import free_port
 from harness import add, equal, eventually, one_of, run_all, test
 from wire import CONNACK, DISCONNECT, PUBACK, PUBLISH, Wire, connect, opened, publish
@@ -618,6 +619,36 @@ def bench_measures_connections():
     got = bench("connections", "-n", "50", "--server-pid", pid)
     equal(got["clients"], 50)
     one_of(got["server_cpu_us"] > 0 and got["server_rss_bytes_per_client"] is not None, [True], got)
+
+
+def sessions_kept(broker):
+    broker.kill()
+    return int(re.search(r"^sessions +(\d+)$", said(arena("store", "stats", broker.data), 0).stdout, re.M).group(1))
+
+
+@test(seconds=60)
+def bench_reads_later_what_it_published():
+    with DurableBroker() as broker:
+        said(arena("stream", "create", "load", "--filter", "load/#", "--data", broker.data), 0)
+        for scenario in (["offline", "--sessions", "4"], ["replay"], ["replay", "-q", "2"]):
+            got = bench(*scenario, "--publishers", "3", "--messages", "200", "--readers", "2", port=broker.port)
+            equal([got[k] for k in ("lost", "duplicated", "reordered", "foreign", "published")], [0, 0, 0, 0, 600], str(scenario))
+            equal(got["read"]["delivered"], 1200, str(scenario))
+        equal(sessions_kept(broker), 0, "the sessions were removed")
+
+
+@test(seconds=60)
+def bench_leaves_persistent_sessions_when_asked():
+    with DurableBroker() as broker:
+        equal(bench("connections", "-n", "70", "--persistent", port=broker.port)["clients"], 70)
+        equal("read" in bench("offline", "--messages", "5", "--sessions", "3", "--readers", "0", "--keep", port=broker.port), False)
+        equal(sessions_kept(broker), 73)
+
+
+@test
+def bench_of_a_stream_needs_one():
+    with DurableBroker() as broker:
+        said(arena("bench", "replay", "--messages", "5", "--publishers", "2", *at(broker.port)), 1, "a subscription was refused", "arena stream create")
 
 
 def fixed_rate_with_a_stall(of_server):

@@ -34,7 +34,9 @@ Load::Load(runtime::EpollLoop& loop, const LoadOptions& options)
 Load::~Load() {
   // Whoever is closed now is closed by us.
   failure_ = "over";
-  for (const auto& client : clients_) client->abort();
+  for (const auto& client : clients_) {
+    if (client) client->abort();
+  }
 }
 
 Result<LoadReport> Load::run() {
@@ -48,39 +50,75 @@ Result<LoadReport> Load::run() {
     fill_in_connections(report, before, mark());
     return report;
   }
+  if (options_.scenario == Scenario::offline) {  // its sessions wait; now publishers come
+    make_publishers();
+    if (const Status status = connect_clients(); !status) return fail(status.error());
+    report.clients = static_cast<unsigned>(clients_.size());
+  }
   if (const Status status = measure(report); !status) return fail(status.error());
+  if (!reads_later(options_.scenario)) return report;
+  if (const Status status = read_back(report); !status) return fail(status.error());
   return report;
 }
 
 // Subscribers first: what is published before everyone listens would be lost.
 void Load::make_clients() {
-  unsigned number = 0;
-  const auto topic = [&](unsigned i) { return fmt::format("load/{:08x}/{}", run_, i); };
+  switch (options_.scenario) {
+    case Scenario::connections:
+    case Scenario::offline:
+      clients_.resize(options_.subscribers);  // each is made when its turn comes: they may be a million
+      return;
+    case Scenario::replay: return make_publishers();
+    case Scenario::pairs:
+    case Scenario::fan_out:
+    case Scenario::fan_in: make_subscribers(); return make_publishers();
+  }
+}
+
+void Load::make_subscribers() {
   const bool pairs = options_.scenario == Scenario::pairs;
-  const unsigned publishers = options_.scenario == Scenario::connections ? 0 : options_.publishers;
-  const unsigned subscribers = pairs ? publishers : options_.subscribers;
-  for (unsigned i = 0; i < subscribers; ++i) {
-    const bool own_topic = pairs || options_.scenario == Scenario::connections;
-    auto client = std::make_unique<LoadSubscriber>(*this, number++, topic(own_topic ? i : 0), pairs ? i : 0,
-                                                   pairs ? 1 : publishers);
+  for (unsigned i = 0; i < (pairs ? options_.publishers : options_.subscribers); ++i) {
+    const auto number = static_cast<unsigned>(clients_.size());
+    auto client = std::make_unique<LoadSubscriber>(*this, number, LoadRole{.filter = topic_of(i), .qos = options_.qos, .same_as = {}},
+                                                   pairs ? i : 0, pairs ? 1 : options_.publishers);
     subscribers_.push_back(client.get());
     clients_.push_back(std::move(client));
   }
-  for (unsigned i = 0; i < publishers; ++i) {
-    auto client = std::make_unique<LoadPublisher>(*this, number++, i, topic(pairs ? i : 0));
+}
+
+void Load::make_publishers() {
+  for (unsigned i = 0; i < options_.publishers; ++i) {
+    auto client = std::make_unique<LoadPublisher>(*this, static_cast<unsigned>(clients_.size()), i, topic_of(i));
     publishers_.push_back(client.get());
     clients_.push_back(std::move(client));
   }
 }
 
+// Of publisher i.
+std::string Load::topic_of(unsigned i) const {
+  const bool shared = options_.scenario == Scenario::fan_in || options_.scenario == Scenario::fan_out;
+  return fmt::format("load/{:08x}/{}", run_, shared ? 0 : i);
+}
+
+LoadRole Load::role_of_idle(unsigned i) const {
+  if (options_.scenario == Scenario::offline) {
+    const std::string all = fmt::format("load/{:08x}/+", run_);
+    return {.filter = all, .qos = Guarantee::at_least_once, .persistent = true, .leaves = true, .same_as = {}};
+  }
+  const bool leaves = options_.persistent;
+  return {.filter = topic_of(i), .qos = options_.qos, .persistent = leaves, .leaves = leaves, .same_as = {}};
+}
+
 Status Load::connect_clients() {
-  const int64_t deadline_ms = loop_.now_ms() + kConnectMs;
   phase_began_ns_ = runtime::monotonic_ns();
+  std::size_t ready_before = ready_;
+  int64_t deadline_ms = loop_.now_ms() + kConnectMs;
   while (connecting_ < kConnectingMax && next_ < clients_.size()) connect_next();
   while (ready_ < clients_.size() && failure_.empty()) {
     loop_.turn(100);
     tell_progress(LoadProgress::Phase::connecting, 0);
-    if (loop_.now_ms() > deadline_ms) fail_once(fmt::format("{} of {} clients are ready after 60 s", ready_, clients_.size()));
+    if (std::exchange(ready_before, ready_) != ready_) deadline_ms = loop_.now_ms() + kConnectMs;
+    if (loop_.now_ms() > deadline_ms) fail_once(fmt::format("{} of {} clients are ready, and no more for 60 s", ready_, clients_.size()));
   }
   return failure_.empty() ? Status(Unit{}) : fail_with(failure_);
 }
@@ -96,6 +134,10 @@ void Load::connect_next() {
   }
   net::connect_tcp(loop_, options_.host, options_.port, options, [this, index](auto stream) {
     if (!stream) return fail_once(stream.error().reason);
+    if (!clients_[index]) {
+      const auto number = static_cast<unsigned>(index);
+      clients_[index] = std::make_unique<LoadClient>(*this, number, role_of_idle(number));
+    }
     clients_[index]->start(std::move(*stream));
   });
 }
@@ -113,8 +155,8 @@ void Load::fail_once(std::string reason, mqtt::Reason refusal) {
 }
 
 Load::Mark Load::mark() const {
-  return {runtime::monotonic_ns(), delivered_, published_, cpu_us_of(static_cast<unsigned>(::getpid())).value_or(0),
-          cpu_us_of(options_.server_pid), process_rss_bytes(options_.server_pid)};
+  return {runtime::monotonic_ns(), delivered_, published_, acknowledged_,
+          cpu_us_of(static_cast<unsigned>(::getpid())).value_or(0), cpu_us_of(options_.server_pid), process_rss_bytes(options_.server_pid)};
 }
 
 bool Load::may_send(uint64_t sent) const {

@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -21,10 +24,19 @@ namespace arena::client {
 
 class Load;
 
+// What a client of the load does beside connecting.
+struct LoadRole {
+  std::string filter;  // subscribed to; empty: to nothing
+  Guarantee qos = Guarantee::at_most_once;
+  bool persistent = false;  // its session stays when the connection ends
+  bool leaves = false;      // says goodbye when it is ready
+  std::optional<unsigned> same_as;  // has the session of the client with this number
+};
+
 // One client of the load: connects, subscribes if it has a filter, and is then ready.
 class LoadClient : protected ClientHandler {
  public:
-  LoadClient(Load& load, unsigned number, std::string filter);
+  LoadClient(Load& load, unsigned number, LoadRole role);
   ~LoadClient() override;
   void start(std::unique_ptr<net::Stream> stream) { client_.start(std::move(stream)); }
   void abort() { client_.abort(); }
@@ -33,10 +45,11 @@ class LoadClient : protected ClientHandler {
   void on_connack(const mqtt::Connack& connack) override;
   void on_suback(const mqtt::Suback& suback) override;
   void on_closed(const Ending& ending) override;
+  void be_ready();
 
   Load& load_;
   const unsigned number_;
-  const std::string filter_;
+  const LoadRole role_;
   ClientSession session_;
   Client client_;
 };
@@ -59,6 +72,7 @@ class LoadPublisher final : public LoadClient {
  private:
   void on_published(uint16_t packet_id, mqtt::Reason reason) override;
   void ask_to_fill();
+  uint64_t fan() const;
   uint64_t credit() const;
   void send(int64_t stamp_ns);
 
@@ -70,21 +84,27 @@ class LoadPublisher final : public LoadClient {
   uint64_t delivered_ = 0;  // to all subscribers together
   uint64_t acknowledged_ = 0;
   bool asked_ = false;
+  std::deque<std::pair<uint64_t, int64_t>> timed_;  // sequence and moment of those whose acknowledgement is timed
 };
 
 class LoadSubscriber final : public LoadClient {
  public:
   // Expects publishers `first` to first + count - 1.
-  LoadSubscriber(Load& load, unsigned number, std::string filter, unsigned first, unsigned count);
+  LoadSubscriber(Load& load, unsigned number, LoadRole role, unsigned first, unsigned count);
   void add_to(LoadReport& report) const;
+  // Asks for a word that comes behind everything that is on its way.
+  void ask_for_last_word() { client_.ping(); }
+  bool has_last_word() const { return has_last_word_; }
 
  private:
+  void on_pong() override { has_last_word_ = true; }
   void on_message(const mqtt::Publish& message) override;
   bool is_intact(std::string_view payload) const;
 
   const unsigned first_;
   std::vector<SequenceCheck> checks_;  // per publisher
   uint64_t foreign_ = 0;
+  bool has_last_word_ = false;
 };
 
 // One run. Drives the loop itself, on the calling thread.
@@ -106,21 +126,34 @@ class Load {
     int64_t at_ns = 0;
     uint64_t delivered = 0;
     uint64_t published = 0;
+    uint64_t acknowledged = 0;
     double own_cpu_us = 0;
     std::optional<double> server_cpu_us;
     std::optional<double> server_rss_bytes;
   };
 
   void make_clients();
+  void make_subscribers();
+  void make_publishers();
+  std::string topic_of(unsigned i) const;
+  LoadRole role_of_idle(unsigned i) const;
   Status connect_clients();
   void connect_next();
   void on_ready();
+  void on_left(unsigned number) { clients_[number].reset(); }
   void fail_once(std::string reason, mqtt::Reason refusal = mqtt::Reason::success);
   void ask_to_fill(LoadPublisher& publisher);
   void fill_those_that_asked();
   void send_what_is_due();
   bool may_send(uint64_t sent) const;
   Status measure(LoadReport& report);
+  Status read_back(LoadReport& report);
+  LoadRole role_of_reader(unsigned i) const;
+  Status read_once(unsigned count, LoadReport& report);
+  Mark turn_until_read(uint64_t wanted);
+  Status await_last_words();
+  Status remove_sessions();
+  uint64_t all_sent() const;
   Status begin_sending();
   Status turn_for(LoadProgress::Phase phase, int64_t duration_ms);
   void tell_progress(LoadProgress::Phase phase, int64_t total_ms);
@@ -133,7 +166,7 @@ class Load {
   const LoadOptions options_;
   const std::string fill_;  // of every payload, behind the stamp
   const uint32_t run_;  // tells this run's topics and clients apart
-  std::vector<std::unique_ptr<LoadClient>> clients_;
+  std::vector<std::unique_ptr<LoadClient>> clients_;  // null: not made yet, or has left
   std::vector<LoadPublisher*> publishers_;
   std::vector<LoadSubscriber*> subscribers_;
   std::vector<LoadPublisher*> to_fill_;
@@ -142,10 +175,12 @@ class Load {
   std::size_t connecting_ = 0;
   std::size_t ready_ = 0;
   bool sending_ = false;
+  bool leaving_ = false;  // sessions are being removed: their readers' connections end
   Schedule schedule_;
   uint64_t scheduled_ = 0;  // messages of all publishers that were due
   uint64_t delivered_ = 0;
   uint64_t published_ = 0;
+  uint64_t acknowledged_ = 0;
   Latencies latencies_;
   std::string failure_;
   mqtt::Reason refusal_ = mqtt::Reason::success;

@@ -76,12 +76,12 @@ void Load::tell_progress(LoadProgress::Phase phase, int64_t total_ms) {
   LoadProgress progress{phase, static_cast<unsigned>(ready_), static_cast<unsigned>(clients_.size())};
   progress.elapsed_s = static_cast<double>(now_ns - phase_began_ns_) * 1e-9;
   progress.total_s = static_cast<double>(total_ms) * 1e-3;
-  progress.per_second =
-      static_cast<double>(delivered_ - told_delivered_) / (static_cast<double>(since_ns) * 1e-9);
+  const uint64_t counted = delivered_ + (reads_later(options_.scenario) ? acknowledged_ : 0);
+  progress.per_second = static_cast<double>(counted - told_delivered_) / (static_cast<double>(since_ns) * 1e-9);
   progress.latency_p50_us = latencies_.percentile_us(0.5);
   progress.latency_p99_us = latencies_.percentile_us(0.99);
   told_at_ns_ = now_ns;
-  told_delivered_ = delivered_;
+  told_delivered_ = counted;
   watcher_(progress);
 }
 
@@ -119,8 +119,10 @@ void Load::fill_in(LoadReport& report, const Mark& begin, const Mark& end) const
   report.seconds = static_cast<double>(end.at_ns - begin.at_ns) * 1e-9;
   report.published = end.published - begin.published;
   report.delivered = end.delivered - begin.delivered;
-  const auto delivered = static_cast<double>(std::max<uint64_t>(report.delivered, 1));
-  report.per_second = static_cast<double>(report.delivered) / report.seconds;
+  const uint64_t acknowledged = end.acknowledged - begin.acknowledged;
+  const auto counted = static_cast<double>(reads_later(options_.scenario) ? acknowledged : report.delivered);
+  const double delivered = std::max(counted, 1.0);
+  report.per_second = counted / report.seconds;
   report.client_cpu_us = (end.own_cpu_us - begin.own_cpu_us) / delivered;
   if (begin.server_cpu_us && end.server_cpu_us) {
     report.server_cpu_us = (*end.server_cpu_us - *begin.server_cpu_us) / delivered;
@@ -130,6 +132,7 @@ void Load::fill_in(LoadReport& report, const Mark& begin, const Mark& end) const
   report.latency_p99_us = latencies_.percentile_us(0.99);
   report.latency_p999_us = latencies_.percentile_us(0.999);
   report.latency_max_us = latencies_.max_us();
+  if (reads_later(options_.scenario)) return;  // they have not read yet
   for (const LoadSubscriber* subscriber : subscribers_) subscriber->add_to(report);
 }
 

@@ -16,6 +16,8 @@ enum class Scenario : uint8_t {
   fan_out,      // every subscriber gets everything, of one topic
   fan_in,       // the same with many publishers
   connections,  // clients that subscribe to a topic of their own and then do nothing
+  offline,      // persistent sessions subscribe to everything and leave; once it is published, some come back for it
+  replay,       // a stream that the server keeps is filled, then read from its beginning
 };
 
 // The payload carries publisher, sequence and time.
@@ -29,7 +31,10 @@ struct LoadOptions {
   std::optional<std::string> user_name;
   std::optional<std::string> password;
   unsigned publishers = 50;   // pairs: as many subscribers
-  unsigned subscribers = 50;  // connections: all of them
+  unsigned subscribers = 50;  // connections: all of them; offline: sessions
+  bool persistent = false;    // connections: they leave once they have subscribed, and their sessions stay
+  unsigned readers = 1;       // offline: sessions that come back; replay: readers, one after the other
+  bool keep = false;          // offline: leave the sessions at the server
   std::size_t payload_bytes = 64;
   Guarantee qos = Guarantee::at_most_once;
   unsigned window = 100;  // per publisher: messages that are not delivered to all, or not acknowledged
@@ -40,21 +45,34 @@ struct LoadOptions {
   unsigned server_pid = 0;  // its processor time and memory are read from /proc; 0: they are not
 };
 
+// Whether what is published is counted by its acknowledgements, and read later.
+constexpr bool reads_later(Scenario scenario) { return scenario == Scenario::offline || scenario == Scenario::replay; }
+
+// What was read after all was published.
+struct ReadReport {
+  uint64_t delivered = 0;
+  double seconds = 0;  // from connecting to the last message
+  double per_second = 0;
+  std::optional<double> server_cpu_us;  // per delivery
+};
+
 struct LoadReport {
   unsigned clients = 0;
   double seconds = 0;
   uint64_t published = 0;  // while measured
   uint64_t delivered = 0;
-  double per_second = 0;  // deliveries; of `connections`: connections
+  double per_second = 0;  // deliveries; of `connections`: connections; of those that read later: acknowledgements
   // Over the whole run, warm-up included. All must be zero.
   uint64_t lost = 0;
   uint64_t duplicated = 0;
   uint64_t reordered = 0;
   uint64_t foreign = 0;  // not of this run, or not intact
-  std::optional<double> server_cpu_us;  // per delivery; of `connections`: per connection
+  std::optional<double> server_cpu_us;  // per what per_second counts
   std::optional<double> server_rss_bytes_per_client;  // of `connections`
   double client_cpu_us = 0;  // this program's own, per delivery
-  // At a fixed rate from the moment a message was due, else from the moment it was sent.
+  std::optional<ReadReport> read;
+  // At a fixed rate from the moment a message was due, else from the moment it was sent; to its delivery, or, of those
+  // that read later, its acknowledgement.
   double latency_p50_us = 0;
   double latency_p90_us = 0;
   double latency_p99_us = 0;
@@ -66,7 +84,7 @@ struct LoadReport {
 
 // How it stands, told a few times a second.
 struct LoadProgress {
-  enum class Phase : uint8_t { connecting, warming_up, measuring, settling };
+  enum class Phase : uint8_t { connecting, warming_up, measuring, settling, reading };
   Phase phase = Phase::connecting;
   unsigned ready = 0;
   unsigned clients = 0;
