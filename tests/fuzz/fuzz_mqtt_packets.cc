@@ -1,6 +1,7 @@
 // A stream of packets. The first byte chooses the version and the end that reads; the rest is what it reads.
 // Promises: nothing is read outside the input; what is decoded is encoded, in no more bytes, to something
-// that is decoded as equal; a packet cut short is never taken for whole.
+// that is decoded as equal; a packet cut short is never taken for whole; the short ways of decoding, which take some
+// packets, give what decode() gives.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -34,6 +35,28 @@ void check_cut(std::string_view bytes, Connection connection) {
     FUZZ_CHECK(std::holds_alternative<NeedMore>(result));
     FUZZ_CHECK(std::get<NeedMore>(result).bytes_min > size);
     FUZZ_CHECK(std::get<NeedMore>(result).bytes_min <= bytes.size());
+  }
+}
+
+// In memory of exactly its size, like decode_exactly(): of the packet's if there is one.
+void check_plain(std::string_view input, Connection connection, const Decoded* decoded) {
+  if (decoded != nullptr) input = input.substr(0, decoded->consumed);
+  const std::vector<char> bytes(input.begin(), input.end());
+  const std::string_view exact(bytes.data(), bytes.size());
+  const auto* as_publish = decoded == nullptr ? nullptr : std::get_if<Publish>(&decoded->packet);
+  for (const std::string_view known : {std::string_view(), as_publish == nullptr ? "a" : as_publish->topic}) {
+    const auto publish = decode_plain_publish(exact, known, connection.version, kLimits.packet_bytes_max);
+    if (!publish) continue;
+    const Publish packet{.dup = publish->dup,
+                         .qos = publish->qos,
+                         .packet_id = publish->packet_id,
+                         .topic = publish->topic,
+                         .payload = publish->payload};
+    FUZZ_CHECK(decoded != nullptr && decoded->packet == Packet(packet) && decoded->consumed == publish->consumed);
+  }
+  if (const auto ack = decode_plain_ack(exact, kLimits.packet_bytes_max)) {
+    const Ack packet{.type = ack->type, .packet_id = ack->packet_id};
+    FUZZ_CHECK(decoded != nullptr && decoded->packet == Packet(packet) && decoded->consumed == kPlainAckBytes);
   }
 }
 
@@ -83,6 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   for (;;) {
     const DecodeResult result = decode(rest, connection.version, connection.receiver, kLimits);
     const auto* decoded = std::get_if<Decoded>(&result);
+    check_plain(rest, connection, decoded);
     if (decoded == nullptr) return 0;
     FUZZ_CHECK(decoded->consumed >= 2 && decoded->consumed <= rest.size());
     check_cut(rest.substr(0, decoded->consumed), connection);

@@ -41,20 +41,29 @@ void decode_body(Reader& reader, const Body& body, Publish& packet) {
   packet.payload = reader.rest();
 }
 
-std::optional<PlainPublish> decode_plain_publish(std::string_view input, std::string_view topic, Version version,
+std::optional<PlainPublish> decode_plain_publish(std::string_view input, std::string_view known_topic, Version version,
                                                  uint32_t packet_bytes_max) {
-  if (input.empty() || static_cast<uint8_t>(input[0]) != static_cast<uint8_t>(PacketType::publish) << 4) return std::nullopt;
+  if (input.empty()) return std::nullopt;
+  const auto first = static_cast<uint8_t>(input[0]);
+  PlainPublish out;
+  out.dup = (first & 0x08) != 0;
+  out.qos = static_cast<Guarantee>(first >> 1 & 3);
+  const bool at_most_once = out.qos == Guarantee::at_most_once;
+  const bool retained = (first & 0x01) != 0;
+  if (first >> 4 != static_cast<uint8_t>(PacketType::publish) || retained) return std::nullopt;
+  if (out.qos > Guarantee::exactly_once || (at_most_once && out.dup)) return std::nullopt;
   const Varint length = read_varint(input.substr(1));
   if (length.state != Varint::State::complete || is_padded(length)) return std::nullopt;
-  const std::size_t bytes = std::size_t{1} + length.bytes + length.value;
-  if (bytes > input.size() || bytes > packet_bytes_max) return std::nullopt;
-  std::string_view body = input.substr(std::size_t{1} + length.bytes, length.value);
-  const std::size_t head = 2 + topic.size() + (version == Version::v5 ? 1U : 0U);
-  if (body.size() < head) return std::nullopt;
-  const auto topic_bytes = static_cast<std::size_t>(static_cast<uint8_t>(body[0]) << 8 | static_cast<uint8_t>(body[1]));
-  if (topic_bytes != topic.size() || body.substr(2, topic_bytes) != topic) return std::nullopt;
-  if (version == Version::v5 && body[head - 1] != 0) return std::nullopt;
-  return PlainPublish{body.substr(head), bytes};
+  out.consumed = std::size_t{1} + length.bytes + length.value;
+  if (out.consumed > input.size() || out.consumed > packet_bytes_max) return std::nullopt;
+  Reader reader(input.substr(std::size_t{1} + length.bytes, length.value));
+  out.topic = reader.binary();
+  if (!at_most_once) out.packet_id = read_packet_id(reader);
+  if (version == Version::v5 && reader.u8() != 0) return std::nullopt;  // there are properties
+  if (!reader.ok() || out.topic.empty()) return std::nullopt;
+  if (out.topic != known_topic && !(is_topic_name(out.topic) && is_utf8_without_nul(out.topic))) return std::nullopt;
+  out.payload = reader.rest();
+  return out;
 }
 
 // Reason and properties may be cut off from the end when they say nothing (sections 3.4.2.1 and 3.4.2.2.1).

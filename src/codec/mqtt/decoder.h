@@ -52,16 +52,39 @@ using DecodeResult = std::variant<NeedMore, Decoded, Malformed>;
 // one with a kept session in 3.1.1), validity of filters, payload against the Payload Format Indicator.
 DecodeResult decode(std::string_view input, Version version, Role receiver, const DecodeLimits& limits);
 
-// A PUBLISH at QoS 0, not retained and without properties: a topic and a payload.
+// The short ways: for the few kinds of packets that most traffic consists of. Each reads the front of `input` if it is such
+// a packet, whole and of at most `packet_bytes_max` bytes; anything else, faults too, is decode()'s, which gives the same
+// for what these read. A PUBLISH takes 0.03 us this way, to a known topic 0.01, instead of 0.09; an acknowledgement 0.001 instead
+// of 0.018.
+
+// A PUBLISH that is not retained and has no properties: a topic and a payload.
 struct PlainPublish {
+  Guarantee qos = Guarantee::at_most_once;
+  bool dup = false;
+  uint16_t packet_id = 0;  // 0 exactly for QoS 0
+  std::string_view topic;
   std::string_view payload;
   std::size_t consumed = 0;
 };
-// Reads the front of `input` if it is such a PUBLISH to just this topic, whole and of at most `packet_bytes_max` bytes.
-// Anything else, faults too, is decode()'s. For runs of messages: comparing the topic with one that passed decode() takes
-// 0.01 us, decoding and checking it again 0.13.
-std::optional<PlainPublish> decode_plain_publish(std::string_view input, std::string_view topic, Version version,
+// `known_topic` has passed before, or is empty: a topic equal to it is not checked again.
+std::optional<PlainPublish> decode_plain_publish(std::string_view input, std::string_view known_topic, Version version,
                                                  uint32_t packet_bytes_max);
+
+// A PUBACK, PUBREC, PUBREL or PUBCOMP that says success and nothing else: kPlainAckBytes in all versions.
+struct PlainAck {
+  PacketType type{};
+  uint16_t packet_id = 0;
+};
+inline std::optional<PlainAck> decode_plain_ack(std::string_view input, uint32_t packet_bytes_max) {
+  if (input.size() < kPlainAckBytes || packet_bytes_max < kPlainAckBytes || input[1] != 2) return std::nullopt;
+  const auto byte = [input](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(input[i])); };
+  const auto type = static_cast<PacketType>(byte(0) >> 4);
+  const unsigned flags = type == PacketType::pubrel ? 2U : 0U;  // [MQTT-3.6.1-1]
+  if (type < PacketType::puback || type > PacketType::pubcomp || (byte(0) & 0x0FU) != flags) return std::nullopt;
+  const auto packet_id = static_cast<uint16_t>(byte(2) << 8 | byte(3));
+  if (packet_id == 0) return std::nullopt;
+  return PlainAck{type, packet_id};
+}
 
 // The first packet of a connection, at the server: anything but CONNECT is a protocol error [MQTT-3.1.0-1].
 DecodeResult decode_connect(std::string_view input, const DecodeLimits& limits);

@@ -202,20 +202,25 @@ std::optional<EncodedPublish> encode_publish(std::string& out, const Publish& pa
   return layout;
 }
 
-std::size_t append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version) {
-  Publish packet;  // of no use beyond its first byte
+EncodedPublish append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version,
+                                    Guarantee qos, bool retain) {
+  const std::size_t id_bytes = qos == Guarantee::at_most_once ? 0 : 2;
   const std::size_t properties = version == Version::v5 ? 1 : 0;
-  const auto length = static_cast<uint32_t>(2 + topic.size() + properties + payload.size());
-  const std::size_t bytes = std::size_t{1} + varint_bytes(length) + length;
+  const auto length = static_cast<uint32_t>(2 + topic.size() + id_bytes + properties + payload.size());
+  const std::size_t head = std::size_t{1} + varint_bytes(length);
+  EncodedPublish layout;
+  layout.bytes = head + length;
+  if (id_bytes != 0) layout.packet_id_offset = head + 2 + topic.size();
   const std::size_t at = out.size();
-  out.resize(at + bytes);
+  out.resize(at + layout.bytes);
   Writer writer(out.data() + at);
-  writer.u8(first_byte(packet));
+  writer.u8(first_byte(PacketType::publish, static_cast<unsigned>(qos) << 1 | (retain ? 1U : 0U)));
   writer.varint(length);
   writer.text(topic);
+  if (id_bytes != 0) writer.u16(1);
   if (properties != 0) writer.u8(0);
   writer.raw(payload);
-  return bytes;
+  return layout;
 }
 
 void append_plain_ack(std::string& out, PacketType type, uint16_t packet_id) {

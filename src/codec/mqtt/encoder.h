@@ -56,12 +56,13 @@ std::optional<EncodedPublish> encode_publish(std::string& out, const Publish& pa
 // they lie, right behind. `bytes` is the head alone.
 std::optional<EncodedPublish> encode_publish_head(std::string& out, const Publish& packet, Version version);
 
-// Appends a PUBLISH at QoS 0, not retained and without properties; tells its bytes. Precondition: the format can
-// express it.
-std::size_t append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version);
+// Appends a PUBLISH without properties. Above QoS 0 its packet id is 1, to be patched. Precondition: the topic has at most
+// 65,535 bytes, the payload at most kPlainPayloadBytesMax.
+inline constexpr std::size_t kPlainPayloadBytesMax = 268'000'000;
+EncodedPublish append_plain_publish(std::string& out, std::string_view topic, std::string_view payload, Version version,
+                                    Guarantee qos = Guarantee::at_most_once, bool retain = false);
 
-// Appends a PUBACK, PUBREC, PUBREL or PUBCOMP that says success and nothing else: the same four bytes in all versions.
-inline constexpr std::size_t kPlainAckBytes = 4;
+// Appends a PUBACK, PUBREC, PUBREL or PUBCOMP that says success and nothing else: kPlainAckBytes in all versions.
 void append_plain_ack(std::string& out, PacketType type, uint16_t packet_id);
 
 // Patches of a PUBLISH that begins at `frame`.

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "codec/mqtt/decoder.h"
 #include "codec/mqtt/packet_cases.h"
 
@@ -56,6 +58,23 @@ TEST(Encoder, WritesTheShortestForms) {
     std::string plain;
     append_plain_ack(plain, type, 0xABCD);
     EXPECT_EQ(plain, encoded(Ack{.type = type, .packet_id = 0xABCD}));
+  }
+  for (const Version version : {Version::v3_1_1, Version::v5}) {
+    for (const Guarantee qos : {Guarantee::at_most_once, Guarantee::at_least_once, Guarantee::exactly_once}) {
+      const Publish packet{.qos = qos,
+                           .retain = qos == Guarantee::at_least_once,
+                           .packet_id = static_cast<uint16_t>(qos == Guarantee::at_most_once ? 0 : 1),
+                           .topic = "a/b",
+                           .payload = "payload"};
+      std::string plain = "before";
+      std::string general = plain;
+      const EncodedPublish quick = append_plain_publish(plain, packet.topic, packet.payload, version, qos, packet.retain);
+      const auto layout = encode_publish(general, packet, version);
+      ASSERT_TRUE(layout);
+      EXPECT_EQ(plain, general);
+      EXPECT_EQ(std::tie(quick.bytes, quick.packet_id_offset, quick.message_expiry_offset),
+                std::tie(layout->bytes, layout->packet_id_offset, layout->message_expiry_offset));
+    }
   }
   EXPECT_EQ(encoded(Ack{.packet_id = 1, .reason = Reason::not_authorized}), bytes_of("40 { 0001 87 }"));
   EXPECT_EQ(encoded(Ack{.packet_id = 1, .properties = {.reason_string = ""}}),

@@ -67,6 +67,9 @@ struct Ack {
   friend bool operator==(const Ack&, const Ack&) = default;
 };
 
+// One that says success and nothing else takes so many, in all versions.
+inline constexpr std::size_t kPlainAckBytes = 4;
+
 enum class RetainHandling : uint8_t { send = 0, send_if_new = 1, do_not_send = 2 };
 
 struct Subscription {

@@ -72,25 +72,38 @@ void Connection::consume(std::string_view bytes) {
   consuming_ = true;
   if (rare_ && rare_->rest) rare_->rest->wanted = 0;
   while ((stage_ == Stage::fresh || stage_ == Stage::open) && acks_.size() < options_->acks_pending_max) {
-    if (!continue_run(bytes) && !step(bytes)) break;
+    if (!step_plain(bytes) && !step(bytes)) break;
   }
   end_run();
+  door_.run().topic = {};
   consuming_ = false;
   if (stage_ != Stage::closing) keep_rest(bytes);
   if (stage_ == Stage::open) throttle();
 }
 
-// The usual case of a busy publisher: another message like the one before.
-bool Connection::continue_run(std::string_view& bytes) {
+// Most of what a busy client sends, read the short way.
+bool Connection::step_plain(std::string_view& bytes) {
+  if (stage_ != Stage::open) return false;
+  const uint32_t bytes_max = options_->packet_bytes_max;
+  if (const auto ack = am::decode_plain_ack(bytes, bytes_max)) {
+    bytes.remove_prefix(am::kPlainAckBytes);
+    end_run();
+    if (stage_ != Stage::open) return false;
+    door_.counters().packets_received.add();
+    on_ack(ack->type, ack->packet_id, Reason::success);
+    return true;
+  }
   PublishRun& run = door_.run();
-  if (run.payloads.empty() || run.bytes >= kRunBytesMax) return false;
-  const auto next = am::decode_plain_publish(bytes, run.topic, version_, options_->packet_bytes_max);
-  if (!next) return false;
-  run.payloads.push_back(next->payload);
-  run.bytes += next->consumed;
+  const auto publish = am::decode_plain_publish(bytes, run.topic, version_, bytes_max);
+  if (!publish) return false;
+  bytes.remove_prefix(publish->consumed);
+  const bool same_topic = publish->topic == run.topic;
+  // The usual case of a busy publisher: another message like the one before.
+  const bool goes_on = publish->qos == Guarantee::at_most_once && same_topic && !run.payloads.empty() && run.bytes < kRunBytesMax;
+  if (!goes_on) end_run();
+  if (stage_ != Stage::open) return false;
   door_.counters().packets_received.add();
-  door_.counters().publishes_received.add();
-  bytes.remove_prefix(next->consumed);
+  on_plain_publish(*publish, same_topic);
   return true;
 }
 
@@ -168,7 +181,7 @@ void Connection::dispatch(const am::Packet& packet) {
   if (const auto* publish = std::get_if<am::Publish>(&packet)) {
     on_publish(*publish);
   } else if (const auto* ack = std::get_if<am::Ack>(&packet)) {
-    on_ack(*ack);
+    on_ack(ack->type, ack->packet_id, ack->reason);
   } else if (std::holds_alternative<am::Pingreq>(packet)) {
     send(am::Pingresp{});
   } else if (const auto* subscribe = std::get_if<am::Subscribe>(&packet)) {

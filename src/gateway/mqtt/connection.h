@@ -143,7 +143,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void consume(std::string_view bytes);
   bool step(std::string_view& bytes);
   arena::mqtt::DecodeResult decode_next(std::string_view bytes) const;
-  bool continue_run(std::string_view& bytes);
+  bool step_plain(std::string_view& bytes);
   void dispatch(const arena::mqtt::Packet& packet);
   void on_malformed(const arena::mqtt::Malformed& malformed, std::string_view bytes);
   void keep_rest(std::string_view rest);
@@ -165,23 +165,25 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
 
   // open
   void on_publish(const arena::mqtt::Publish& packet);
-  void begin_run(const arena::mqtt::Publish& packet);
+  void on_plain_publish(const arena::mqtt::PlainPublish& packet, bool known_topic);
+  void publish_acknowledged(std::unique_ptr<Message> message, uint16_t packet_id, const broker::PublishKey* known_by);
+  void add_to_run(std::string_view topic, std::string_view payload);
   void end_run();
   std::optional<std::string_view> resolve_topic(const arena::mqtt::Publish& packet);
-  bool check_publish(const arena::mqtt::Publish& packet, std::string_view topic);
-  std::unique_ptr<Message> make_message(const arena::mqtt::Publish& packet, std::string_view topic) const;
+  bool check_topic_name(std::string_view topic);
+  bool check_publish(Guarantee guarantee, bool retain);
   bool id_in_use(uint16_t packet_id) const;
-  bool check_packet_id(const arena::mqtt::Publish& packet);
-  bool count_inbound(const arena::mqtt::Publish& packet);
+  bool check_packet_id(Guarantee guarantee, uint16_t packet_id);
+  bool count_inbound(Guarantee guarantee, uint16_t packet_id);
   void flush_acks();
   void send_publish_ack(const PendingAck& ack, uint64_t cookie);
   void note_receipt(uint64_t cookie, const broker::Receipt& receipt);
   void refuse_publish(const arena::mqtt::Publish& packet, const char* text);
-  void on_ack(const arena::mqtt::Ack& packet);
-  void on_puback(const arena::mqtt::Ack& packet);
-  void on_pubrec(const arena::mqtt::Ack& packet);
-  void on_pubrel(const arena::mqtt::Ack& packet);
-  void on_pubcomp(const arena::mqtt::Ack& packet);
+  void on_ack(arena::mqtt::PacketType type, uint16_t packet_id, Reason reason);
+  void on_puback(uint16_t packet_id);
+  void on_pubrec(uint16_t packet_id, Reason reason);
+  void on_pubrel(uint16_t packet_id);
+  void on_pubcomp(uint16_t packet_id);
   void on_subscribe(const arena::mqtt::Subscribe& packet);
   std::optional<Reason> check_subscription(const arena::mqtt::Subscription& subscription, broker::SubscribeOrder& out);
   template <typename Answer>

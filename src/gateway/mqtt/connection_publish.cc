@@ -66,6 +66,14 @@ std::string_view text_of(broker::Outcome outcome) {
   return {};
 }
 
+std::unique_ptr<Message> make_message(std::string_view topic, std::string_view payload, Guarantee guarantee) {
+  auto message = std::make_unique<Message>();
+  message->topic = topic;
+  message->payload = payload;
+  message->guarantee = guarantee;
+  return message;
+}
+
 }  // namespace
 
 // ---- from the client ----
@@ -73,23 +81,45 @@ std::string_view text_of(broker::Outcome outcome) {
 void Connection::on_publish(const am::Publish& packet) {
   door_.counters().publishes_received.add();
   const std::optional<std::string_view> topic = resolve_topic(packet);
-  if (!topic || !check_publish(packet, *topic) || !check_packet_id(packet) || !count_inbound(packet)) return;
+  if (!topic || !check_topic_name(*topic) || !check_publish(packet.qos, packet.retain)) return;
+  if (!check_packet_id(packet.qos, packet.packet_id) || !count_inbound(packet.qos, packet.packet_id)) return;
   if (is_plain(packet)) {
-    begin_run(packet);
+    add_to_run(packet.topic, packet.payload);
     return;
   }
   const PublishOwn own = packet.properties.user_properties.empty() ? PublishOwn{} : read_own(packet.properties.user_properties);
   if (own.refusal != nullptr) return refuse_publish(packet, own.refusal);
   const broker::PublishKey* known_by = own.key ? &*own.key : nullptr;
-  std::unique_ptr<Message> message = make_message(packet, *topic);
+  std::unique_ptr<Message> message = make_message(*topic, packet.payload, packet.qos);
+  message->retain = packet.retain;
+  if (packet.properties.message_expiry_interval_s) {
+    message->expires_ms = door_.loop().wall_ms() + int64_t{*packet.properties.message_expiry_interval_s} * 1000;
+  }
+  message->extras = take_extras(packet.properties);
   if (packet.qos == Guarantee::at_most_once) {
     session_->publish(std::move(message), 0, 0, known_by);
-    return;
+  } else {
+    publish_acknowledged(std::move(message), packet.packet_id, known_by);
   }
-  acks_.push_back({packet.packet_id, packet.qos, false, Reason::success});
+}
+
+// known_topic: the one before had the same, so that it is allowed.
+void Connection::on_plain_publish(const am::PlainPublish& packet, bool known_topic) {
+  door_.counters().publishes_received.add();
+  if (!known_topic && !check_topic_name(packet.topic)) return;
+  door_.run().topic = packet.topic;
+  if (!check_publish(packet.qos, false)) return;
+  if (packet.qos == Guarantee::at_most_once) return add_to_run(packet.topic, packet.payload);
+  if (!check_packet_id(packet.qos, packet.packet_id) || !count_inbound(packet.qos, packet.packet_id)) return;
+  publish_acknowledged(make_message(packet.topic, packet.payload, packet.qos), packet.packet_id, nullptr);
+}
+
+void Connection::publish_acknowledged(std::unique_ptr<Message> message, uint16_t packet_id, const broker::PublishKey* known_by) {
+  const Guarantee guarantee = message->guarantee;
+  acks_.push_back({packet_id, guarantee, false, Reason::success});
   const uint64_t cookie = first_ack_ + acks_.size() - 1;
   if (known_by != nullptr) rare().keyed.insert(cookie);
-  session_->publish(std::move(message), packet.qos == Guarantee::exactly_once ? packet.packet_id : uint16_t{0}, cookie, known_by);
+  session_->publish(std::move(message), guarantee == Guarantee::exactly_once ? packet_id : uint16_t{0}, cookie, known_by);
 }
 
 // Its properties are not what they may be: it alone is refused; at QoS 0 nobody can be told.
@@ -103,11 +133,12 @@ void Connection::refuse_publish(const am::Publish& packet, const char* text) {
   flush_acks();
 }
 
-void Connection::begin_run(const am::Publish& packet) {
+void Connection::add_to_run(std::string_view topic, std::string_view payload) {
   PublishRun& run = door_.run();
-  run.topic = packet.topic;
-  run.payloads.push_back(packet.payload);
-  run.bytes = packet.topic.size() + packet.payload.size();
+  if (run.payloads.empty()) run.bytes = 0;
+  run.topic = topic;
+  run.payloads.push_back(payload);
+  run.bytes += topic.size() + payload.size();
 }
 
 // What has come goes to the session, before anything else does.
@@ -115,9 +146,7 @@ void Connection::end_run() {
   PublishRun& run = door_.run();
   if (run.payloads.empty()) return;
   if (run.payloads.size() == 1) {
-    auto message = std::make_unique<Message>();
-    message->topic = run.topic;
-    message->payload = run.payloads.front();
+    std::unique_ptr<Message> message = make_message(run.topic, run.payloads.front(), Guarantee::at_most_once);
     run.payloads.clear();
     session_->publish(std::move(message), 0, 0);
     return;
@@ -147,16 +176,18 @@ std::optional<std::string_view> Connection::resolve_topic(const am::Publish& pac
   return topic;
 }
 
-bool Connection::check_publish(const am::Publish& packet, std::string_view topic) {
-  if (const auto fault = check_topic(topic, options_->topics)) {
-    fail(Reason::topic_name_invalid, to_string(*fault));
-    return false;
-  }
-  if (packet.retain && !options_->retain_available) {
+bool Connection::check_topic_name(std::string_view topic) {
+  const auto fault = check_topic(topic, options_->topics);
+  if (fault) fail(Reason::topic_name_invalid, to_string(*fault));
+  return !fault;
+}
+
+bool Connection::check_publish(Guarantee guarantee, bool retain) {
+  if (retain && !options_->retain_available) {
     fail(Reason::retain_not_supported, "retained messages are switched off");
     return false;
   }
-  if (packet.qos > options_->guarantee_max) {
+  if (guarantee > options_->guarantee_max) {
     fail(Reason::qos_not_supported, "QoS above the maximum");
     return false;
   }
@@ -171,23 +202,23 @@ bool Connection::id_in_use(uint16_t packet_id) const {
 }
 
 // An identifier in use is not to be taken for something new [MQTT-2.2.1-3]. 3.x has no code to say so.
-bool Connection::check_packet_id(const am::Publish& packet) {
-  if (packet.qos == Guarantee::at_most_once) return true;
-  const bool again = packet.qos == Guarantee::exactly_once && open_tags_.contains(packet.packet_id);
-  if (again || !id_in_use(packet.packet_id)) return true;
+bool Connection::check_packet_id(Guarantee guarantee, uint16_t packet_id) {
+  if (guarantee == Guarantee::at_most_once) return true;
+  const bool again = guarantee == Guarantee::exactly_once && open_tags_.contains(packet_id);
+  if (again || !id_in_use(packet_id)) return true;
   if (version_ != Version::v5) {
     fail(Reason::protocol_error, "packet identifier in use");
     return false;
   }
-  acks_.push_back({packet.packet_id, packet.qos, true, Reason::packet_identifier_in_use});
+  acks_.push_back({packet_id, guarantee, true, Reason::packet_identifier_in_use});
   flush_acks();
   return false;
 }
 
 // Receive Maximum holds for MQTT 5, which was told it [MQTT-3.3.4-7]; others are slowed by throttle().
-bool Connection::count_inbound(const am::Publish& packet) {
-  if (packet.qos == Guarantee::at_most_once) return true;
-  const bool again = packet.qos == Guarantee::exactly_once && open_tags_.contains(packet.packet_id);
+bool Connection::count_inbound(Guarantee guarantee, uint16_t packet_id) {
+  if (guarantee == Guarantee::at_most_once) return true;
+  const bool again = guarantee == Guarantee::exactly_once && open_tags_.contains(packet_id);
   if (version_ == Version::v5 && !again) {
     const auto at_least_once = static_cast<std::size_t>(std::count_if(
         acks_.begin(), acks_.end(), [](const PendingAck& ack) { return ack.guarantee == Guarantee::at_least_once; }));
@@ -196,21 +227,8 @@ bool Connection::count_inbound(const am::Publish& packet) {
       return false;
     }
   }
-  if (packet.qos == Guarantee::exactly_once) open_tags_.insert(packet.packet_id);
+  if (guarantee == Guarantee::exactly_once) open_tags_.insert(packet_id);
   return true;
-}
-
-std::unique_ptr<Message> Connection::make_message(const am::Publish& packet, std::string_view topic) const {
-  auto message = std::make_unique<Message>();
-  message->topic = topic;
-  message->payload = packet.payload;
-  message->guarantee = packet.qos;
-  message->retain = packet.retain;
-  if (packet.properties.message_expiry_interval_s) {
-    message->expires_ms = door_.loop().wall_ms() + int64_t{*packet.properties.message_expiry_interval_s} * 1000;
-  }
-  message->extras = take_extras(packet.properties);
-  return message;
 }
 
 void Connection::published(uint64_t cookie, const broker::Receipt& receipt) {
@@ -270,30 +288,30 @@ void Connection::send_publish_ack(const PendingAck& ack, uint64_t cookie) {
   send(packet);
 }
 
-void Connection::on_ack(const am::Ack& packet) {
-  switch (packet.type) {
+void Connection::on_ack(am::PacketType type, uint16_t packet_id, Reason reason) {
+  switch (type) {
     case am::PacketType::puback:
-      return on_puback(packet);
+      return on_puback(packet_id);
     case am::PacketType::pubrec:
-      return on_pubrec(packet);
+      return on_pubrec(packet_id, reason);
     case am::PacketType::pubrel:
-      return on_pubrel(packet);
+      return on_pubrel(packet_id);
     default:
-      return on_pubcomp(packet);
+      return on_pubcomp(packet_id);
   }
 }
 
-void Connection::on_pubrel(const am::Ack& packet) {
+void Connection::on_pubrel(uint16_t packet_id) {
   // The PUBREC this answers has been sent, so no receipt is awaited any more; if one is, that receipt would never find
   // its way, and all later acknowledgements would wait for it [MQTT-4.3.3-4].
-  const bool too_early = std::any_of(acks_.begin(), acks_.end(), [&](const PendingAck& ack) {
-    return ack.packet_id == packet.packet_id && ack.guarantee == Guarantee::exactly_once && !ack.done;
+  const bool too_early = std::any_of(acks_.begin(), acks_.end(), [packet_id](const PendingAck& ack) {
+    return ack.packet_id == packet_id && ack.guarantee == Guarantee::exactly_once && !ack.done;
   });
   if (too_early) {
     fail(Reason::protocol_error, "PUBREL before PUBREC");
     return;
   }
-  session_->release(packet.packet_id, packet.packet_id);
+  session_->release(packet_id, packet_id);
 }
 
 void Connection::released(uint64_t cookie, bool known) {
@@ -301,100 +319,6 @@ void Connection::released(uint64_t cookie, bool known) {
   const auto packet_id = static_cast<uint16_t>(cookie);
   open_tags_.erase(packet_id);
   send_ack(am::PacketType::pubcomp, packet_id, known ? Reason::success : Reason::packet_identifier_not_found);
-}
-
-// ---- to the client ----
-
-void Connection::on_puback(const am::Ack& packet) {
-  const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
-  if (outstanding == nullptr) return;  // of a delivery that is long over
-  if (outstanding->item.guarantee != Guarantee::at_least_once) {
-    fail(Reason::protocol_error, "PUBACK for a QoS 2 message");
-    return;
-  }
-  session_->settle(packet.packet_id);  // also when it is an error: then nothing is sent again [MQTT-4.4.0-2]
-}
-
-void Connection::on_pubrec(const am::Ack& packet) {
-  const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
-  if (outstanding == nullptr) {
-    if (am::is_error(packet.reason)) return;  // that ends it: there is nothing to release [MQTT-4.3.3-4]
-    send_ack(am::PacketType::pubrel, packet.packet_id, Reason::packet_identifier_not_found);
-  } else if (outstanding->item.guarantee != Guarantee::exactly_once) {
-    fail(Reason::protocol_error, "PUBREC for a QoS 1 message");
-  } else if (am::is_error(packet.reason)) {
-    session_->settle(packet.packet_id);
-  } else {
-    session_->received(packet.packet_id);
-  }
-}
-
-void Connection::on_pubcomp(const am::Ack& packet) {
-  const broker::Outstanding* outstanding = session_->outstanding(packet.packet_id);
-  if (outstanding == nullptr) return;
-  if (outstanding->stage != broker::Stage::received) {
-    fail(Reason::protocol_error, "PUBCOMP before PUBREL");
-    return;
-  }
-  session_->settle(packet.packet_id);
-}
-
-void Connection::release(uint16_t tag, bool) { send_ack(am::PacketType::pubrel, tag, Reason::success); }
-
-uint32_t Connection::remaining_s(const Message& message) const {
-  const int64_t left_ms = message.expires_ms - door_.loop().wall_ms();
-  return left_ms <= 0 ? 0 : static_cast<uint32_t>((left_ms + 999) / 1000);
-}
-
-// Copies the shared bytes behind the output and patches what is this delivery's own.
-bool Connection::append_frame(const Frame& frame, const broker::Delivery& delivery) {
-  if (frame.bytes.empty() || frame.bytes.size() > peer_packet_bytes_max_) return false;  // [MQTT-3.1.2-24]
-  std::string& output = stream_->output();
-  const std::size_t at = output.size();
-  output.append(frame.bytes);
-  char* bytes = output.data() + at;
-  if (delivery.tag != 0) am::set_packet_id(bytes, frame.layout, delivery.tag);
-  if (delivery.redelivered) am::set_dup(bytes, true);
-  if (frame.layout.message_expiry_offset != 0) {
-    am::set_message_expiry(bytes, frame.layout, remaining_s(*delivery.message));  // [MQTT-3.3.2-6]
-  }
-  stream_->mark_dirty();
-  door_.counters().packets_sent.add();
-  door_.counters().bytes_sent.add(frame.bytes.size());
-  return true;
-}
-
-bool Connection::deliver_burst(const BurstRef& burst) {
-  if (stage_ != Stage::open || topic_alias_out_max_ != 0) return false;
-  const BurstFrames& frames = door_.frames().get(burst, version_);
-  if (frames.frame_bytes_max > peer_packet_bytes_max_) return false;
-  stream_->write_shared(frames.bytes);
-  door_.counters().packets_sent.add(burst->size());
-  door_.counters().bytes_sent.add(frames.bytes->text.size());
-  return true;
-}
-
-broker::DeliverResult Connection::deliver(const broker::Delivery& delivery) {
-  if (stage_ != Stage::open) return broker::DeliverResult::sent;  // it ends this turn; the session keeps what it must
-  const FrameKey key{version_, delivery.guarantee, delivery.retained};
-  OutboundAliases::Use alias;
-  if (topic_alias_out_max_ != 0) {
-    if (!rare().aliases_out) rare().aliases_out = std::make_unique<OutboundAliases>();
-    alias = rare().aliases_out->use(delivery.message->topic, topic_alias_out_max_);
-  }
-  const bool positioned = delivery.position != nullptr && version_ == Version::v5;
-  const bool shared = alias.alias == 0 && !positioned && (delivery.subscription_ids.empty() || version_ != Version::v5);
-  bool sent = false;
-  if (shared) {
-    sent = append_frame(door_.frames().get(delivery.message, key), delivery);
-  } else {
-    OwnPart own_part{delivery.subscription_ids, alias.alias, alias.with_topic, {}};
-    if (positioned) own_part.position = broker::to_text(delivery.position->first, delivery.position->second);
-    const Frame own = encode_frame(*delivery.message, key, own_part);
-    sent = append_frame(own, delivery);
-    if (!sent && alias.with_topic && alias.alias != 0) rare().aliases_out->forget_last(delivery.message->topic);
-  }
-  return sent ? broker::DeliverResult::sent : broker::DeliverResult::unfit;  // [MQTT-3.1.2-25]
 }
 
 }  // namespace arena::gateway::mqtt

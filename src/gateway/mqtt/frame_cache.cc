@@ -8,6 +8,8 @@ namespace am = arena::mqtt;
 
 namespace {
 
+constexpr std::size_t kKeptRoom = 64 << 10;  // bytes
+
 void add_properties(const Message& message, am::PublishProperties& out) {
   // A place for the remaining lifetime: patched at each delivery.
   if (message.expires_ms != 0) out.message_expiry_interval_s = 0;
@@ -19,6 +21,23 @@ void add_properties(const Message& message, am::PublishProperties& out) {
   if (extras.has_correlation) out.correlation_data = extras.correlation;
   out.user_properties.reserve(extras.headers.size());
   for (const Header& header : extras.headers) out.user_properties.push_back({header.first, header.second});
+}
+
+// Only topic and payload are to be said. 3.x has no way to say more.
+bool is_plain(const Message& message, const FrameKey& key) {
+  const bool simple = key.version != am::Version::v5 || (message.expires_ms == 0 && !message.extras);
+  return simple && message.topic.size() <= UINT16_MAX && message.payload.size() <= am::kPlainPayloadBytesMax;
+}
+
+// The same as encode_frame() without an own part, into the room that `frame` has already.
+void encode_shared(const Message& message, const FrameKey& key, Frame& frame) {
+  if (!is_plain(message, key)) {
+    frame = encode_frame(message, key, {});
+    return;
+  }
+  if (frame.bytes.capacity() > kKeptRoom) std::string().swap(frame.bytes);
+  frame.bytes.clear();
+  frame.layout = am::append_plain_publish(frame.bytes, message.topic, message.payload, key.version, key.guarantee, key.retained);
 }
 
 }  // namespace
@@ -55,7 +74,7 @@ const Frame& FrameCache::get(const MessageRef& message, FrameKey key) {
   Entry& entry = entries_[turn_];
   entry.message = message;
   entry.key = key;
-  entry.frame = encode_frame(*message, key, {});
+  encode_shared(*message, key, entry.frame);
   return entry.frame;
 }
 
@@ -68,7 +87,7 @@ const BurstFrames& FrameCache::get(const BurstRef& burst, am::Version version) {
   shared->text.reserve(burst->payload_bytes() + burst->size() * (topic.size() + kHeadBytesMax));
   std::size_t largest = 0;
   for (std::size_t i = 0; i < burst->size(); ++i) {
-    largest = std::max(largest, am::append_plain_publish(shared->text, topic, burst->payload(i), version));
+    largest = std::max(largest, am::append_plain_publish(shared->text, topic, burst->payload(i), version).bytes);
   }
   entry.burst = burst;
   entry.frames = {net::SharedBytesRef(shared.release()), largest};
