@@ -70,11 +70,13 @@ class Client:
     def __init__(self, name, history):
         self.name, self.history = name, history
         self.wire = None
+        self.connections = 0
         self.connected = False
         self.leaving = False
 
     def connect(self, port):
         self.connected = self.leaving = False
+        self.connections += 1
         try:
             self.wire = Wire(port, self.version)
         except OSError as error:
@@ -143,9 +145,12 @@ class Publisher(Client):
     def tell(self, event, number, **fields):
         self.history.add(event, client=self.name, topic=self.topic, number=number, **fields)
 
+    def payload(self, number):
+        return payload_of(self.name, number, self.bytes_max)
+
     def message(self, packet_id, number, dup=False):
-        payload = payload_of(self.name, number, self.bytes_max)
-        self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload))
+        payload = self.payload(number)
+        self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), on=self.connections, **({} if payload else {"deletes": True}))
         return publish(4, self.topic, payload, qos=self.qos, packet_id=packet_id, retain=self.retain, dup=dup)
 
     def resume(self, _connack):
@@ -180,140 +185,13 @@ class Publisher(Client):
             self.fill()
 
 
-class Flight:
-    """A publish on its way, by whatever sending. `forged`: with other content than its number has."""
-
-    def __init__(self, number, forged=False):
-        self.number, self.forged, self.released = number, forged, False
-
-
-class OncePublisher(Publisher):
-    """Has no session: it publishes under an id, or as a producer by number, and publishes again what had no answer. Now and
-    then it repeats what had one, or tries to publish something else under its name."""
-    version = 5
-    clean = True
-    RECENT = 6  # of a producer's publishes few enough are behind it that the broker must know what they were
-
-    def __init__(self, name, history, topic, qos, mark, chance):
-        super().__init__(name, history, topic, qos)
-        self.mark, self.random = mark, chance  # "id" or "producer"
-        self.answered = []
-        self.free = list(range(1, 3 * self.window))
-
-    def properties(self, number):
-        value = f"{self.name}-{number}" if self.mark == "id" else f"{self.name}:1:{number}"
-        return [(USER, (f"arena-{self.mark}", value))]
-
-    def send_number(self, number, forged=False):
-        if not self.free:
-            return
-        packet_id = self.free.pop(0)
-        self.flight[packet_id] = Flight(number, forged)
-        payload = payload_of("forged" if forged else self.name, number, self.bytes_max)
-        if not forged:
-            self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), once=self.mark)
-        self.send(publish(5, self.topic, payload, qos=self.qos, packet_id=packet_id, props=self.properties(number)))
-
-    def resume(self, _connack):
-        open_ = [flight.number for flight in self.flight.values() if not flight.released and not flight.forged]
-        self.flight, self.free = {}, list(range(1, 3 * self.window))
-        for number in dict.fromkeys(open_):
-            self.send_number(number)
-        for _ in range(self.random.randrange(4)):
-            self.repeat()
-        self.fill()
-
-    def send_next(self):
-        self.number += 1
-        self.send_number(self.number)
-
-    def fill(self):
-        while self.filling and len(self.flight) < self.window:
-            self.send_next()
-
-    def repeat(self):
-        if not self.answered:
-            return
-        if self.random.random() < 0.3:
-            self.send_number(self.random.choice(self.answered[-self.RECENT:]), forged=True)
-        else:
-            self.send_number(self.random.choice(self.answered[-self.RECENT:] if self.random.random() < 0.6 else self.answered))
-
-    def take(self, got):
-        flight = self.flight.get(got.packet_id) if got.kind in (PUBACK, PUBREC, PUBCOMP) else None
-        if flight is None:
-            self.history.complain(f"{self.name}: got {got!r}")
-            return
-        if got.kind != PUBCOMP:
-            self.answer(flight, got)
-        if got.kind == PUBREC and got.reason < 0x80:
-            flight.released = True
-            self.send(ack(PUBREL, got.packet_id))
-            return
-        del self.flight[got.packet_id]
-        self.free.append(got.packet_id)
-        if self.filling and self.random.random() < 0.03:
-            self.repeat()
-        self.fill()
-
-    def answer(self, flight, got):
-        own = user_properties(got)
-        why = got.props.get(REASON, "")
-        if flight.forged:
-            self.tell("forged", flight.number, refused=got.reason == 0x83 and why.startswith("conflict"))
-        elif got.reason >= 0x80:
-            self.tell("refused", flight.number, why=why)
-            self.history.complain(f"{self.name}: {flight.number} was refused: {got.reason:#x} {why}")
-        else:
-            self.tell("acked", flight.number, duplicate="arena-duplicate" in own, **place_of(own.get("arena-position")))
-            if not self.answered or flight.number > self.answered[-1]:
-                self.answered.append(flight.number)
-
-
-class Reader(Client):
-    """Replays the streams of its topics, from the beginning or behind the last it had, and goes on with what is published."""
-    version = 5
-    clean = True
-
-    def __init__(self, name, history, filter_, topics, chance):
-        super().__init__(name, history)
-        self.filter, self.topics, self.random = filter_, topics, chance
-        self.seen = {}  # log -> the last offset
-        self.highest = {}  # client -> number
-        self.from_beginning = False
-        self.open = {}
-
-    def resume(self, _connack):
-        place = ",".join(f"{log}.{offset}" for log, offset in self.seen.items())
-        if self.from_beginning or not place or self.random.random() < 0.3:
-            place, self.seen, self.highest = "earliest", {}, {}
-        self.history.add("replaying", reader=self.name, topics=self.topics, after=dict(self.seen))
-        self.send(subscribe(5, [(f"$replay/{place}/{self.filter}", 1)], props=[(USER, ("arena-positions", "1"))]))
-
-    def take(self, got):
-        if got.kind == SUBACK and got.reasons == [1]:
-            return
-        if got.kind != PUBLISH:
-            self.history.complain(f"{self.name}: got {got!r}")
-            return
-        client, number = read_payload(got.payload)
-        place = place_of(user_properties(got).get("arena-position"))
-        if number is not None:
-            self.highest[client] = max(self.highest.get(client, 0), number)
-        if place:
-            self.seen[place["log"]] = place["offset"]
-        self.history.add("replayed", reader=self.name, client=client, topic=got.topic, number=number,
-                         sum=zlib.crc32(got.payload), **place)
-        if got.qos:
-            self.send(ack(PUBACK, got.packet_id))
-
-
 class Subscriber(Client):
-    """A persistent session. `filters` are what it asks for, `topics` what that comes to."""
+    """A persistent session. `filters` are what it asks for, `topics` what that comes to; `presence`: in how many of the rounds it
+    is there."""
 
-    def __init__(self, name, history, filters, topics, qos=2):
+    def __init__(self, name, history, filters, topics, qos=2, presence=0.5):
         super().__init__(name, history)
-        self.filters, self.topics, self.qos = filters, topics, qos
+        self.filters, self.topics, self.qos, self.presence = filters, topics, qos, presence
         self.highest = {}  # client -> number
         self.open = {}  # packet ids of exactly-once messages that are not released -> (topic, client, number)
         self.subscribed = False

@@ -9,8 +9,10 @@ numbered from 1 without holes; order is promised within it.
 
     settings    lazy: after so many seconds on a living connection, a subscriber's acknowledgement must survive a crash;
                 dense: names of logs whose offsets have no holes for their readers
-    publish     client topic number qos sum [once]  before its bytes leave; once more with each repetition. once: "id" or
-                                                    "producer": under an id, or by a producer's number, so there is one copy
+    publish     client topic number qos sum [once on deletes]   before its bytes leave; once more with each repetition. once: "id"
+                                                    or "producer": under an id, or by a producer's number, so there is one copy.
+                                                    on: which connection; what a stream keeps of it is all up to some number, QoS 0
+                                                    too. deletes: it deletes its topic's last value
     acked       client topic number [log offset] [duplicate]    PUBACK, or PUBREC at QoS 2; duplicate: it was called a repetition
     refused     client topic number                 told no; it must not appear
     forged      client topic number refused         something else was published under the same id or number, and refused or not
@@ -24,9 +26,9 @@ numbered from 1 without holes; order is promised within it.
     gap         session log from count              told by the broker: so many offsets are gone
     last        client topic number sum             a last value read while nobody published; number null: there was none
     stream      topics                              from here on what is published to these is kept, whatever its QoS
-    replaying   reader topics after                 a replay begins: behind these places ({log: offset}), in other logs, or if
+    replaying   reader topics after [dense]         a replay begins: behind these places ({log: offset}), in other logs, or if
                                                     there is none, from the beginning. It is the continuation of what it had
-    replayed    reader client topic number sum log offset       what it gave; logs have no holes for it
+    replayed    reader client topic number sum log offset       what it gave; logs have no holes for it, unless dense is false
     dropped     session                             ended by its owner; nothing more is owed to it
     crashed                                         the broker was killed: every connection is over
     end                                             all had time to arrive; whatever is open now, stays so
@@ -45,10 +47,12 @@ PLACES_OF_A_PRODUCER = 16  # of its last publishes the broker knows where they a
 
 class Message:
     """One number of a flow, as its publisher knows it."""
-    __slots__ = ("state", "qos", "sum", "sends", "offset", "once")
+    __slots__ = ("state", "qos", "sum", "sends", "offset", "once", "on", "deletes")
 
-    def __init__(self, qos, sum_, once=None):
-        self.state, self.qos, self.sum, self.sends, self.offset, self.once = OPEN, qos, sum_, 1, None, once
+    def __init__(self, event):
+        self.state, self.sends, self.offset = OPEN, 1, None
+        self.qos, self.sum, self.once = event["qos"], event["sum"], event.get("once")
+        self.on, self.deletes = event.get("on"), event.get("deletes", False)
 
     def acked(self):
         return self.state == ACKED
@@ -70,6 +74,7 @@ class Flow:
     def __init__(self):
         self.messages = []  # number n at n - 1
         self.acked = 0  # the highest number
+        self.stored = {}  # connection -> the highest number that was sent on it and is stored for certain
 
 
 class View:
@@ -131,10 +136,11 @@ class Checker:
         number = event["number"]
         if number <= len(flow.messages):
             flow.messages[number - 1].sends += 1
+            flow.messages[number - 1].on = event.get("on")
             return
         if number != len(flow.messages) + 1:
             raise ValueError(f"the history has a hole: {event}")
-        flow.messages.append(Message(event["qos"], event["sum"], event.get("once")))
+        flow.messages.append(Message(event))
 
     def _message(self, event):
         flow = self.flows.get((event["client"], event["topic"]))
@@ -155,6 +161,7 @@ class Checker:
         if state == ACKED:
             flow = self.flows[event["client"], event["topic"]]
             flow.acked = max(flow.acked, event["number"])
+            flow.stored[message.on] = max(flow.stored.get(message.on, 0), event["number"])
             self.place(event, message)
 
     def _answer_once(self, event, message, state):
@@ -205,6 +212,18 @@ class Checker:
         if message.offset is not None and message.offset != place and (message.qos == 2 or message.once):
             self.blame("offset-to-message", f"{where(event)} is at {message.offset} and at {place}")
         message.offset = message.offset or place
+
+    def is_stored(self, key, number):
+        flow = self.flows[key]
+        message = flow.messages[number - 1]
+        if message.sends == 1:
+            flow.stored[message.on] = max(flow.stored.get(message.on, 0), number)
+
+    def must_be_stored(self, key, number):
+        """By a stream: what was acknowledged, and what was sent before it on its connection, whatever its QoS."""
+        flow = self.flows[key]
+        message = flow.messages[number - 1]
+        return message.acked() or message.qos == 0 and number < flow.stored.get(message.on, 0)
 
     # ---- sessions ----
 
@@ -340,6 +359,8 @@ class Checker:
     def _last(self, event):
         flow = self.flows.get((event["client"], event["topic"]))
         number, acked = event["number"], flow.acked if flow else 0
+        if number is None and flow and any(message.deletes for message in flow.messages[max(acked, 1) - 1:]):
+            return
         if (number or 0) < acked:
             self.blame("lost", f"the last value of {event['topic']} is {number}, and {acked} was acknowledged")
         elif number is not None:
@@ -355,7 +376,7 @@ class Checker:
         self.ended = True
         for key, flow in self.flows.items():
             for number, message in enumerate(flow.messages, 1):
-                if message.state == OPEN:
+                if message.state == OPEN and message.qos:
                     self.blame("stuck", f"{key[1]} {number} of {key[0]} was never answered")
         for name, session in self.sessions.items():
             for key, view in self._views(session):

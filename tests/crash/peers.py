@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from kill import DurableBroker, Trial  # pylint: disable=wrong-import-position
+from trial import DurableBroker, Trial  # pylint: disable=wrong-import-position
 from ports import free_port  # pylint: disable=wrong-import-position
 
 COLUMNS = ["lost", "stuck", "duplicated", "reordered", "redelivered-after-ack", "phantom", "corrupt"]

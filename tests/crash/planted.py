@@ -16,7 +16,8 @@ import tomllib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from kill import ROUNDS_OF_A_TRIAL, ArenaTrial, DurableBroker  # pylint: disable=wrong-import-position
+from arena_trial import ArenaTrial  # pylint: disable=wrong-import-position
+from trial import ROUNDS_OF_A_TRIAL, DurableBroker  # pylint: disable=wrong-import-position
 
 BUGS = Path(__file__).resolve().parent / "planted" / "bugs.toml"
 SOUND_TRIALS = 3

@@ -6,6 +6,7 @@ class Reader:
 
     def __init__(self):
         self.topics = ()
+        self.dense = True  # it is given every offset
         self.next = {}  # log -> the offset that must come
         self.places = {}  # flow key -> {number: place}
         self.highest = {}  # flow key -> number
@@ -33,6 +34,7 @@ class Readers:
                 self._check_skipped(name, reader)
             reader = self.readers[name] = Reader()
         reader.topics = tuple(event["topics"])
+        reader.dense = event.get("dense", True)
         reader.next = {log: offset + 1 for log, offset in after.items()}
 
     def replayed(self, event):
@@ -58,6 +60,7 @@ class Readers:
                 self.checker.blame("duplicated", f"{what} at {place}, and had it at {places[number]}")
             return
         places[number] = place
+        self.checker.is_stored(key, number)
         reader.skipped.discard((key, number))
         highest = reader.highest.get(key, 0)
         if number < highest:
@@ -69,14 +72,14 @@ class Readers:
     def _follow(self, reader, place, what):
         log, offset = place
         expected = reader.next.get(log, 0)
-        if offset > expected:
+        if offset > expected and reader.dense:
             self.checker.blame("gap", f"{what} at {place}, and not {expected}")
         elif offset < expected:
             self.checker.blame("reordered", f"{what} at {place} behind {expected - 1}")
         reader.next[log] = max(offset + 1, expected)
 
     def _owed(self, key, number):
-        return number >= self.kept_from.get(key, 1) and self.checker.flows[key].messages[number - 1].acked()
+        return number >= self.kept_from.get(key, 1) and self.checker.must_be_stored(key, number)
 
     def _check_skipped(self, name, reader):
         for key, number in sorted(reader.skipped):

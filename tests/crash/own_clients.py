@@ -1,0 +1,165 @@
+"""Clients of what only Arena has: publishing once, and replays of streams (clients.py)."""
+import zlib
+
+from clients import Client, Publisher, payload_of, place_of, read_payload, user_properties
+from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+
+class Flight:
+    """A publish on its way, by whatever sending. `forged`: with other content than its number has."""
+
+    def __init__(self, number, forged=False):
+        self.number, self.forged, self.released = number, forged, False
+
+
+class OncePublisher(Publisher):
+    """Has no session: it publishes under an id, or as a producer by number, and publishes again what had no answer. Now and
+    then it repeats what had one, or tries to publish something else under its name."""
+    version = 5
+    clean = True
+    RECENT = 6  # of a producer's publishes few enough are behind it that the broker must know what they were
+
+    def __init__(self, name, history, topic, qos, mark, chance):
+        super().__init__(name, history, topic, qos)
+        self.mark, self.random = mark, chance  # "id" or "producer"
+        self.answered = []
+        self.free = list(range(1, 3 * self.window))
+
+    def properties(self, number):
+        value = f"{self.name}-{number}" if self.mark == "id" else f"{self.name}:1:{number}"
+        return [(USER, (f"arena-{self.mark}", value))]
+
+    def send_number(self, number, forged=False):
+        if not self.free:
+            return
+        packet_id = self.free.pop(0)
+        self.flight[packet_id] = Flight(number, forged)
+        payload = payload_of("forged" if forged else self.name, number, self.bytes_max)
+        if not forged:
+            self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), once=self.mark)
+        self.send(publish(5, self.topic, payload, qos=self.qos, packet_id=packet_id, props=self.properties(number)))
+
+    def resume(self, _connack):
+        open_ = [flight.number for flight in self.flight.values() if not flight.released and not flight.forged]
+        self.flight, self.free = {}, list(range(1, 3 * self.window))
+        for number in dict.fromkeys(open_):
+            self.send_number(number)
+        for _ in range(self.random.randrange(4)):
+            self.repeat()
+        self.fill()
+
+    def send_next(self):
+        self.number += 1
+        self.send_number(self.number)
+
+    def fill(self):
+        while self.filling and len(self.flight) < self.window:
+            self.send_next()
+
+    def repeat(self):
+        if not self.answered:
+            return
+        if self.random.random() < 0.3:
+            self.send_number(self.random.choice(self.answered[-self.RECENT:]), forged=True)
+        else:
+            self.send_number(self.random.choice(self.answered[-self.RECENT:] if self.random.random() < 0.6 else self.answered))
+
+    def take(self, got):
+        flight = self.flight.get(got.packet_id) if got.kind in (PUBACK, PUBREC, PUBCOMP) else None
+        if flight is None:
+            self.history.complain(f"{self.name}: got {got!r}")
+            return
+        if got.kind != PUBCOMP:
+            self.answer(flight, got)
+        if got.kind == PUBREC and got.reason < 0x80:
+            flight.released = True
+            self.send(ack(PUBREL, got.packet_id))
+            return
+        del self.flight[got.packet_id]
+        self.free.append(got.packet_id)
+        if self.filling and self.random.random() < 0.03:
+            self.repeat()
+        self.fill()
+
+    def answer(self, flight, got):
+        own = user_properties(got)
+        why = got.props.get(REASON, "")
+        if flight.forged:
+            self.tell("forged", flight.number, refused=got.reason == 0x83 and why.startswith("conflict"))
+        elif got.reason >= 0x80:
+            self.tell("refused", flight.number, why=why)
+            self.history.complain(f"{self.name}: {flight.number} was refused: {got.reason:#x} {why}")
+        else:
+            self.tell("acked", flight.number, duplicate="arena-duplicate" in own, **place_of(own.get("arena-position")))
+            if not self.answered or flight.number > self.answered[-1]:
+                self.answered.append(flight.number)
+
+
+class Reader(Client):
+    """Replays the streams of its topics, from the beginning or behind the last it had, and goes on with what is published."""
+    version = 5
+    clean = True
+
+    def __init__(self, name, history, filter_, topics, chance, dense=True):
+        super().__init__(name, history)
+        self.dense = dense  # it is given every offset
+        self.filter, self.topics, self.random = filter_, topics, chance
+        self.seen = {}  # log -> the last offset
+        self.highest = {}  # client -> number
+        self.from_beginning = False
+        self.open = {}
+
+    def resume(self, _connack):
+        place = ",".join(f"{log}.{offset}" for log, offset in self.seen.items())
+        if self.from_beginning or not place or self.random.random() < 0.3:
+            place, self.seen, self.highest = "earliest", {}, {}
+        self.history.add("replaying", reader=self.name, topics=self.topics, after=dict(self.seen), dense=self.dense)
+        self.send(subscribe(5, [(f"$replay/{place}/{self.filter}", 1)], props=[(USER, ("arena-positions", "1"))]))
+
+    def take(self, got):
+        if got.kind == SUBACK and got.reasons == [1]:
+            return
+        if got.kind != PUBLISH:
+            self.history.complain(f"{self.name}: got {got!r}")
+            return
+        client, number = read_payload(got.payload)
+        place = place_of(user_properties(got).get("arena-position"))
+        if number is not None:
+            self.highest[client] = max(self.highest.get(client, 0), number)
+        if place:
+            self.seen[place["log"]] = place["offset"]
+        self.history.add("replayed", reader=self.name, client=client, topic=got.topic, number=number,
+                         sum=zlib.crc32(got.payload), **place)
+        if got.qos:
+            self.send(ack(PUBACK, got.packet_id))
+
+
+class Bursts(Publisher):
+    """Before each message that is acknowledged it sends some at QoS 0, all in one write; who has the one has the others."""
+    SMALL = 120
+
+    def __init__(self, name, history, topic, qos, chance):
+        super().__init__(name, history, topic, qos, window=2)
+        self.random = chance
+
+    def send_next(self):
+        burst = []
+        for _ in range(self.random.choice((0, 1, 2, 3, 40))):
+            self.number += 1
+            payload = payload_of(self.name, self.number, self.SMALL)
+            self.tell("publish", self.number, qos=0, sum=zlib.crc32(payload), on=self.connections)
+            burst.append(publish(4, self.topic, payload))
+        packet_id = self.free.pop(0)
+        self.number += 1
+        self.flight[packet_id] = [self.number, False]
+        self.send(*burst, self.message(packet_id, self.number))
+
+
+class LastValue(Publisher):
+    """Sets the last value of its topic, and now and then deletes it."""
+
+    def __init__(self, name, history, qos):
+        super().__init__(name, history, f"last/{name}", qos, retain=True, window=1)
+
+    def payload(self, number):
+        return b"" if (number * 2654435761 >> 9) % 3 == 0 else super().payload(number)
