@@ -28,8 +28,11 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   // Below, copying into the output is cheaper than a piece of its own.
   static constexpr std::size_t kShareBytesMin = 2048;
 
+  // When the loop begins to watch it. after_a_look: at the end of a turn, when what has come until then was handed over;
+  // who detaches the stream in there has spared the system two calls.
+  enum class Watch : uint8_t { now, after_a_look };
   // Takes the connected, nonblocking descriptor. If the loop cannot watch it, on_closed(reset) comes soon.
-  TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options);
+  TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options, Watch watch = Watch::now);
   ~TcpStream() override;
 
   void write_shared(const SharedBytesRef& bytes) override;
@@ -77,6 +80,10 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   void take_off(std::size_t sent);
   void drop_output();
   void after_flush();
+  bool wants_input() const { return (state_ == State::open && !paused_) || state_ == State::lingering; }
+  uint32_t events_needed();
+  bool begin_watching();
+  void look_and_watch();
   void watch_what_is_needed();
   void leave_loop();
   void finish(CloseReason reason);
@@ -87,7 +94,8 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   bool output_blocked_ : 1 = false;  // waits for EPOLLOUT
   bool output_failed_ : 1 = false;   // nothing can be sent; what can still be read comes first
   bool writable_owed_ : 1 = false;
-  bool watching_input_ : 1 = true;
+  bool watched_ : 1 = false;         // by the loop, for:
+  bool watching_input_ : 1 = false;
   bool watching_room_ : 1 = false;   // for output
   State state_ = State::open;
   CloseReason reason_ = CloseReason::local;
@@ -117,8 +125,9 @@ struct ListenOptions {
   StreamOptions stream{};
 };
 
-// Accepts connections on one core. Destroying it closes the socket; streams it made live on.
-class TcpListener final : private runtime::IoHandler {
+// Accepts connections on one core, at the end of a turn: those who are there already come first, and more come at once.
+// Destroying it closes the socket; streams it made live on.
+class TcpListener final : private runtime::IoHandler, private runtime::TurnEnd {
  public:
   // May destroy the listener.
   using OnAccept = UniqueFunction<void(std::unique_ptr<Stream>)>;
@@ -140,6 +149,7 @@ class TcpListener final : private runtime::IoHandler {
  private:
   TcpListener(runtime::EpollLoop& loop, int fd, uint16_t port, const ListenOptions& options, OnAccept on_accept);
   void on_io(uint32_t events) override;
+  void on_turn_end() override;
   bool accept_one();
   void on_accept_failed(int error_number);
   void watch();

@@ -106,7 +106,10 @@ void TcpListener::watch() {
   loop_.modify(fd_, paused_ || descriptors_timer_.armed() ? 0u : uint32_t{EPOLLIN}, *this);
 }
 
-void TcpListener::on_io(uint32_t) {
+void TcpListener::on_io(uint32_t) { loop_.at_turn_end(*this); }
+
+void TcpListener::on_turn_end() {
+  if (paused_) return;
   const AliveCheck self(alive_);
   for (unsigned i = 0; i < accept_batch_; ++i) {
     const bool more = accept_one();
@@ -121,7 +124,7 @@ bool TcpListener::accept_one() {
   auto* raw = reinterpret_cast<sockaddr*>(&address.storage);
   const int fd = ::accept4(fd_, raw, &address.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) {
-    on_accept_(std::make_unique<TcpStream>(loop_, fd, to_peer(address), stream_options_));
+    on_accept_(std::make_unique<TcpStream>(loop_, fd, to_peer(address), stream_options_, TcpStream::Watch::after_a_look));
     return true;
   }
   const int error_number = errno;

@@ -38,9 +38,13 @@ class TcpDetached final : public DetachedStream {
 
 }  // namespace
 
-TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options)
+TcpStream::TcpStream(runtime::EpollLoop& loop, int fd, const PeerAddress& peer, StreamOptionsRef options, Watch watch)
     : Stream(peer, std::move(options)), fd_(fd), loop_(loop) {
-  if (loop_.add(fd_, kReading, *this)) return;
+  if (watch == Watch::after_a_look) {
+    loop_.at_turn_end(*this);
+    return;
+  }
+  if (begin_watching()) return;
   ::close(std::exchange(fd_, -1));
   reason_ = CloseReason::reset;
   arm_close_timer(0);
@@ -53,7 +57,7 @@ void TcpStream::leave_loop() {
   TurnEnd::unlink();
   state_ = State::dead;
   if (fd_ < 0) return;
-  loop_.remove(fd_, *this);
+  if (watched_) loop_.remove(fd_, *this);
   ::close(std::exchange(fd_, -1));
 }
 
@@ -101,7 +105,7 @@ void TcpStream::abort() {
 std::unique_ptr<DetachedStream> TcpStream::detach() {
   if (state_ != State::open || fd_ < 0 || output_bytes() != 0) return nullptr;
   handler_ = nullptr;
-  loop_.remove(fd_, *this);
+  if (watched_) loop_.remove(fd_, *this);
   auto detached = std::make_unique<TcpDetached>(std::exchange(fd_, -1), peer_, options_);
   leave_loop();
   return detached;
@@ -135,13 +139,29 @@ void TcpStream::on_close_timeout(void* context) {
   self->finish(self->reason_);
 }
 
-void TcpStream::watch_what_is_needed() {
-  if (fd_ < 0) return;
-  const bool input = (state_ == State::open && !paused_) || state_ == State::lingering;
-  if (input == watching_input_ && output_blocked_ == watching_room_) return;
-  watching_input_ = input;
+uint32_t TcpStream::events_needed() {
+  watching_input_ = wants_input();
   watching_room_ = output_blocked_;
-  loop_.modify(fd_, (input ? kReading : 0) | (output_blocked_ ? uint32_t{EPOLLOUT} : 0), *this);
+  return (watching_input_ ? kReading : 0) | (watching_room_ ? uint32_t{EPOLLOUT} : 0);
+}
+
+bool TcpStream::begin_watching() {
+  watched_ = true;
+  return loop_.add(fd_, events_needed(), *this);
+}
+
+void TcpStream::watch_what_is_needed() {
+  if (fd_ < 0 || !watched_) return;
+  if (wants_input() != watching_input_ || output_blocked_ != watching_room_) loop_.modify(fd_, events_needed(), *this);
+}
+
+// The first end of a turn since it was accepted. The handler may destroy it in here.
+void TcpStream::look_and_watch() {
+  const AliveCheck self(alive_);
+  if (wants_input() && handler_ != nullptr) read_available(0);
+  if (!self.alive() || fd_ < 0) return;
+  TurnEnd::unlink();  // what it has led to is done now
+  if (!begin_watching()) finish(CloseReason::reset);
 }
 
 void TcpStream::on_io(uint32_t events) {
@@ -197,6 +217,11 @@ void TcpStream::discard_available() {
 }
 
 void TcpStream::on_turn_end() {
+  if (fd_ >= 0 && !watched_) {
+    const AliveCheck self(alive_);
+    look_and_watch();
+    if (!self.alive()) return;
+  }
   dirty_ = false;
   if (fd_ < 0) {
     drop_output();

@@ -1,17 +1,11 @@
 #include "runtime/crew.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
-#include <system_error>
 
 #include "runtime/clock.h"
 #include "runtime/epoll_loop.h"
@@ -25,7 +19,7 @@ constexpr unsigned kBusyPermille = 800;
 constexpr unsigned kQuietPermille = 200;
 constexpr unsigned kRoomPermille = 400;  // worker 0 has room for more
 constexpr int64_t kForeverMs = std::numeric_limits<int>::max();
-constexpr std::size_t kLoopsMax = 64;
+constexpr unsigned kRounds = 2;
 
 // Idle time of all processors so far, in the kernel's ticks of 10 ms. nullopt: it cannot be read.
 std::optional<uint64_t> idle_ticks() {
@@ -39,10 +33,7 @@ std::optional<uint64_t> idle_ticks() {
 }  // namespace
 
 struct Crew::Worker {
-  explicit Worker(unsigned its_number) : number(its_number), epoll_fd(epoll_create1(EPOLL_CLOEXEC)) {
-    if (epoll_fd < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  }
-  ~Worker() { ::close(epoll_fd); }
+  explicit Worker(unsigned its_number) : number(its_number) {}
   int64_t busy_ns() const {
     int64_t sum = 0;
     for (const EpollLoop* loop : loops) sum += loop->busy_total_ns();
@@ -50,8 +41,7 @@ struct Crew::Worker {
   }
 
   const unsigned number;
-  const int epoll_fd;  // watches the loops' own while there are several
-  std::vector<EpollLoop*> loops;
+  std::vector<EpollLoop*> loops;  // the first watches the others
   int64_t window_ns = 0;  // when it began
   int64_t window_busy_ns = 0;
   unsigned busy_windows = 0;
@@ -130,30 +120,25 @@ void Crew::turn_all(Worker& me) {
   for (; prepared < me.loops.size() && timeout_ms > 0; ++prepared) {
     timeout_ms = std::min(timeout_ms, me.loops[prepared]->prepare_sleep());
   }
-  std::array<epoll_event, kLoopsMax> events;
-  const int count = epoll_wait(me.epoll_fd, events.data(), static_cast<int>(events.size()), static_cast<int>(timeout_ms));
+  me.loops.front()->sleep_for_all(timeout_ms);
   for (std::size_t i = 0; i < prepared; ++i) me.loops[i]->end_sleep();
-  const auto end = events.begin() + std::max(count, 0);
-  for (EpollLoop* loop : me.loops) {
-    const bool ready = std::any_of(events.begin(), end, [loop](const epoll_event& event) { return event.data.ptr == loop; });
-    if (ready || loop->wants_turn()) loop->turn_awake();
+  // What they post to each other is mostly answered in the second round, before the system is asked for more.
+  bool turned = true;
+  for (unsigned round = 0; round < kRounds && turned; ++round) {
+    turned = false;
+    for (EpollLoop* loop : me.loops) {
+      if (!loop->wants_turn()) continue;
+      loop->turn_awake();
+      turned = true;
+    }
   }
 }
 
+// A single loop sleeps on its own: being watched costs something with every event.
 void Crew::set_loops(Worker& me, std::vector<EpollLoop*> loops) {
-  // A single loop sleeps on its own: being watched from here would cost it something with every event.
-  const auto watch = [&me](const std::vector<EpollLoop*>& some, int operation) {
-    if (some.size() < 2) return;
-    for (EpollLoop* loop : some) {
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.ptr = loop;
-      epoll_ctl(me.epoll_fd, operation, loop->poll_fd(), &event);
-    }
-  };
-  watch(me.loops, EPOLL_CTL_DEL);
+  for (std::size_t i = 1; i < me.loops.size(); ++i) me.loops.front()->unwatch(*me.loops[i]);
   me.loops = std::move(loops);
-  watch(me.loops, EPOLL_CTL_ADD);
+  for (std::size_t i = 1; i < me.loops.size(); ++i) me.loops.front()->watch(*me.loops[i]);
 }
 
 void Crew::take_given(Worker& me) {

@@ -20,6 +20,7 @@ constexpr std::size_t kOutboxMax = 256;      // tasks; then they go without wait
 constexpr std::size_t kKeptCapacity = 4096;  // tasks
 constexpr std::size_t kSpareBytesMax = 64 << 10;
 constexpr std::size_t kSparesMax = 64;
+constexpr uint64_t kLoopBit = 1;  // of an event's data: it is another loop, no handler
 constexpr int64_t kForeverMs = std::numeric_limits<int>::max();
 
 void forget(std::vector<Task>& tasks) {
@@ -130,7 +131,7 @@ void EpollLoop::run() {
 void EpollLoop::turn(int64_t sleep_max_ms) { run_phases(wait(sleep_max_ms)); }
 
 void EpollLoop::turn_awake() {
-  fetch_events(0);
+  if (has_events_) fetch_events(0);
   run_phases(true);  // since its last turn others had theirs, or all slept
 }
 
@@ -182,6 +183,36 @@ void EpollLoop::fetch_events(int64_t timeout_ms) {
   const int count = epoll_wait(epoll_fd_, events_.data(), kEventsMax, static_cast<int>(timeout_ms));
   events_count_ = std::max(count, 0);  // EINTR: an empty batch
   events_next_ = 0;
+  has_events_ = false;
+  if (watched_ != 0) pass_on_events();
+}
+
+void EpollLoop::pass_on_events() {
+  int own = 0;
+  for (int i = 0; i < events_count_; ++i) {
+    const epoll_event event = events_[static_cast<std::size_t>(i)];
+    if ((event.data.u64 & kLoopBit) != 0) {
+      reinterpret_cast<EpollLoop*>(event.data.u64 & ~kLoopBit)->has_events_ = true;
+    } else {
+      events_[static_cast<std::size_t>(own++)] = event;
+    }
+  }
+  events_count_ = own;
+}
+
+void EpollLoop::watch(EpollLoop& other) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = reinterpret_cast<uint64_t>(&other) | kLoopBit;
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, other.epoll_fd_, &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
+  ++watched_;
+}
+
+void EpollLoop::unwatch(EpollLoop& other) {
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, other.epoll_fd_, nullptr);
+  --watched_;
 }
 
 int64_t EpollLoop::prepare_sleep() {
@@ -191,7 +222,9 @@ int64_t EpollLoop::prepare_sleep() {
 
 void EpollLoop::end_sleep() { mailbox().awake(); }
 
-bool EpollLoop::wants_turn() { return sleep_ms(kForeverMs) == 0 || mailbox().has_mail(); }
+bool EpollLoop::wants_turn() {
+  return events_count_ != 0 || has_events_ || mailbox().has_mail() || sleep_ms(kForeverMs) == 0;
+}
 
 void EpollLoop::dispatch_io() {
   while (events_next_ < events_count_) {

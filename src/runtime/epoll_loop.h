@@ -78,14 +78,18 @@ class EpollLoop final : public Loop {
   void run();
   // One turn that sleeps at most `sleep_max_ms`: for tests and for programs that wait for one thing.
   void turn(int64_t sleep_max_ms);
-  // For whoever turns several loops on one thread and sleeps for all of them (Crew). prepare_sleep() tells how long
-  // this one may sleep; unless that is 0, poll_fd() becomes readable when it should turn, and end_sleep() follows.
+  // For whoever turns several loops on one thread (Crew). They sleep together in one of them, which watches the others:
+  // so what comes for that one takes a single system call to see, what comes for another two.
+  void watch(EpollLoop& other);
+  void unwatch(EpollLoop& other);
+  // How long this one may sleep; unless that is 0, end_sleep() follows.
   int64_t prepare_sleep();
   void end_sleep();
-  int poll_fd() const { return epoll_fd_; }
-  // Something waits that poll_fd() does not show.
+  // Sleeps, and fetches what there is to do; what there is for those it watches they know from then on.
+  void sleep_for_all(int64_t timeout_ms) { fetch_events(timeout_ms); }
+  // Is there anything to do?
   bool wants_turn();
-  // One turn without sleeping.
+  // One turn without sleeping, with the events known already.
   void turn_awake();
   // Destroys the tasks and loop-owned objects that are left. Posts from others are destroyed from now on.
   void close();
@@ -106,6 +110,7 @@ class EpollLoop final : public Loop {
   void refresh_clocks(int64_t now_ns);
   bool wait(int64_t sleep_max_ms);
   void fetch_events(int64_t timeout_ms);
+  void pass_on_events();
   void run_phases(bool slept);
   void dispatch_io();
   void run_mail();
@@ -132,6 +137,8 @@ class EpollLoop final : public Loop {
   std::array<epoll_event, kEventsMax> events_;
   int events_count_ = 0;
   int events_next_ = 0;  // the first event of this batch not yet dispatched
+  unsigned watched_ = 0;       // other loops
+  bool has_events_ = false;    // not fetched yet, says the loop that watches this one
   std::unique_ptr<char[]> read_buffer_;
   std::vector<std::string> spares_;
   std::atomic<bool> stop_{false};
