@@ -65,10 +65,12 @@ class Ring {
   const_iterator begin() const { return {this, 0}; }
   const_iterator end() const { return {this, size()}; }
 
-  void push_back(T value) {
+  void push_back(T&& value) { push_back() = std::move(value); }
+  void push_back(const T& value) { push_back() = value; }
+  // A new last element of default value, for whoever fills it in place.
+  T& push_back() {
     if (block_ == nullptr || block_->size == block_->capacity) grow();
-    block_->room()[block_->place(block_->size)] = std::move(value);
-    ++block_->size;
+    return block_->room()[block_->place(block_->size++)];
   }
   void pop_front() {
     front() = T{};

@@ -36,6 +36,9 @@ struct Origin {
   uint64_t incarnation = 0;
   std::string session_key;       // with a tag only: stored with the handshake
   PublishMarkRef mark;           // null: none
+
+  // What the session needs of it to take the receipt.
+  Origin for_receipt() const { return {session, attachment, tag, counted, cookie, incarnation, {}, {}}; }
 };
 
 // A message as it is routed: with its place in the log if it has one.

@@ -231,7 +231,7 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
   if (origin.session == 0 || (origin.cookie == 0 && origin.tag == 0 && !origin.counted)) return;
   const unsigned home = core_of(origin.session);
   if (home != core()) {
-    post(home, ReceiptMail{origin, partition, receipt});
+    post(home, ReceiptMail{origin.for_receipt(), partition, receipt});
   } else if (Session* session = find_session(origin.session)) {
     session->on_receipt(origin, partition, receipt);
   }

@@ -190,7 +190,7 @@ class Shard {
     Merged merged;
   };
 
-  void post(unsigned core, Mail mail);
+  void post(unsigned core, Mail&& mail);
   void flush_outbox();
   void handle_batch(unsigned from, std::vector<Mail>& batch);
   bool deliver_here(const Routed& routed, unsigned from);

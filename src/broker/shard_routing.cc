@@ -30,7 +30,7 @@ template <typename What>
 bool Shard::post_to_interested(std::string_view topic, const What& what) {
   if (shards_.size() == 1) return false;
   const uint64_t cores = remote_.match(topic);
-  for (uint64_t rest = cores; rest != 0; rest &= rest - 1) post(static_cast<unsigned>(std::countr_zero(rest)), what);
+  for (uint64_t rest = cores; rest != 0; rest &= rest - 1) post(static_cast<unsigned>(std::countr_zero(rest)), Mail(what));
   return cores != 0;
 }
 
@@ -146,8 +146,10 @@ std::size_t mail_bytes(const Mail& mail) {
 }
 }  // namespace
 
-void Shard::post(unsigned to, Mail mail) {
+void Shard::post(unsigned to, Mail&& mail) {
+  constexpr std::size_t kFirstRoom = 16;  // a batch grows without moving what is in it
   outbox_bytes_[to] += mail_bytes(mail);
+  if (outbox_[to].empty()) outbox_[to].reserve(kFirstRoom);
   outbox_[to].push_back(std::move(mail));
   if (outbox_scheduled_) return;
   outbox_scheduled_ = true;

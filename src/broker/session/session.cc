@@ -252,7 +252,7 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
       sink_->published(cookie, Receipt{Outcome::ok, Level::memory, true, std::nullopt});
       return;
     }
-    it->second.waiters.emplace_back(attachment_, cookie);
+    it->second.wait({attachment_, cookie});
     if (!fresh) return;  // the first one's receipt answers this one too
   }
   Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}, {}};
@@ -320,17 +320,13 @@ void Session::on_receipt(const Origin& origin, PartitionId partition, const Rece
   if (it == rare_->inbound.end() || origin.incarnation != incarnation_) return;
   Inbound inbound = std::move(it->second);
   if (receipt.outcome == Outcome::ok || receipt.outcome == Outcome::no_match) {
-    it->second = Inbound{true, receipt.position.has_value(), partition, {}, false};
+    it->second = Inbound{true, receipt.position.has_value(), false, partition, {}, {}};
   } else {
-    rare_->inbound.erase(it);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
+    rare_->inbound.erase(origin.tag);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
   }
-  reply_inbound(inbound, receipt);
-}
-
-void Session::reply_inbound(Inbound& inbound, const Receipt& receipt) {
-  for (const auto& [attachment, cookie] : inbound.waiters) {
-    if (sink_ != nullptr && attachment == attachment_) sink_->published(cookie, receipt);
-  }
+  inbound.each_waiter([&](const Waiter& one) {
+    if (sink_ != nullptr && one.attachment == attachment_) sink_->published(one.cookie, receipt);
+  });
 }
 
 CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t tag, CallMail then) {
@@ -355,12 +351,12 @@ void Session::release(uint16_t tag, uint64_t cookie) {
   }
   Inbound& inbound = it->second;
   if (!inbound.stored) {
-    rare().inbound.erase(it);
+    rare().inbound.erase(tag);
     sink_->released(cookie, true);
     return;
   }
   // The stored handshake is deleted before any release is answered, or a crash would bring it back; the answer comes by mail.
-  inbound.waiters.emplace_back(attachment_, cookie);
+  inbound.wait({attachment_, cookie});
   if (std::exchange(inbound.releasing, true)) return;
   auto answer = [id = id_, tag, home = shard_.core()](Shard& owner) {
     owner.call(home, [id, tag](Shard& shard) {
@@ -375,10 +371,10 @@ void Session::on_handshake_erased(uint16_t tag) {
   const auto it = rare_->inbound.find(tag);
   if (it == rare_->inbound.end() || !it->second.releasing) return;
   const Inbound inbound = std::move(it->second);
-  rare_->inbound.erase(it);
-  for (const auto& [attachment, cookie] : inbound.waiters) {
-    if (sink_ != nullptr && attachment == attachment_) sink_->released(cookie, true);
-  }
+  rare_->inbound.erase(tag);
+  inbound.each_waiter([&](const Waiter& one) {
+    if (sink_ != nullptr && one.attachment == attachment_) sink_->released(one.cookie, true);
+  });
 }
 
 }  // namespace arena::broker

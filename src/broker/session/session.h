@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,7 +13,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "access/policy.h"
@@ -140,12 +140,30 @@ class Session final : public Reader {
   void set_route_slot(std::size_t slot) { route_slot_ = static_cast<uint32_t>(slot); }
 
  private:
+  struct Waiter {
+    uint32_t attachment = 0;
+    uint64_t cookie = 0;
+  };
   struct Inbound {
     bool done = false;
     bool stored = false;
-    PartitionId partition = 0;
-    std::vector<std::pair<uint32_t, uint64_t>> waiters;  // attachment, cookie
     bool releasing = false;  // what is stored of it is being deleted
+    PartitionId partition = 0;
+    std::optional<Waiter> waiter;
+    std::vector<Waiter> more_waiters;  // of repetitions
+
+    void wait(Waiter one) {
+      if (waiter) {
+        more_waiters.push_back(one);
+      } else {
+        waiter = one;
+      }
+    }
+    template <typename Tell>
+    void each_waiter(Tell tell) const {
+      if (waiter) tell(*waiter);
+      for (const Waiter& one : more_waiters) tell(one);
+    }
   };
   // A subscribe under way: answered, and last values sent, when every filter is done.
   struct PendingAnswer {
@@ -170,18 +188,17 @@ class Session final : public Reader {
   bool publisher_may(const Message& message) const;
   void tell_groups();
   void tell_group(uint64_t group_id);
-  void reply_inbound(Inbound& inbound, const Receipt& receipt);
 
   // delivery
   bool open_for_sending() const { return sink_ != nullptr && started_; }
   bool has_room() const { return window_.size() - parked_ < inflight_max_; }
   bool must_record_tag(const Item& item) const;
   std::size_t queued_bytes_max() const;
-  void enqueue(Item item);
+  void enqueue(Item&& item);
   bool transient_may_leave() const;
-  void enqueue_transient(Item item);
-  void wait_transient(Item item);
-  void push_transient(Item item);
+  void enqueue_transient(Item&& item);
+  void wait_transient(Item&& item);
+  void push_transient(Item&& item);
   void pump();
   void pump_transient();
   bool may_send() const;
@@ -205,7 +222,7 @@ class Session final : public Reader {
   }
   void send_last_values();
   std::optional<Item> last_value_item(const std::string& name, const MessageRef& message);
-  void send(Item item);
+  void send(Item&& item);
   void transmit(Outstanding& entry);
   void send_transient(const Item& item);
   void record_then_send();
@@ -268,7 +285,7 @@ class Session final : public Reader {
   // There are very many sessions, most of them idle: what few of them need is behind a pointer.
 
   struct Rare {
-    Lazy<std::unordered_map<uint16_t, Inbound>> inbound;
+    Lazy<boost::unordered_flat_map<uint16_t, Inbound>> inbound;  // by tag
     Lazy<std::map<PartitionId, std::size_t>> owner_bound;  // unanswered at-most-once publishes with an owner
     Lazy<std::map<uint64_t, PendingAnswer>> answers;       // by cookie
     Lazy<std::map<std::pair<LogName, uint64_t>, uint16_t>> restored_tags;

@@ -143,7 +143,7 @@ void Session::count_out(const Item& item) {
   shard_.counters().queued_bytes.sub(item.bytes());
 }
 
-void Session::enqueue(Item item) {
+void Session::enqueue(Item&& item) {
   if (waiting_.empty() && !has_last_values() && may_send() && !must_record_tag(item)) {
     if (!drop_if_expired(item)) send(std::move(item));
     return;
@@ -163,7 +163,7 @@ bool Session::transient_may_leave() const {
   return waiting_transient_.empty() && !has_last_values() && open_for_sending() && sink_->ready();
 }
 
-void Session::enqueue_transient(Item item) {
+void Session::enqueue_transient(Item&& item) {
   if (transient_may_leave()) {
     if (!drop_if_expired(item)) send_transient(item);
     return;
@@ -172,7 +172,7 @@ void Session::enqueue_transient(Item item) {
 }
 
 // The subscriber is behind: what it has to do without is its subscription's policy.
-void Session::wait_transient(Item item) {
+void Session::wait_transient(Item&& item) {
   const std::size_t bytes_max = queued_bytes_max();
   const bool full = waiting_bytes_ + item.bytes() > bytes_max;
   if (full && (item.slow == SlowPolicy::drop_newest || item.slow == SlowPolicy::disconnect)) {
@@ -187,7 +187,7 @@ void Session::wait_transient(Item item) {
   }
 }
 
-void Session::push_transient(Item item) {
+void Session::push_transient(Item&& item) {
   count_in(item);
   if (item.slow != SlowPolicy::latest_per_topic) {
     waiting_transient_.push(std::move(item));

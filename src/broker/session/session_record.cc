@@ -159,7 +159,7 @@ void Session::settle_restored(bool was_connected) {
   write({});
 }
 
-void Session::restore_inbound(uint16_t tag, PartitionId partition) { rare().inbound[tag] = Inbound{true, true, partition, {}, false}; }
+void Session::restore_inbound(uint16_t tag, PartitionId partition) { rare().inbound[tag] = Inbound{true, true, false, partition, {}, {}}; }
 
 void Session::announce(UniqueFunction<void()> done) {
   auto open = std::make_shared<std::size_t>(subscriptions_.size() + 1);

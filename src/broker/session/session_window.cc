@@ -77,7 +77,7 @@ void Session::send_transient(const Item& item) {
   shard_.counters().delivered_bytes.add(item.message->payload.size());
 }
 
-void Session::send(Item item) {
+void Session::send(Item&& item) {
   if (item.guarantee == Guarantee::at_most_once) return send_transient(item);
   const uint16_t restored = item.restored_tag;
   Outstanding& entry = window_.add(std::move(item), Stage::sent, restored);

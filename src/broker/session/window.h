@@ -59,7 +59,7 @@ class Window {
   bool empty() const { return entries_.empty(); }
 
   // Precondition: size() < 65535. tag 0: take the next free one.
-  Outstanding& add(Item item, Stage stage, uint16_t tag = 0) {
+  Outstanding& add(Item&& item, Stage stage, uint16_t tag = 0) {
     if (tag == 0) {
       do {
         next_tag_ = next_tag_ == 65535 ? uint16_t{1} : static_cast<uint16_t>(next_tag_ + 1);
@@ -70,8 +70,12 @@ class Window {
       reserved_.erase(tag);
       sparse_ = true;
     }
-    entries_.push_back(Outstanding{tag, stage, false, std::move(item)});
-    return entries_.back();
+    Outstanding& entry = entries_.push_back();
+    entry.tag = tag;
+    entry.stage = stage;
+    entry.ever_sent = false;
+    entry.item = std::move(item);
+    return entry;
   }
   // The tag will be used by add() with it: a delivery of before a restart.
   void reserve(uint16_t tag) {

@@ -2,6 +2,7 @@
 // the broker's language to its session. Lives on one core; until CONNECT is accepted it may move once.
 #pragma once
 
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -224,7 +225,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   std::unique_ptr<Rare> rare_;
   Ring<PendingAck> acks_;
   uint64_t first_ack_ = 1;            // cookie of acks_.front()
-  Lazy<std::set<uint16_t>> open_tags_;      // exactly-once handshakes begun on this connection
+  Lazy<boost::unordered_flat_set<uint16_t>> open_tags_;      // exactly-once handshakes begun on this connection
 };
 
 static_assert(sizeof(Connection) <= 160);  // there are very many, and the next size of heap block is 192
