@@ -12,6 +12,7 @@
 #include "access/users.h"
 #include "cli/commands.h"
 #include "server/config.h"
+#include "server/tls_files.h"
 #include "server/limits.h"
 
 namespace arena::cli {
@@ -54,6 +55,7 @@ int check(const Arguments& arguments) {
       say(fmt::format("note: {}: there is no user \"{}\"", rule.source, user));
     }
   }
+  if (const auto tls = server::load_tls(*loaded); !tls) return complain(kUsage, tls.error().text());
   say("the configuration is good");
   return kOk;
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/run_server.h"
+#include "server/tls_files.h"
 #include "server/wiring.h"
 
 namespace arena::cli {
@@ -27,6 +28,12 @@ class Reloader {
       log::error("config", "reload refused", {{"reason", live.error().reason}});
       return nullptr;
     }
+    auto tls = server::load_tls(*loaded);
+    if (!tls) {
+      log::error("config", "reload refused", {{"reason", tls.error().text()}});
+      return nullptr;
+    }
+    live->tls = std::move(tls.value());
     report(loaded->config);
     config_ = std::move(loaded->config);
     return std::make_unique<server::LiveSettings>(std::move(live.value()));
@@ -48,7 +55,7 @@ class Reloader {
 
 void announce(const server::Server& server) {
   for (const server::Endpoint& endpoint : server.endpoints()) {
-    log::info("server", "listening", {{"protocol", "mqtt"}, {"address", endpoint.address}, {"port", unsigned{endpoint.port}}});
+    log::info("server", "listening", {{"protocol", endpoint.tls ? "mqtts" : "mqtt"}, {"address", endpoint.address}, {"port", unsigned{endpoint.port}}});
   }
   log::info("server", "ready");
 }
@@ -71,6 +78,9 @@ int run_configured(const std::optional<std::string>& path) {
   }
   auto settings = server::settings_of(loaded->config);
   if (!settings) return complain(kUsage, settings.error().reason, "arena config check");
+  auto tls = server::load_tls(*loaded);
+  if (!tls) return complain(kUsage, tls.error().text(), "arena config check");
+  settings->live.tls = std::move(tls.value());
   block_server_signals();
   log::configure(server::log_level_of(loaded->config), server::log_format_of(loaded->config));
   warn_about_anonymous(settings.value());

@@ -1,4 +1,4 @@
-// A byte stream to one peer, on one core: TCP now, TLS and WebSocket later, simulated in tests.
+// A byte stream to one peer, on one core: TCP, TLS over another stream, WebSocket later, simulated in tests.
 #pragma once
 
 #include <algorithm>
@@ -128,6 +128,8 @@ class Stream {
   }
   std::size_t output_room() const { return output_.capacity(); }
   const PeerAddress& peer() const { return peer_; }
+  // What both ends agreed to speak while they made the connection (ALPN), once data has come; empty: nothing.
+  virtual std::string_view application_protocol() const { return {}; }
 
   // Stops reading so that the peer is slowed; what was read already is still handed over.
   virtual void pause_reading() = 0;

@@ -21,6 +21,7 @@ inline constexpr uint64_t kNeverExpires = UINT32_MAX;
 struct Listener {
   std::string address = "127.0.0.1";  // numeric
   uint16_t port = 1883;               // 0: a free one
+  bool tls = false;
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
@@ -53,6 +54,15 @@ struct Config {
     bool shared_available = true;
     std::string response_information;
   } mqtt;
+
+  struct Tls {
+    std::string certificate_file;  // empty: no listener may have TLS
+    std::string key_file;
+    std::string client_ca_file;    // empty: clients are asked for no certificate
+    std::string client_certificates = "optional";
+    std::string version_min = "1.2";
+    uint64_t session_s = 8 * 3600;
+  } tls;
 
   struct Limits {
     uint64_t connections_max = 100'000;

@@ -131,8 +131,14 @@ class Reader {
     Listener listener;
     int64_t port = listener.port;
     for (const auto& [name, value] : *table) {
+      if (name.str() == "tls"sv) {
+        const auto* flag = value.as_boolean();
+        if (flag == nullptr) return refuse(value.source(), key + ".tls", "expected true or false");
+        listener.tls = flag->get();
+        continue;
+      }
       if (name.str() != "address"sv && name.str() != "port"sv) {
-        return refuse_unknown(name, key + ".", {"address"sv, "port"sv});
+        return refuse_unknown(name, key + ".", {"address"sv, "port"sv, "tls"sv});
       }
       const auto* text = name.str() == "address"sv ? value.as_string() : nullptr;
       const auto* number = name.str() == "port"sv ? value.as_integer() : nullptr;

@@ -13,6 +13,7 @@
 #include "engine/rocksdb/rocks_store.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
+#include "net/tls/stream.h"
 #include "runtime/main_thread.h"
 #include "runtime/runtime.h"
 #include "server/admin_socket.h"
@@ -24,9 +25,16 @@ namespace arena::server {
 
 namespace mqtt = gateway::mqtt;
 
+namespace {
+constexpr std::string_view kMqttProtocol = "\x04mqtt";  // as ALPN has it
+}  // namespace
+
 // What one core owns; made and destroyed on its thread.
 struct Server::Core {
   Core(runtime::EpollLoop& own_loop, State& state);
+
+  // What a listener does with what it accepts.
+  net::TcpListener::OnAccept into_mqtt(bool with_tls, const net::StreamOptions& options);
 
   runtime::EpollLoop& loop;
   broker::Counters broker_counters;
@@ -34,7 +42,10 @@ struct Server::Core {
   std::unique_ptr<engine::Store> store;
   broker::Shard shard;
   access::Authenticator authenticator;
-  net::TcpStreamFactory streams;
+  net::TcpStreamFactory tcp_streams;
+  net::TlsCore tls;
+  std::shared_ptr<const net::TlsServerContext> tls_context;
+  net::TlsStreamFactory streams;
   mqtt::Door door;
   Api api;
   std::vector<std::unique_ptr<net::TcpListener>> listeners;
@@ -50,6 +61,7 @@ struct Server::State {
         memory(settings.broker.partitions),
         admission(process_seed()),
         output(settings.output_bytes_max),
+        tickets(net::TicketSeed::make(runtime.loop(0).now_ms(), settings.tls_session_s * 1000)),
         passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
         cores(runtime.cores()),
         endpoints(settings.mqtt_endpoints) {}
@@ -89,6 +101,7 @@ struct Server::State {
   std::atomic<uint64_t> checkpoints{0};
   mqtt::Admission admission;
   net::OutputBudget output;
+  net::TicketSeed tickets;
   std::shared_ptr<access::PasswordQueue> passwords;
   std::vector<std::unique_ptr<Core>> cores;
   std::vector<Endpoint> endpoints;
@@ -101,10 +114,21 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       store(state.make_store(own_loop)),
       shard(own_loop, *store, state.placement, state.settings.broker, state.settings.live.policy, broker_counters),
       authenticator(own_loop, state.settings.live.auth, state.passwords),
-      streams(own_loop),
+      tcp_streams(own_loop),
+      tls(own_loop, state.tickets),
+      tls_context(state.settings.live.tls),
+      streams(tls, tcp_streams),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   shard.set_on_store_failed([&state] { state.failed = true; });
+}
+
+net::TcpListener::OnAccept Server::Core::into_mqtt(bool with_tls, const net::StreamOptions& options) {
+  if (!with_tls) return [this](std::unique_ptr<net::Stream> stream) { door.accept(std::move(stream)); };
+  return [this, shared = net::share(options)](std::unique_ptr<net::Stream> stream) {
+    auto secured = net::TlsStream::accept(tls, tls_context, kMqttProtocol, std::move(stream), shared);
+    if (secured) door.accept(std::move(secured));
+  };
 }
 
 Server::Server(Settings settings) : state_(std::make_unique<State>(std::move(settings))) {}
@@ -129,7 +153,7 @@ Status Server::start() {
   if (Status status = listen(); !status) return status;
   state_->runtime.loop(0).post_from_outside([state = state_.get()] {
     std::vector<CoreView> views;
-    for (const auto& core : state->cores) views.push_back({&core->broker_counters, &core->mqtt_counters});
+    for (const auto& core : state->cores) views.push_back({&core->broker_counters, &core->mqtt_counters, &core->tls.counters()});
     Core& first = *state->cores[0];
     first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->output,
                                             state->settings.sys_interval_ms);
@@ -233,8 +257,9 @@ Status Server::listen() {
       options.stream.output_high_bytes = state_->settings.output_bytes_per_connection_max;
       options.stream.output_low_bytes = options.stream.output_high_bytes / 4;
       options.stream.budget = &state_->output;
-      auto listener = net::TcpListener::listen(
-          core.loop, options, [door = &core.door](std::unique_ptr<net::Stream> stream) { door->accept(std::move(stream)); });
+      const net::StreamOptions streams = options.stream;
+      if (endpoint.tls) options.stream = net::options_beneath_tls(streams);
+      auto listener = net::TcpListener::listen(core.loop, options, core.into_mqtt(endpoint.tls, streams));
       if (!listener) {
         errors[core.loop.core()] = listener.error().reason;
         return;
@@ -261,6 +286,7 @@ void Server::reload(LiveSettings live) {
     core.shard.set_policy(live.policy);
     core.authenticator.replace(live.auth);
     core.door.set_options(*live.mqtt);
+    if (live.tls) core.tls_context = live.tls;  // else the listeners with TLS wait for the restart that ends them
   });
   // Only then: nobody is let in by the old settings any more.
   const auto unwelcome = [&](const PrincipalView& principal) {

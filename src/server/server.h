@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "broker/types.h"
 #include "gateway/mqtt/options.h"
+#include "net/tls/context.h"
 #include "server/declared_stream.h"
 
 namespace arena::server {
@@ -18,6 +19,7 @@ namespace arena::server {
 struct Endpoint {
   std::string address = "127.0.0.1";
   uint16_t port = 1883;  // 0: a free one
+  bool tls = false;
 };
 
 // What may change while the server runs.
@@ -25,6 +27,7 @@ struct LiveSettings {
   std::shared_ptr<const access::Policy> policy;
   std::shared_ptr<const access::AuthSettings> auth;
   std::shared_ptr<const gateway::mqtt::Options> mqtt;
+  std::shared_ptr<const net::TlsServerContext> tls;  // null: no endpoint has TLS
 };
 
 struct Settings {
@@ -36,6 +39,7 @@ struct Settings {
   broker::Options broker;
   std::string store_path;                                  // empty: in memory, and gone with the process
   uint64_t store_reserve_bytes = 256 << 20;
+  int64_t tls_session_s = 8 * 3600;                        // 0: no session is resumed
   int64_t sys_interval_ms = 10'000;
   std::vector<DeclaredStream> streams;                     // made, or given these limits, before anybody is let in
   LiveSettings live;

@@ -15,6 +15,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
+constexpr std::string_view kTlsPrefix = "tls://";
 constexpr uint64_t kBytesMax = uint64_t{1} << 50;
 constexpr uint64_t kOutputBytesMax = uint64_t{1} << 30;  // what a stream can count, with a packet to spare
 constexpr uint64_t kPacketBytesMax = 268'435'460;  // what the protocol can say
@@ -32,7 +33,7 @@ const std::vector<Setting>& table() {
 
       // ---- mqtt
       {.key = "mqtt.listeners", .slot = SLOT(mqtt.listeners),
-       .doc = "Where to accept MQTT over TCP; numeric addresses, \"::\" is all."},
+       .doc = "Where to accept MQTT over TCP; numeric addresses, \"::\" is all. With tls = true (in the environment: tls:// before it) over TLS."},
       {"mqtt.packet_bytes_max", SLOT(mqtt.packet_bytes_max), "Largest packet taken from a client; told to MQTT 5 clients.",
        Reload::new_connections, 128, kPacketBytesMax, "bytes"},
       {"mqtt.connect_bytes_max", SLOT(mqtt.connect_bytes_max), "Largest CONNECT, which comes before anybody is known.",
@@ -67,6 +68,24 @@ const std::vector<Setting>& table() {
       {"mqtt.shared_available", SLOT(mqtt.shared_available), "$share/<group>/<filter> is taken.", Reload::new_connections},
       {"mqtt.response_information", SLOT(mqtt.response_information),
        "Response information for MQTT 5 clients that ask; empty: none.", Reload::new_connections},
+
+      // ---- tls
+      {.key = "tls.certificate_file", .slot = SLOT(tls.certificate_file),
+       .doc = "What TLS listeners show: the certificate, then those between it and its authority, as PEM. \"\": none, and no listener may have TLS.",
+       .reload = Reload::new_connections, .is_path = true},
+      {.key = "tls.key_file", .slot = SLOT(tls.key_file), .doc = "The certificate's key, as PEM without a password.",
+       .reload = Reload::new_connections, .is_path = true},
+      {.key = "tls.client_ca_file", .slot = SLOT(tls.client_ca_file),
+       .doc = "Authorities, as PEM, that vouch for certificates of clients. \"\": clients are asked for none.",
+       .reload = Reload::new_connections, .is_path = true},
+      {.key = "tls.client_certificates", .slot = SLOT(tls.client_certificates),
+       .doc = "With a client_ca_file: whether a client may come without a certificate.", .reload = Reload::new_connections,
+       .choices = {"optional", "required"}},
+      {.key = "tls.version_min", .slot = SLOT(tls.version_min), .doc = "The oldest TLS that is spoken.",
+       .reload = Reload::new_connections, .choices = {"1.2", "1.3"}},
+      {"tls.session_s", SLOT(tls.session_s),
+       "How long a client may resume its TLS session; keys of tickets change as often. 0: never.", Reload::restart, 0,
+       7 * 24 * 3600, "s"},
 
       // ---- limits
       {"limits.connections_max", SLOT(limits.connections_max), "Open connections.", Reload::new_connections, 1, 100'000'000},
@@ -185,13 +204,15 @@ std::optional<std::string> assign_listeners(std::vector<Listener>& out, std::str
     std::string_view one = text.substr(0, comma);
     text.remove_prefix(std::min(comma + 1, text.size()));
     while (one.starts_with(' ')) one.remove_prefix(1);
+    const bool tls = one.starts_with(kTlsPrefix);
+    if (tls) one.remove_prefix(kTlsPrefix.size());
     const std::size_t colon = one.rfind(':');
     std::string_view address = one.substr(0, colon);
     const auto port = colon == std::string_view::npos ? std::nullopt : number_of(one.substr(colon + 1));
-    if (!port || *port > 65'535) return "expected \"address:port\", several separated by ','";
+    if (!port || *port > 65'535) return "expected \"address:port\" or \"tls://address:port\", several separated by ','";
     if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
     if (const auto fault = check_listener(address, static_cast<int64_t>(*port))) return fault;
-    listeners.push_back({std::string(address), static_cast<uint16_t>(*port)});
+    listeners.push_back({std::string(address), static_cast<uint16_t>(*port), tls});
   }
   if (const auto fault = check_listeners(listeners)) return fault;
   out = std::move(listeners);
@@ -201,7 +222,8 @@ std::optional<std::string> assign_listeners(std::vector<Listener>& out, std::str
 std::string listeners_text(const std::vector<Listener>& listeners) {
   std::string out;
   for (const Listener& listener : listeners) {
-    out += fmt::format("{}{{ address = {}, port = {} }}", out.empty() ? "" : ", ", toml_quote(listener.address), listener.port);
+    out += fmt::format("{}{{ address = {}, port = {}{} }}", out.empty() ? "" : ", ", toml_quote(listener.address), listener.port,
+                       listener.tls ? ", tls = true" : "");
   }
   return "[" + out + "]";
 }
@@ -271,7 +293,8 @@ std::optional<std::string> check_listener(std::string_view address, int64_t port
 std::optional<std::string> check_listeners(const std::vector<Listener>& listeners) {
   if (listeners.empty()) return "expected at least one listener";
   for (auto one = listeners.begin(); one != listeners.end(); ++one) {
-    if (one->port != 0 && std::find(listeners.begin(), one, *one) != one) {
+    const auto same = [&](const Listener& other) { return other.address == one->address && other.port == one->port; };
+    if (one->port != 0 && std::find_if(listeners.begin(), one, same) != one) {
       return fmt::format("{} port {} is listed twice", one->address, one->port);
     }
   }

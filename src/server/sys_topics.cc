@@ -53,6 +53,12 @@ uint64_t SysTopics::sum(broker::Counter MqttCounters::*counter) const {
   return total;
 }
 
+uint64_t SysTopics::sum(net::TlsCount net::TlsCounters::*counter) const {
+  uint64_t total = 0;
+  for (const CoreView& core : cores_) total += (core.tls->*counter).get();
+  return total;
+}
+
 uint64_t SysTopics::dropped() const {
   uint64_t total = 0;
   for (const CoreView& core : cores_) {
@@ -83,6 +89,8 @@ void SysTopics::publish_all() {
       {"publish/keys/cut", sum(&Counters::published_keys_cut)},
       {"clients/slow_disconnected", sum(&Counters::slow_disconnected)},
       {"clients/total", total},
+      {"tls/handshakes", sum(&net::TlsCounters::handshakes)},
+      {"tls/resumed", sum(&net::TlsCounters::resumed)},
       {"messages/received", sum(&MqttCounters::packets_received)},
       {"messages/sent", sum(&MqttCounters::packets_sent)},
       {"messages/stored", sum(&Counters::retained)},
@@ -112,6 +120,11 @@ void SysTopics::publish_all() {
     uint64_t refused = 0;
     for (const CoreView& core : cores_) refused += core.mqtt->refused[reason].get();
     publish(std::string("clients/refused/") + gateway::mqtt::kRefusedNames[reason], std::to_string(refused));
+  }
+  for (std::size_t why = 0; why < net::kTlsFailures; ++why) {
+    uint64_t failed = 0;
+    for (const CoreView& core : cores_) failed += core.tls->failed[why].get();
+    publish(std::string("tls/failed/") + net::kTlsFailureNames[why], std::to_string(failed));
   }
   for (std::size_t reason = 0; reason < broker::kDrops; ++reason) {
     uint64_t dropped_for = 0;

@@ -9,6 +9,7 @@
 #include "broker/shard.h"
 #include "gateway/mqtt/options.h"
 #include "net/stream.h"
+#include "net/tls/core.h"
 #include "runtime/loop.h"
 
 namespace arena::server {
@@ -17,6 +18,7 @@ namespace arena::server {
 struct CoreView {
   const broker::Counters* broker = nullptr;
   const gateway::mqtt::Counters* mqtt = nullptr;
+  const net::TlsCounters* tls = nullptr;
 };
 
 // Lives on one core. Values that have not changed are not published again.
@@ -31,6 +33,7 @@ class SysTopics {
   void publish(const std::string& topic, std::string value);
   uint64_t sum(broker::Counter broker::Counters::*counter) const;
   uint64_t sum(broker::Counter gateway::mqtt::Counters::*counter) const;
+  uint64_t sum(net::TlsCount net::TlsCounters::*counter) const;
   uint64_t dropped() const;
   void publish_loads();
 

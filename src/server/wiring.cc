@@ -90,7 +90,8 @@ Result<Settings> settings_of(const Config& config) {
   Settings out;
   out.threads = static_cast<unsigned>(config.server.threads);
   out.mqtt_endpoints.clear();
-  for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port});
+  for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port, listener.tls});
+  out.tls_session_s = static_cast<int64_t>(config.tls.session_s);
   out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
   out.password_queue_max = config.limits.password_queue_max;
   out.output_bytes_max = config.limits.output_bytes_max;

@@ -93,6 +93,7 @@ def suites():
         "store": (python + [HERE / "test_store.py"], False),
         "streams": ([VENV / "bin" / "python", HERE / "test_streams.py"], False),
         "once": ([VENV / "bin" / "python", HERE / "test_once.py"], False),
+        "tls": ([VENV / "bin" / "python", HERE / "test_tls.py"], False),
         "mosquitto": (python + [HERE / "test_mosquitto.py"], False),
         "paho-python": ([VENV / "bin" / "python", HERE / "test_paho.py"], False),
         "mqtt.js": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),
