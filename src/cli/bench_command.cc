@@ -28,6 +28,8 @@ using client::Scenario;
 
 struct BenchArguments {
   LoadOptions load;
+  TlsFlags tls;
+  uint16_t port = 0;
   std::string version = "3.1.1";
   std::string duration = "5s";
   int qos = 0;
@@ -82,6 +84,11 @@ int run_bench(BenchArguments arguments) {
   load.warm_up_ms = std::min<int64_t>(load.duration_ms / 4, 1000);
   load.qos = static_cast<Guarantee>(arguments.qos);
   load.version = version_of(arguments.version);
+  load.port = mqtt_port(arguments.port, arguments.tls);
+  auto tls = load_tls_client(arguments.tls);
+  if (!tls) return complain(kUsage, tls.error().reason);
+  load.tls = std::move(*tls);
+  load.server_name = arguments.tls.server_name;
   if (load.server_pid != 0 && !runtime::process_cpu_ns(load.server_pid)) {
     return complain(kUsage, fmt::format("there is no process {}", load.server_pid));
   }
@@ -119,10 +126,11 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->set_help_flag("--help", "Print this help and exit");
   LoadOptions& load = a->load;
   command->add_option("-h,--host", load.host, "The server's name or address")->capture_default_str();
-  command->add_option("-p,--port", load.port, "Its MQTT port")->capture_default_str();
+  command->add_option("-p,--port", a->port, "Its MQTT port (default: 1883, with TLS 8883)");
   command->add_option("-u,--user", load.user_name, "User name");
   command->add_option("-P,--password", load.password, "Password")->envname("ARENA_PASSWORD");
   add_version_flag(*command, a->version);
+  add_tls_flags(*command, a->tls);
   command->add_option("--server-pid", load.server_pid, "The server's process: tell what a delivery or a connection costs it");
   command->add_option("--output", a->output, "text, or json: one object")
       ->check(CLI::IsMember({"text", "json"}).description(""))

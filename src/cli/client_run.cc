@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "net/tcp.h"
+#include "net/tls/connect.h"
 #include "server/seed.h"
 
 namespace arena::cli {
@@ -21,12 +22,13 @@ constexpr int64_t kTurnMs = 1000;
 void add_target_flags(CLI::App& command, Target& target) {
   command.set_help_flag("--help", "Print this help and exit");
   command.add_option("-h,--host", target.host, "The server's name or address")->capture_default_str();
-  command.add_option("-p,--port", target.port, "Its MQTT port")->capture_default_str();
+  command.add_option("-p,--port", target.port, "Its MQTT port (default: 1883, with TLS 8883)");
   command.add_option("-u,--user", target.user, "User name");
   command.add_option("-P,--password", target.password, "Password; others on this machine cannot see the variable's")
       ->envname("ARENA_PASSWORD");
   command.add_option("-i,--id", target.client_id, "Client id (default: the server gives one)");
   add_version_flag(command, target.version);
+  add_tls_flags(command, target.tls);
   command.add_option("--keep-alive", target.keep_alive_s, "Seconds between signs of life; 0: none")
       ->capture_default_str();
 }
@@ -72,14 +74,17 @@ Result<int64_t> parse_duration_ms(std::string_view text) {
 ClientRun::ClientRun(const Target& target, client::ClientOptions options)
     : target_(target),
       runtime_(1, server::process_seed(), {.lag_threshold_ms = 0}),
+      tls_(loop(), net::TicketSeed{}),
       client_(loop(), std::move(options), session_, *this),
-      timeout_(&ClientRun::on_timeout, this) {}
+      timeout_(&ClientRun::on_timeout, this) {
+  target_.port = mqtt_port(target.port, target.tls);
+}
 
 ClientRun::~ClientRun() = default;
 
 int ClientRun::run(int64_t timeout_ms) {
   if (timeout_ms > 0) loop().arm(timeout_, timeout_ms);
-  net::connect_tcp(loop(), target_.host, target_.port, [this](auto stream) { on_connected(std::move(stream)); });
+  connect();
   while (!closed_) {
     loop().turn(kTurnMs);
     std::fflush(stdout);  // what has come is seen at once, and survives an interrupt
@@ -87,13 +92,24 @@ int ClientRun::run(int64_t timeout_ms) {
   return exit_code_.value_or(kFailed);
 }
 
+void ClientRun::connect() {
+  auto context = load_tls_client(target_.tls);
+  if (!context) return finish(complain(kUsage, context.error().reason));
+  const auto done = [this](auto stream) { on_connected(std::move(stream)); };
+  if (*context == nullptr) return net::connect_tcp(loop(), target_.host, target_.port, done);
+  net::connect_tls(loop(), tls_, std::move(*context), target_.tls.server_name, target_.host, target_.port, {}, done);
+}
+
+std::string ClientRun::hint() const {
+  if (target_.tls.wanted()) return "is that a TLS port? The authority of a server of your own: --cafile FILE";
+  if (target_.host == "127.0.0.1" && target_.port == 1883) return "start a server with: arena dev";
+  return fmt::format("is an MQTT server there? For one here: arena dev --mqtt {}", target_.port);
+}
+
 void ClientRun::on_connected(Result<std::unique_ptr<net::Stream>> stream) {
   if (closed_) return;
   if (stream) return client_.start(std::move(*stream));
-  finish(complain(kFailed, stream.error().reason,
-                  target_.host == "127.0.0.1" && target_.port == 1883
-                      ? "start a server with: arena dev"
-                      : fmt::format("is an MQTT server there? For one here: arena dev --mqtt {}", target_.port)));
+  finish(complain(kFailed, stream.error().reason, hint()));
 }
 
 void ClientRun::finish(int exit_code) {

@@ -7,7 +7,9 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "cli/tls_flags.h"
 #include "client/client.h"
+#include "net/tls/core.h"
 #include "runtime/runtime.h"
 
 namespace CLI {
@@ -18,7 +20,8 @@ namespace arena::cli {
 
 struct Target {
   std::string host = "127.0.0.1";
-  uint16_t port = 1883;
+  uint16_t port = 0;  // by what TLS says
+  TlsFlags tls;
   std::optional<std::string> user;
   std::optional<std::string> password;
   std::string client_id;
@@ -26,7 +29,7 @@ struct Target {
   uint16_t keep_alive_s = 60;
 };
 
-// Adds -h -p -u -P -i --mqtt-version --keep-alive. `-h` is the host, as in mosquitto's commands; help is --help.
+// Adds -h -p -u -P -i --mqtt-version --keep-alive and those of TLS. `-h` is the host, as in mosquitto's commands; help is --help.
 void add_target_flags(CLI::App& command, Target& target);
 client::ClientOptions client_options(const Target& target);
 // --mqtt-version: "3.1.1" or 4 (its protocol level), or 5. What else is refused by the parser.
@@ -61,11 +64,14 @@ class ClientRun : protected client::ClientHandler {
   void on_connack(const mqtt::Connack& connack) final;
   void on_closed(const client::Ending& ending) final;
   void on_connected(Result<std::unique_ptr<net::Stream>> stream);
+  void connect();
+  std::string hint() const;
   int complain_of_refusal(const client::Ending& ending);
   static void on_timeout(void* self);
 
-  const Target target_;
+  Target target_;
   runtime::Runtime runtime_;
+  net::TlsCore tls_;
   client::ClientSession session_;
   client::Client client_;
   runtime::Timer timeout_;

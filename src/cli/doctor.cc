@@ -1,6 +1,7 @@
 #include "cli/doctor.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -17,6 +18,8 @@ constexpr uint64_t kMemoryMinBytes = 256 << 20;
 constexpr uint64_t kKernelBytesPerConnection = 8192;  // a page for each direction of a socket that is in use
 constexpr int64_t kYear2025Ms = 1'735'689'600'000;
 constexpr int64_t kClockStepMs = 20;
+constexpr int64_t kDayS = 86'400;
+constexpr int64_t kExpiryWarnDays = 14;
 
 std::string size_text(uint64_t bytes) {
   if (bytes >= uint64_t{1} << 30) return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30));
@@ -131,6 +134,29 @@ std::vector<Finding> judge_clock(const ClockFacts& facts) {
   if (findings.empty()) {
     findings.push_back(ok("clock", facts.synchronised ? "synchronised and steady"
                                                       : "steady; whether it is synchronised is not told"));
+  }
+  return findings;
+}
+
+std::vector<Finding> judge_certificate(const CertificateFile& file, int64_t now_s) {
+  const net::CertificateFacts& facts = file.facts;
+  std::vector<Finding> findings;
+  const int64_t days = (facts.not_after_s - now_s) / kDayS;
+  const std::string renew = "put a new one in its place and send SIGHUP";
+  if (facts.not_after_s <= now_s) {
+    findings.push_back({Verdict::fail, "certificate", file.path + " has expired: no client that looks will connect", renew});
+  } else if (facts.not_before_s > now_s) {
+    findings.push_back({Verdict::fail, "certificate", file.path + " is not good yet", "is the clock right? Else wait, or get another"});
+  } else if (days < kExpiryWarnDays) {
+    findings.push_back({Verdict::warn, "certificate", fmt::format("{} expires in {} days", file.path, days), renew});
+  } else if (facts.names.empty()) {
+    findings.push_back({Verdict::warn, "certificate", file.path + " names no server: clients look for one in its subjectAltName",
+                        "get one with the names that clients connect to"});
+  } else {
+    findings.push_back(ok("certificate", fmt::format("{} is for {}, {} days more", file.path, fmt::join(facts.names, ", "), days)));
+  }
+  if (file.key_readable_by_others) {
+    findings.push_back({Verdict::warn, "key", file.key_path + " can be read by everybody on this machine", "chmod o= " + file.key_path});
   }
   return findings;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/tls/certificate.h"
 #include "server/config.h"
 
 namespace arena::cli {
@@ -49,9 +50,18 @@ struct PortFacts {
   std::string reason;  // why it is taken or refused, in the system's words
 };
 
+struct CertificateFile {
+  std::string path;
+  net::CertificateFacts facts;
+  bool key_readable_by_others = false;
+  std::string key_path;
+};
+
 std::vector<Finding> judge_machine(const MachineFacts& facts, const server::Config& config);
 std::vector<Finding> judge_clock(const ClockFacts& facts);
 Finding judge_port(const PortFacts& facts);
+// What a server shows to its TLS clients.
+std::vector<Finding> judge_certificate(const CertificateFile& file, int64_t now_s);
 // Who is let in. `users`: how many the users file has; nullopt: none is configured.
 Finding judge_access(const server::Config& config, std::optional<std::size_t> users);
 

@@ -11,6 +11,8 @@
 #include "cli/commands.h"
 #include "cli/doctor.h"
 #include "cli/machine_facts.h"
+#include "runtime/clock.h"
+#include "server/tls_files.h"
 
 namespace arena::cli {
 
@@ -50,10 +52,25 @@ Finding examine_access(const server::Config& config) {
   return judge_access(config, users->size());
 }
 
+// The configuration to which files and lines belong; nothing when no listener has TLS.
+void examine_tls(const DoctorArguments& arguments, std::vector<Finding>& findings) {
+  const auto loaded = server::load_config(arguments.config, server::process_environment());
+  if (!loaded) return;
+  const auto tls = server::load_tls(*loaded);
+  if (!tls) {
+    findings.push_back({Verdict::fail, "certificate", tls.error().text(), "docs/tls.md tells what is needed"});
+    return;
+  }
+  if (*tls == nullptr) return;
+  const auto file = read_certificate_file(loaded->config.tls.certificate_file, loaded->config.tls.key_file);
+  if (file) add(findings, judge_certificate(*file, runtime::unix_ms() / 1000));
+}
+
 int run_doctor(const DoctorArguments& arguments) {
   std::vector<Finding> findings;
   const server::Config config = examine_config(arguments, findings);
   findings.push_back(examine_access(config));
+  examine_tls(arguments, findings);
   for (const server::Listener& listener : config.mqtt.listeners) {
     if (listener.port != 0) findings.push_back(judge_port(probe_port(listener.address, listener.port)));
   }

@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <utility>
 
 #include "codec/mqtt/encoder.h"
 #include "net/address.h"
@@ -112,6 +115,19 @@ ClockFacts read_clock_facts() {
   facts.wall_passed_ms = facts.unix_ms - wall_before;
   facts.monotonic_passed_ms = (runtime::monotonic_ns() - monotonic_before) / 1'000'000;
   return facts;
+}
+
+Result<CertificateFile> read_certificate_file(const std::string& path, const std::string& key_path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  auto facts = net::certificate_facts(text.str());
+  if (!facts) return fail_with(path + ": " + facts.error().reason);
+  CertificateFile out{path, std::move(*facts), false, key_path};
+  std::error_code ignored;
+  const auto mode = std::filesystem::status(key_path, ignored).permissions();
+  out.key_readable_by_others = (mode & std::filesystem::perms::others_read) != std::filesystem::perms::none;
+  return out;
 }
 
 PortFacts probe_port(const std::string& address, uint16_t port) {

@@ -11,7 +11,7 @@ import time
 
 import paho.mqtt.client as paho
 
-from broker import SLOW, Broker, quote
+from broker import SLOW, Broker, arena_bin, quote
 from harness import add, eventually, equal, run_all, test
 from ports import free_port
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
@@ -401,5 +401,92 @@ for v in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
     add(f"old tickets are not taken, {v.name}", old_tickets_are_not_taken, v)
     add(f"no session where none is wanted, {v.name}", no_session_where_none_is_wanted, v)
     add(f"who lost its authority does not resume, {v.name}", who_lost_its_authority_does_not_resume, v)
+
+# -- Our own clients, `arena dev --tls`, `arena doctor`
+
+def arena(*arguments, **options):
+    return subprocess.run([arena_bin(), *arguments], capture_output=True, text=True, timeout=15 * SLOW, check=False,
+                          cwd=FOLDER, **options)
+
+
+def at(port, *arguments):
+    return ["-h", "localhost", "-p", str(port), *arguments]
+
+
+@test
+def arena_pub_and_sub_speak_tls():
+    trust = ("--cafile", "ca.crt")
+    for version in ("3.1.1", "5"):
+        flags = at(broker.tls_port, *trust, "--mqtt-version", version)
+        equal(arena("pub", *flags, "-q", "1", "-r", "own/tls", "over tls").returncode, 0)
+        got = arena("sub", *flags, "--count", "1", "own/tls")
+        equal((got.returncode, got.stdout), (0, "over tls\n"), got.stderr)
+    equal(arena("pub", *at(broker.tls_port, "--insecure"), "own/tls", "x").returncode, 0)
+
+
+@test
+def arena_pub_says_why_it_does_not_trust():
+    for flags, words in ((["--tls"], "local issuer certificate"), (["--cafile", "stranger.crt"], "local issuer certificate"),
+                         (["--cafile", "ca.crt", "--server-name", "other.example"], "hostname mismatch")):
+        done = arena("pub", *at(broker.tls_port, *flags), "a", "b")
+        equal(done.returncode, 1)
+        assert words in done.stderr and "--cafile" in done.stderr, done.stderr
+    done = arena("pub", *at(broker.port, "--tls"), "a", "b")
+    assert done.returncode == 1 and "no TLS connection" in done.stderr, done.stderr
+    done = arena("pub", *at(broker.tls_port, "--cafile", "nowhere.crt"), "a", "b")
+    assert done.returncode == 2 and "nowhere.crt" in done.stderr, (done.returncode, done.stderr)
+
+
+@test
+def arena_pub_shows_its_certificate():
+    with TlsBroker(tls={"client_ca_file": quote(path("ca.crt")), "client_certificates": '"required"'}) as strict:
+        trust = ["--cafile", "ca.crt"]
+        own = ["--cert", "device.crt", "--key", "device.key"]
+        equal(arena("pub", *at(strict.tls_port, *trust, *own), "-q", "1", "a", "b").returncode, 0)
+        equal(arena("pub", *at(strict.tls_port, *trust), "-q", "1", "a", "b").returncode, 1)
+
+
+@test(seconds=30)
+def arena_bench_loads_over_tls():
+    for scenario in (["fanout", "--subscribers", "20"], ["pairs", "--pairs", "5", "-q", "1"]):
+        done = arena("bench", *scenario, *at(broker.tls_port, "--cafile", "ca.crt"), "--duration", "300ms")
+        equal(done.returncode, 0, done.stderr + done.stdout)
+
+
+@test
+def dev_makes_a_certificate_and_prints_lines_that_work():
+    port, tls_port = free_port(), free_port()
+    environment = dict(os.environ, XDG_DATA_HOME=os.path.join(FOLDER, "share"))
+    command = [arena_bin(), "dev", "--mqtt", str(port), "--tls", "--mqtts", str(tls_port)]
+    authority = []
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as dev:
+            said = ""
+            while "elsewhere:" not in said:
+                line = dev.stdout.readline()
+                assert line, said
+                said += line
+            ca = said.split("to trust, is ")[1].split("\n")[0]
+            authority.append(open(ca, encoding="utf-8").read())
+            line = next(l for l in said.splitlines() if "subscribe:" in l and "--cafile" in l).split(":", 1)[1].strip()
+            equal(arena("pub", *at(tls_port, "--cafile", ca), "-q", "1", "-r", "demo/hi", "hello").returncode, 0)
+            got = subprocess.run(["sh", "-c", line + " --count 1"], capture_output=True, text=True, timeout=10 * SLOW, check=False)
+            equal(got.stdout, "hello\n", got.stderr)
+            dev.terminate()
+            equal(dev.wait(10 * SLOW), 0)
+    equal(authority[0], authority[1], "the authority is kept")
+
+
+@test
+def doctor_looks_at_the_certificate():
+    with TlsBroker() as one:
+        done = arena("doctor", "-c", one.config)
+        assert "is for localhost, 127.0.0.1, 19 days more" in done.stdout, done.stdout
+        one.tls["key_file"] = quote(path("renewed.key"))
+        one.write_config()
+        done = arena("doctor", "-c", one.config)
+        assert done.returncode == 10 and "is not the key of the certificate" in done.stdout, done.stdout
+        assert arena("config", "check", "--config", one.config).returncode == 2
+
 
 run_all()

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "codec/mqtt/version.h"
 #include "message/message.h"
+#include "net/tls/context.h"
 
 namespace arena::client {
 
@@ -27,6 +29,8 @@ struct LoadOptions {
   Scenario scenario = Scenario::pairs;
   std::string host = "127.0.0.1";
   uint16_t port = 1883;
+  std::shared_ptr<const net::TlsClientContext> tls;  // null: in the clear
+  std::string server_name;                           // whom the server's certificate must name; empty: the host
   mqtt::Version version = mqtt::Version::v3_1_1;
   std::optional<std::string> user_name;
   std::optional<std::string> password;

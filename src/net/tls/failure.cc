@@ -45,7 +45,10 @@ TlsEnd judge_end(ssl_st* ssl) {
   const char* text = code == 0 ? nullptr : ERR_reason_error_string(code);
   end.text = text != nullptr ? text : code == 0 ? "the peer closed the connection" : "unknown reason";
   const long verified = SSL_get_verify_result(ssl);
-  if (end.failure == TlsFailure::certificate && verified != X509_V_OK) end.text = X509_verify_cert_error_string(verified);
+  if (end.failure == TlsFailure::certificate && verified != X509_V_OK) {
+    end.text = SSL_is_server(ssl) == 1 ? "the client's certificate: " : "the server's certificate is not trusted: ";
+    end.text += X509_verify_cert_error_string(verified);
+  }
   ERR_clear_error();
   return end;
 }
