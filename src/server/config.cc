@@ -69,6 +69,12 @@ std::string rules_text(const std::vector<access::Rule>& rules) {
   return out;
 }
 
+std::string certificates_text(const std::vector<TlsCertificate>& certificates) {
+  std::string out;
+  for (const TlsCertificate& one : certificates) out += toml_quote(one.certificate_file) + toml_quote(one.key_file) + "\n";
+  return out;
+}
+
 bool same_streams(const std::vector<DeclaredStream>& a, const std::vector<DeclaredStream>& b) {
   return std::ranges::equal(a, b, {}, &DeclaredStream::config, &DeclaredStream::config);
 }
@@ -125,6 +131,10 @@ std::vector<Difference> differences(const Config& before, const Config& after) {
   if (rules_text(before.auth.rules) != rules_text(after.auth.rules)) {
     out.push_back({"auth.rules", fmt::format("{} rules", before.auth.rules.size()),
                    fmt::format("{} rules", after.auth.rules.size()), false});
+  }
+  if (certificates_text(before.tls.certificates) != certificates_text(after.tls.certificates)) {
+    out.push_back({"tls.certificates", fmt::format("{} certificates", before.tls.certificates.size()),
+                   fmt::format("{} certificates", after.tls.certificates.size()), false});
   }
   if (!same_streams(before.streams, after.streams)) {
     out.push_back({"streams", fmt::format("{} streams", before.streams.size()), fmt::format("{} streams", after.streams.size()), true});

@@ -25,6 +25,13 @@ struct Listener {
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
+// [[tls.certificates]]: shown to who asks for one of its names.
+struct TlsCertificate {
+  std::string certificate_file;
+  std::string key_file;
+  std::string source;  // "arena.toml:7"
+};
+
 // Numbers are checked against their range when read, so that they fit the narrower types they are copied to.
 struct Config {
   struct Server {
@@ -62,6 +69,7 @@ struct Config {
     std::string client_certificates = "optional";
     std::string version_min = "1.2";
     uint64_t session_s = 8 * 3600;
+    std::vector<TlsCertificate> certificates;  // beside the first
   } tls;
 
   struct Limits {

@@ -38,6 +38,14 @@ constexpr std::string_view kRules =
     "# allow = [\"publish\"]\n"
     "# topics = [\"devices/%u/#\"]\n";
 
+constexpr std::string_view kCertificates =
+    "\n"
+    "# More certificates: each is shown to clients that ask for one of its names (SNI), the one above to all others.\n"
+    "#\n"
+    "# [[tls.certificates]]\n"
+    "# certificate_file = \"other.example.crt\"\n"
+    "# key_file = \"other.example.key\"\n";
+
 constexpr std::string_view kStreams =
     "\n"
     "# Named streams: what is published to topics that filters match is kept and can be replayed (docs/streams.md). Made at\n"
@@ -96,6 +104,7 @@ std::string default_config_text() {
     out += value.empty() ? fmt::format("# {} = false\n", setting.name()) : fmt::format("{} = {}\n", setting.name(), value);
   }
   out += kRules;
+  out += kCertificates;
   out += kStreams;
   return out;
 }
@@ -113,6 +122,10 @@ std::string effective_config_text(const LoadedConfig& loaded, Shown shown) {
     out += fmt::format("{:<48}  # {}\n", line, loaded.sources[i]);
   }
   for (const access::Rule& rule : loaded.config.auth.rules) out += rule_text(rule);
+  for (const TlsCertificate& one : loaded.config.tls.certificates) {
+    out += fmt::format("\n[[tls.certificates]]  # {}\ncertificate_file = {}\nkey_file = {}\n", one.source,
+                       toml_quote(one.certificate_file), toml_quote(one.key_file));
+  }
   for (const DeclaredStream& stream : loaded.config.streams) out += stream_text(stream);
   return out.starts_with('\n') ? out.substr(1) : out;
 }

@@ -83,10 +83,14 @@ class Reader {
       if (setting.section() == section) known.push_back(setting.name());
     }
     const bool has_rules = section == "auth"sv;
+    const bool has_certificates = section == "tls"sv;
     if (has_rules) known.push_back("rules");
+    if (has_certificates) known.push_back("certificates");
     for (const auto& [key, node] : table) {
       if (has_rules && key.str() == "rules"sv) {
         read_rules(node);
+      } else if (has_certificates && key.str() == "certificates"sv) {
+        read_certificates(node);
       } else if (std::ranges::find(known, key.str()) == known.end()) {
         refuse_unknown(key, fmt::format("{}.", section), known);
       } else {
@@ -154,6 +158,42 @@ class Reader {
     if (const auto fault = check_listener(listener.address, port)) return refuse(node.source(), key, *fault);
     listener.port = static_cast<uint16_t>(port);
     out.push_back(std::move(listener));
+  }
+
+  // ---- [[tls.certificates]]
+
+  void read_certificates(const toml::node& node) {
+    const toml::array* array = node.as_array();
+    if (array == nullptr) return refuse(node.source(), "tls.certificates", "expected [[tls.certificates]] tables");
+    for (const toml::node& element : *array) {
+      const toml::table* table = element.as_table();
+      if (table == nullptr) {
+        refuse(element.source(), "tls.certificates", "expected a [[tls.certificates]] table");
+      } else {
+        read_certificate(*table);
+      }
+    }
+  }
+
+  void read_certificate(const toml::table& table) {
+    TlsCertificate certificate;
+    certificate.source = where(table.source());
+    for (const auto& [key, node] : table) {
+      std::string* const file = key.str() == "certificate_file"sv ? &certificate.certificate_file
+                                : key.str() == "key_file"sv       ? &certificate.key_file
+                                                                  : nullptr;
+      if (file == nullptr) return refuse_unknown(key, "tls.certificates.", {"certificate_file"sv, "key_file"sv});
+      const auto* text = node.as_string();
+      if (text == nullptr || text->get().empty()) {
+        return refuse(node.source(), fmt::format("tls.certificates.{}", key.str()), "expected a path");
+      }
+      *file = text->get();
+      make_absolute_to_file(*file);
+    }
+    if (certificate.certificate_file.empty() || certificate.key_file.empty()) {
+      return refuse(table.source(), "tls.certificates", "expected certificate_file and key_file");
+    }
+    loaded_.config.tls.certificates.push_back(std::move(certificate));
   }
 
   // ---- [[auth.rules]]

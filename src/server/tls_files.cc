@@ -35,13 +35,22 @@ TlsLoaded load_tls(const LoadedConfig& loaded) {
   }
   net::TlsServerOptions options;
   options.identities.push_back({config.tls.certificate_file, config.tls.key_file});
+  for (const TlsCertificate& more : config.tls.certificates) {
+    options.identities.push_back({more.certificate_file, more.key_file});
+  }
   options.client_ca_file = config.tls.client_ca_file;
   options.client_certificate_required = config.tls.client_certificates == "required";
   options.version_min = config.tls.version_min == "1.3" ? net::TlsVersion::v1_3 : net::TlsVersion::v1_2;
   options.session_s = static_cast<int64_t>(config.tls.session_s);
   auto context = net::TlsServerContext::load(options);
-  if (!context) return fail(error_at(loaded, key_of(context.error().file), context.error().reason));
-  return std::move(context.value());
+  if (context) return std::move(context.value());
+  const net::TlsFault& fault = context.error();
+  if (fault.file == net::TlsFault::File::client_ca || fault.identity == 0) {
+    return fail(error_at(loaded, key_of(fault.file), fault.reason));
+  }
+  const std::string_view key = key_of(fault.file);
+  return fail(ConfigError{config.tls.certificates[fault.identity - 1].source,
+                          "tls.certificates" + std::string(key.substr(key.find('.'))), fault.reason});
 }
 
 }  // namespace arena::server

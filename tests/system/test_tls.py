@@ -49,6 +49,7 @@ make_ca("stranger")
 issue("server", "ca", HERE)
 issue("renewed", "ca", HERE)
 issue("rsa", "ca", HERE, kind=("rsa:2048",))
+issue("second", "ca", ["DNS:second.example", "DNS:*.wild.example"])
 issue("device", "ca", ["DNS:device-1"])
 issue("impostor", "stranger", ["DNS:device-1"])
 
@@ -321,6 +322,37 @@ def a_bad_file_refuses_to_start_naming_file_line_and_key():
         why = starts_with(**{key: quote(path(value))})
         assert f"tls.{key}: " in why and "arena.toml:" in why and path(value) in why and words in why, why
     assert "needs tls.certificate_file" in starts_with(key_file='""')
+
+
+def with_more(certificate, key):
+    class More(TlsBroker):
+        def config_text(self):
+            return (super().config_text() + f"[[tls.certificates]]\ncertificate_file = {quote(path(certificate))}\n"
+                    f"key_file = {quote(path(key))}\n")
+    return More()
+
+
+@test
+def the_certificate_is_chosen_by_the_name_asked_for():
+    with with_more("second.crt", "second.key") as two:
+        for name, subject in (("second.example", "second"), ("a.wild.example", "second"), ("localhost", "server"),
+                              ("unknown.example", "server"), ("a.b.wild.example", "server")):
+            assert subject in shown_certificate(two.tls_port, name), (name, shown_certificate(two.tls_port, name))
+        with TlsWire(two.tls_port, name="second.example") as wire:
+            speaks(wire, "second")
+
+
+@test
+def a_bad_file_among_more_certificates_is_named():
+    bad = with_more("second.crt", "server.key")
+    try:
+        bad.start()
+        raise AssertionError("it started")
+    except RuntimeError as error:
+        why = str(error)
+        assert "tls.certificates.key_file: " in why and path("server.key") in why and "arena.toml:" in why, why
+    finally:
+        bad.stop()
 
 
 # -- Reload
