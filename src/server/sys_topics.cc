@@ -91,6 +91,7 @@ void SysTopics::publish_all() {
       {"clients/total", total},
       {"tls/handshakes", sum(&net::TlsCounters::handshakes)},
       {"tls/resumed", sum(&net::TlsCounters::resumed)},
+      {"tls/waited", sum(&net::TlsCounters::waited)},
       {"messages/received", sum(&MqttCounters::packets_received)},
       {"messages/sent", sum(&MqttCounters::packets_sent)},
       {"messages/stored", sum(&Counters::retained)},

@@ -10,7 +10,8 @@ constexpr std::size_t kSpareBytesMax = 64 << 10;
 constexpr std::size_t kSparesMax = 64;
 }  // namespace
 
-TlsCore::TlsCore(runtime::Loop& loop, const TicketSeed& tickets) : loop_(loop), tickets_(tickets) {}
+TlsCore::TlsCore(runtime::Loop& loop, const TicketSeed& tickets)
+    : loop_(loop), tickets_(tickets), next_turn_(&TlsCore::on_next_turn, this) {}
 
 TlsCore::~TlsCore() = default;
 
@@ -28,6 +29,27 @@ void TlsCore::run() {
   IntrusiveList<TlsStream, TlsOutputTag> now;
   now.splice_back(waiting_);
   while (!now.empty()) now.pop_front().on_core_turn();
+}
+
+bool TlsCore::may_begin() {
+  if (!next_turn_.armed()) loop_.arm(next_turn_, 0);
+  if (begun_ >= kHandshakesPerTurn || !hellos_.empty()) return false;
+  ++begun_;
+  return true;
+}
+
+void TlsCore::wait(TlsHello& hello) {
+  counters_.waited.add();
+  hellos_.push_back(hello);
+}
+
+// Everything that could be read in between was read: others had their turn.
+void TlsCore::on_next_turn(void* context) {
+  auto& self = *static_cast<TlsCore*>(context);
+  for (self.begun_ = 0; self.begun_ < kHandshakesPerTurn && !self.hellos_.empty(); ++self.begun_) {
+    self.hellos_.pop_front().stream.begin_handshake();
+  }
+  if (self.begun_ != 0) self.loop_.arm(self.next_turn_, 0);
 }
 
 std::span<char> TlsCore::scratch() {

@@ -18,6 +18,13 @@ namespace arena::net {
 
 class TlsStream;
 struct TlsOutputTag;
+struct TlsHelloTag;
+
+// A client that has said hello and waits for its handshake's turn.
+struct TlsHello : ListNode<TlsHelloTag> {
+  explicit TlsHello(TlsStream& one) : stream(one) {}
+  TlsStream& stream;
+};
 
 // Why no connection came of a handshake.
 enum class TlsFailure : uint8_t {
@@ -46,6 +53,7 @@ class TlsCount {
 struct TlsCounters {
   TlsCount handshakes;  // that a connection came of, of both kinds
   TlsCount resumed;     // of those
+  TlsCount waited;      // hellos that had to wait for a later turn
   TlsCount failed[kTlsFailures];
 
   void fail(TlsFailure why) { failed[static_cast<std::size_t>(why)].add(); }
@@ -57,6 +65,8 @@ class TlsCore {
  public:
   static constexpr std::size_t kScratchBytes = 64 << 10;
   static constexpr std::size_t kSpareBytesMin = 512;
+  // A handshake is a fraction of a millisecond of work, or with RSA most of one; who has a connection feels no more of them.
+  static constexpr unsigned kHandshakesPerTurn = 4;
 
   TlsCore(runtime::Loop& loop, const TicketSeed& tickets);
   ~TlsCore();
@@ -71,6 +81,10 @@ class TlsCore {
   TicketKeys& tickets() { return tickets_; }
   // Lets it work at the end of this turn.
   void at_turn_end(TlsStream& stream);
+  // Whether a handshake may begin in this turn. If not, it waits for wait().
+  bool may_begin();
+  // First come, first served.
+  void wait(TlsHello& hello);
   // Room for what is decrypted; its content lasts until the next read on this core.
   std::span<char> scratch();
   // Buffers for output, so that a turn costs no allocations. Bounded.
@@ -79,12 +93,16 @@ class TlsCore {
 
  private:
   void run();
+  static void on_next_turn(void* self);
 
   runtime::Loop& loop_;
   TicketKeys tickets_;
   TlsCounters counters_;
   IntrusiveList<TlsStream, TlsOutputTag> waiting_;
   bool run_due_ = false;
+  IntrusiveList<TlsHello, TlsHelloTag> hellos_;
+  unsigned begun_ = 0;             // in this turn
+  runtime::Timer next_turn_;       // armed while something has begun or waits
   std::unique_ptr<char[]> scratch_;
   std::vector<std::string> spares_;
 };

@@ -144,10 +144,38 @@ std::size_t TlsStream::take_arrived(char* out, std::size_t size) {
 
 void TlsStream::on_data(std::string_view bytes) {
   if (state_ != State::handshake && state_ != State::open) return;
+  if (state_ == State::handshake && must_wait(bytes)) return;
   const AliveCheck self(alive_);
   arrived_ = bytes;
   receive();
   if (self.alive()) arrived_ = {};
+}
+
+// A server does only so many handshakes a turn. A client's first words fit into one record; with more it is none.
+bool TlsStream::must_wait(std::string_view bytes) {
+  if (handshake_->begun || !handshake_->server || core_.may_begin()) {
+    handshake_->begun = true;
+    return false;
+  }
+  if (bytes.size() > kRecordBytesMax) {
+    core_.count().fail(TlsFailure::not_tls);
+    handshake_.reset();
+    end(CloseReason::reset);
+    return true;
+  }
+  early_ = std::make_unique<std::string>(bytes);
+  beneath_->pause_reading();
+  handshake_->hello = std::make_unique<TlsHello>(*this);
+  core_.wait(*handshake_->hello);
+  return true;
+}
+
+void TlsStream::begin_handshake() {
+  handshake_->begun = true;
+  handshake_->hello.reset();
+  beneath_->resume_reading();
+  const std::unique_ptr<std::string> early = std::move(early_);
+  on_data(*early);
 }
 
 // Everything that can be decrypted is handed over, in as few calls as fit.

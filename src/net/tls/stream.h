@@ -48,6 +48,7 @@ class TlsStream final : public Stream, public ListNode<TlsOutputTag>, private St
 
   // ---- for the core ----
   void on_core_turn();
+  void begin_handshake();
 
   // ---- for the library ----
   // Of what has arrived; 0: no more for now.
@@ -69,6 +70,8 @@ class TlsStream final : public Stream, public ListNode<TlsOutputTag>, private St
     std::shared_ptr<const TlsClientContext> client;
     std::string_view alpn;
     OnHandshake done;
+    bool begun = false;
+    std::unique_ptr<TlsHello> hello = {};  // while it waits for its turn
   };
 
   TlsStream(TlsCore& core, std::unique_ptr<Stream> beneath, SslHandle ssl, StreamOptionsRef options);
@@ -82,6 +85,7 @@ class TlsStream final : public Stream, public ListNode<TlsOutputTag>, private St
   void on_first_output() override;
   void receive();
   bool hand_over(std::size_t size);
+  bool must_wait(std::string_view bytes);
   Read read_records(std::size_t& size);
   bool finish_handshake();
   void fail_handshake();
@@ -95,7 +99,7 @@ class TlsStream final : public Stream, public ListNode<TlsOutputTag>, private St
   std::unique_ptr<Stream> beneath_;
   SslHandle ssl_;
   std::unique_ptr<Handshake> handshake_;
-  std::unique_ptr<std::string> early_;  // what had arrived when it came from another core
+  std::unique_ptr<std::string> early_;  // what had arrived when it came from another core, or waits for the handshake's turn
   std::string_view arrived_;            // while on_data runs
   AliveMark alive_;
   State state_ = State::handshake;

@@ -2,6 +2,8 @@
 // settings do not.
 #include "net/tls/stream.h"
 
+#include <algorithm>
+
 #include "net/tls/test_tls.h"
 
 namespace arena::net {
@@ -226,6 +228,44 @@ TEST_F(TlsStreamTest, WhoLeavesDuringTheHandshakeIsCountedOnce) {
   ASSERT_TRUE(pair.until([&] { return pair.at_server.closed.has_value(); }));
   pair.server.reset();
   EXPECT_EQ(failed(pair.core, TlsFailure::gave_up), 1u);
+}
+
+// A crowd that says hello at once: all are served, few in a turn, and one that lets go while it waits harms nobody.
+TEST_F(TlsStreamTest, ACrowdOfHandshakesIsSpreadOverTurns) {
+  auto chosen = options();
+  TlsPair pair(21, chosen);
+  ASSERT_TRUE(pair.until([&] { return pair.shaken.has_value(); }));
+  const auto context = test::client_context(chosen.client);
+  struct End {
+    test::Recorder recorder;
+    std::unique_ptr<Stream> stream;
+  };
+  std::vector<std::unique_ptr<End>> servers, clients;
+  pair.network.listen(
+      0,
+      [&](std::unique_ptr<Stream> s) {
+        servers.push_back(std::make_unique<End>());
+        servers.back()->stream = TlsStream::accept(pair.core, pair.context, "", std::move(s), share({}));
+        servers.back()->stream->set_handler(&servers.back()->recorder);
+      },
+      options_beneath_tls({}));
+  constexpr std::size_t kClients = 40;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<End>());
+    clients.back()->stream = TlsStream::connect(pair.client_core, context, "localhost",
+                                                pair.network.connect(pair.world.client_loop(), 0, options_beneath_tls({})), share({}), {});
+    clients.back()->stream->set_handler(&clients.back()->recorder);
+    clients.back()->stream->write("hello");
+  }
+  pair.world.pause_core(0, 50);  // so that they are all there
+  ASSERT_TRUE(pair.until([&] { return pair.core.counters().waited.get() > 10; }));
+  servers[kClients - 1]->stream.reset();
+  servers[kClients - 2]->stream->close();
+  const auto heard = [&] {
+    return std::ranges::count_if(servers, [](const auto& end) { return end->recorder.received == "hello"; });
+  };
+  ASSERT_TRUE(pair.until([&] { return heard() == static_cast<std::ptrdiff_t>(kClients) - 2; }));
+  EXPECT_EQ(failed(pair.core, TlsFailure::gave_up), 2u);
 }
 
 TEST_F(TlsStreamTest, TheProtocolIsAgreedOrTheHandshakeEnds) {
