@@ -39,6 +39,8 @@ def run_json(command, seconds):
 def measure(arguments, row, server):
     command = [arguments.arena, "bench", *row.load, "-p", server.port, "--server-pid", server.process.pid, "--output",
                "json"]
+    if row.tls:
+        command += ["-h", "localhost", "--cafile", server.folder / "certificate.pem"]
     if not row.connections:
         command += ["--duration", f"{arguments.seconds}s"]
     told = run_json(command, arguments.seconds)
@@ -58,7 +60,8 @@ def measure_turn(arguments, row, turn, samples):
             told = run_json([arguments.bare, *row.bare, "--seconds", arguments.seconds], arguments.seconds)
         else:
             one_thread = ["--threads", "1"] if name == report.ONE_THREAD else []
-            with Server(name.split(",")[0], arguments.arena, arguments.arena_args + one_thread) as server:
+            with Server(name.split(",")[0], arguments.arena, arguments.arena_args + one_thread,
+                        row.tls) as server:
                 told = measure(arguments, row, server)
         samples.add(row.title, name, told)
         outcome = told.get("error") or f"{told['server_cpu_us']:9.3f} us {told['per_second']:>12,}/s"

@@ -15,6 +15,27 @@ MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 NATS = shutil.which("nats-server") or "/usr/sbin/nats-server"
 
 
+def make_certificate(folder):
+    """For localhost, signed by itself."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
+                    str(folder / "key.pem"), "-out", str(folder / "certificate.pem")], check=True, capture_output=True)
+
+
+def arena_tls_command(arena, _arguments, port, folder):
+    config = folder / "arena.toml"
+    config.write_text(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {port}, tls = true }}]\n'
+                      '[tls]\ncertificate_file = "certificate.pem"\nkey_file = "key.pem"\n')
+    return [str(arena), "server", "--config", str(config)]
+
+
+def mosquitto_tls_command(arena, arguments, port, folder):
+    command = mosquitto_command(arena, arguments, port, folder)
+    with open(folder / "mosquitto.conf", "a", encoding="utf-8") as config:
+        config.write(f"certfile {folder}/certificate.pem\nkeyfile {folder}/key.pem\nuser root\n")
+    return command
+
+
 def arena_command(arena, arguments, port, _folder):
     return [str(arena), "dev", "--mqtt", str(port), *arguments]
 
@@ -35,21 +56,24 @@ def nats_command(_arena, _arguments, port, folder):
     return [NATS, "-c", str(config)]
 
 
+TLS_COMMANDS = {"arena": arena_tls_command, "mosquitto": mosquitto_tls_command}
 COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command}
 
 
 class Server:
     """`with Server(...)`: listens when entered, gone when left."""
 
-    def __init__(self, name, arena, arguments=()):
-        self.name, self.arena, self.arguments = name, arena, list(arguments)
+    def __init__(self, name, arena, arguments=(), tls=False):
+        self.name, self.arena, self.arguments, self.tls = name, arena, list(arguments), tls
         self.port = free_port()
         self.folder = self.log = self.process = None
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="arena-bench-"))
         self.log = open(self.folder / "log", "wb")
-        command = COMMANDS[self.name](self.arena, self.arguments, self.port, self.folder)
+        if self.tls:
+            make_certificate(self.folder)
+        command = (TLS_COMMANDS if self.tls else COMMANDS)[self.name](self.arena, self.arguments, self.port, self.folder)
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=self.folder)
         if not self.listens():
             text = (self.folder / "log").read_text(errors="replace")[-2000:]

@@ -10,7 +10,7 @@ server_packages=(g++ cmake ninja-build pkg-config libspdlog-dev libfmt-dev libbo
 # and the shells that completions are made for.
 test_packages=(libgtest-dev clang-16 libclang-rt-16-dev llvm-16 git ca-certificates python3 python3-venv
   mosquitto-clients libpaho-mqtt-dev openssl zsh fish)
-bench_packages=(mosquitto nats-server)
+bench_packages=(mosquitto nats-server openssl)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kRecordBytesMax = 16 << 10;
 constexpr std::size_t kBeneathBytesMax = 256 << 10;  // encrypted ahead of what the stream beneath could send
+constexpr std::size_t kAnswerBytesMax = 2 * kBeneathBytesMax;  // with the library's answers to a peer that does not read them
 constexpr std::size_t kEncryptBytesAtOnce = 64 << 10;
 
 int read_arrived(BIO* bio, char* out, int size) {
@@ -122,7 +123,8 @@ TlsStream::TlsStream(TlsCore& core, std::unique_ptr<Stream> beneath, SslHandle s
 TlsStream::~TlsStream() { give_up_handshake(); }
 
 void TlsStream::give_up_handshake() {
-  if (handshake_ && handshake_->server) core_.count().fail(TlsFailure::gave_up);
+  const bool began = handshake_ && (handshake_->begun || handshake_->hello);
+  if (began && handshake_->server) core_.count().fail(TlsFailure::gave_up);
   handshake_.reset();
 }
 
@@ -184,6 +186,7 @@ void TlsStream::receive() {
   while (true) {
     std::size_t size = 0;
     const Read read = read_records(size);
+    if (beneath_->output_bytes() > kAnswerBytesMax) return end(CloseReason::output_full);
     if (state_ == State::handshake) {
       const bool done = SSL_is_init_finished(ssl_.get()) == 1;
       if (!done && read == Read::wait) return;
@@ -262,7 +265,7 @@ void TlsStream::on_first_output() {
 
 void TlsStream::on_core_turn() {
   dirty_ = false;
-  if (state_ == State::dead) return drop_output();
+  if (state_ == State::closing || state_ == State::dead) return drop_output();
   const AliveCheck self(alive_);
   if (early_ && state_ == State::open) {
     const std::unique_ptr<std::string> early = std::move(early_);
