@@ -32,6 +32,7 @@ constexpr std::array kLimits = {
     Limit{"mqtt.keepalive_max_s",
           "MQTT 5 clients are told it, and disconnected with 0x8D after 1.5 times of silence; 3.x clients keep their own",
           "clients/keepalive_timeouts", "MqttConnect.TellsItsOwnKeepAlive"},
+    Limit{"tls.session_s", "the client shakes hands anew", "tls/handshakes", "TicketKeys.AKeyIsTakenForOnePeriodMore"},
     // ---- what a packet may contain
     Limit{"mqtt.packet_bytes_max", "disconnected by the first bytes: 0x95", "clients/malformed",
           "MqttConnect.EndsAtPacketsAboveItsMaximum"},
