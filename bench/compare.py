@@ -86,18 +86,24 @@ def measure_flood(arena):
     return done.stdout.strip().splitlines() or ["Not measured: " + (done.stderr.strip().splitlines() or ["no output"])[-1]]
 
 
-def facts(arguments, load_before):
+def facts_of_the_machine(load_before):
     models = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
               if line.startswith("model name")]
     commit = output_of("git", "rev-parse", "--short", "HEAD", cwd=ROOT)
     if output_of("git", "status", "--porcelain", "--untracked-files=no", cwd=ROOT):
         commit += " with changes"
     when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    dev = " ".join(["arena dev", *arguments.arena_args])
     return [
         f"- {when}, commit {commit}",
         f"- {os.cpu_count()} × {models[0] if models else platform.machine()}, Linux {platform.release()}, loopback; load "
         f"average before: {load_before:.1f}, after: {os.getloadavg()[0]:.1f}",
+    ]
+
+
+def facts(arguments, load_before):
+    dev = " ".join(["arena dev", *arguments.arena_args])
+    return [
+        *facts_of_the_machine(load_before),
         "- " + "; ".join(version_of(s, arguments.arena) for s in arguments.servers),
         f"- {arguments.turns} turns of {arguments.seconds:g} s for each server and scenario, a fresh server each time, MQTT "
         "3.1.1, 64 B payload and a window of 100 messages per publisher (QoS 1 and 2: 16, fan-in: 8) unless said",

@@ -56,8 +56,31 @@ def nats_command(_arena, _arguments, port, folder):
     return [NATS, "-c", str(config)]
 
 
+def stored_command(arena, arguments, port, folder):
+    return arena_command(arena, ["--data", str(folder / "data"), *arguments], port, folder)
+
+
+def queueing_mosquitto_command(arena, arguments, port, folder):
+    command = mosquitto_command(arena, arguments, port, folder)
+    config = folder / "mosquitto.conf"
+    config.write_text(config.read_text().replace("max_queued_messages 1000000", "max_queued_messages 0\nmax_inflight_messages 0"))
+    return command
+
+
+def synced_nats_command(program, arguments, port, folder):
+    nats_command(program, arguments, port, folder)
+    config = folder / "nats.conf"
+    config.write_text(config.read_text().replace('store"', 'store", sync_interval: always'))
+    return [str(program), "-c", str(config)]
+
+
+def limit_command(program, _arguments, port, folder):
+    return [str(program), "--port", str(port), "--log", str(folder / "records")]
+
+
 TLS_COMMANDS = {"arena": arena_tls_command, "mosquitto": mosquitto_tls_command}
-COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command}
+COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command, "arena, stored": stored_command,
+            "mosquitto, queueing": queueing_mosquitto_command, "nats, synced": synced_nats_command, "limit": limit_command}
 
 
 class Server:
@@ -73,13 +96,24 @@ class Server:
         self.log = open(self.folder / "log", "wb")
         if self.tls:
             make_certificate(self.folder)
+        self.launch()
+        return self
+
+    def launch(self, seconds=10):
         command = (TLS_COMMANDS if self.tls else COMMANDS)[self.name](self.arena, self.arguments, self.port, self.folder)
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=self.folder)
-        if not self.listens():
+        if not self.listens(seconds):
             text = (self.folder / "log").read_text(errors="replace")[-2000:]
             self.__exit__()
             raise SystemExit(f"{self.name} does not come up:\n{text}")
-        return self
+
+    def restart(self, seconds=60):
+        """Seconds from its start, after kill -9, until it listens."""
+        self.process.kill()
+        self.process.wait()
+        began = time.monotonic()
+        self.launch(seconds)
+        return time.monotonic() - began
 
     def listens(self, seconds=10):
         end = time.monotonic() + seconds
@@ -88,7 +122,7 @@ class Server:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()
                 return True
             except OSError:
-                time.sleep(0.02)
+                time.sleep(0.005)
         return False
 
     def __exit__(self, *_):

@@ -108,7 +108,8 @@ void add_reading_options(CLI::App& command, LoadOptions& load) {
   command.add_option("--publishers", load.publishers, "How many, each with a topic of its own")->check(clients)->capture_default_str();
   if (load.scenario == Scenario::replay) {
     load.payload_bytes = 100;
-    command.add_option("--readers", load.readers, "So many read all of it, one after the other")->check(clients)->capture_default_str();
+    command.add_option("--readers", load.readers, "So many read all of it, one after the other")->check(CLI::Range(0, 1'000'000))->capture_default_str();
+    command.add_option("--pause", load.pause_ms, "Milliseconds between one reader and the next")->check(CLI::Range(0, 60'000))->capture_default_str();
     return;
   }
   load.subscribers = 1;
@@ -131,6 +132,7 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   command->add_option("-P,--password", load.password, "Password")->envname("ARENA_PASSWORD");
   add_version_flag(*command, a->version);
   add_tls_flags(*command, a->tls);
+  command->add_option("--topics", load.topics, "What all topics begin with")->capture_default_str();
   command->add_option("--server-pid", load.server_pid, "The server's process: tell what a delivery or a connection costs it");
   command->add_option("--output", a->output, "text, or json: one object")
       ->check(CLI::IsMember({"text", "json"}).description(""))

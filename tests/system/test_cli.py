@@ -630,7 +630,7 @@ def sessions_kept(broker):
 def bench_reads_later_what_it_published():
     with DurableBroker() as broker:
         said(arena("stream", "create", "load", "--filter", "load/#", "--data", broker.data), 0)
-        for scenario in (["offline", "--sessions", "4"], ["replay"], ["replay", "-q", "2"]):
+        for scenario in (["offline", "--sessions", "4"], ["replay"], ["replay", "-q", "2", "--topics", "load/x", "--pause", "1"]):
             got = bench(*scenario, "--publishers", "3", "--messages", "200", "--readers", "2", port=broker.port)
             equal([got[k] for k in ("lost", "duplicated", "reordered", "foreign", "published")], [0, 0, 0, 0, 600], str(scenario))
             equal(got["read"]["delivered"], 1200, str(scenario))

@@ -26,8 +26,10 @@ class Cursor {
   // The record at `offset` (>= next) is mine and goes out. False: it is settled, or out already, and only read again; leave it.
   bool take(uint64_t offset) {
     next_ = offset + 1;
-    if (settled_.contains(offset)) return prune(), false;
-    return unsettled_.insert(offset).second;
+    if (!settled_.empty() && settled_.contains(offset)) return prune(), false;
+    const std::size_t before = unsettled_.size();
+    unsettled_.emplace_hint(unsettled_.end(), offset);  // mostly the highest
+    return unsettled_.size() != before;
   }
   // Nothing of mine lies below `offset` that was not taken.
   void advance(uint64_t offset) {
@@ -35,8 +37,10 @@ class Cursor {
     prune();
   }
   void settle(uint64_t offset) {
-    if (unsettled_.erase(offset) == 0) return;
-    settled_.insert(offset);
+    const auto at = !unsettled_.empty() && *unsettled_.begin() == offset ? unsettled_.begin() : unsettled_.find(offset);
+    if (at == unsettled_.end()) return;
+    unsettled_.erase(at);
+    if (offset >= floor()) settled_.insert(offset);  // else it is below already, as mostly
     prune();
   }
   // Gives back one that is not out: it will be read again. What lies above it may be out, and stays so.
@@ -53,7 +57,9 @@ class Cursor {
   std::optional<uint64_t> reported;  // the floor that the owner was told last
 
  private:
-  void prune() { settled_.erase(settled_.begin(), settled_.lower_bound(floor())); }
+  void prune() {
+    if (!settled_.empty()) settled_.erase(settled_.begin(), settled_.lower_bound(floor()));
+  }
 
   uint64_t next_;                 // first offset not yet looked at
   std::set<uint64_t> unsettled_;  // taken and not settled; above next_ where something below was given back

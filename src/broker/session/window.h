@@ -61,14 +61,10 @@ class Window {
   // Precondition: size() < 65535. tag 0: take the next free one.
   Outstanding& add(Item&& item, Stage stage, uint16_t tag = 0) {
     if (tag == 0) {
-      do {
-        next_tag_ = next_tag_ == 65535 ? uint16_t{1} : static_cast<uint16_t>(next_tag_ + 1);
-      } while (sparse_ && (reserved_.contains(next_tag_) || find(next_tag_) != nullptr));
-      tag = next_tag_;
-      if (tag == 65535) sparse_ = true;  // from the first wrap on, tags may collide
+      tag = next_free();
     } else {
       reserved_.erase(tag);
-      sparse_ = true;
+      mixed_ = true;
     }
     Outstanding& entry = entries_.push_back();
     entry.tag = tag;
@@ -80,7 +76,6 @@ class Window {
   // The tag will be used by add() with it: a delivery of before a restart.
   void reserve(uint16_t tag) {
     reserved_.insert(tag);
-    sparse_ = true;
   }
   void unreserve(uint16_t tag) { reserved_.erase(tag); }
   // Settlements come mostly in order, so the search ends at the first entry.
@@ -104,10 +99,23 @@ class Window {
   const Ring<Outstanding>& entries() const { return entries_; }
 
  private:
+  // Entries lie in the order of their tags, from the oldest on and round at 65535, as long as each was the number after the one
+  // before: then only the oldest can have the next number. Otherwise all are looked through, until none is left.
+  uint16_t next_free() {
+    if (entries_.empty()) mixed_ = false;
+    for (;;) {
+      next_tag_ = next_tag_ == 65535 ? uint16_t{1} : static_cast<uint16_t>(next_tag_ + 1);
+      if (!reserved_.empty() && reserved_.contains(next_tag_)) continue;
+      if (!mixed_ && (entries_.empty() || entries_.front().tag != next_tag_)) return next_tag_;
+      mixed_ = true;
+      if (find(next_tag_) == nullptr) return next_tag_;
+    }
+  }
+
   Ring<Outstanding> entries_;
   Lazy<std::set<uint16_t>> reserved_;
   uint16_t next_tag_ = 0;
-  bool sparse_ = false;
+  bool mixed_ = false;  // a tag was given from outside, or one was passed over
 };
 
 }  // namespace arena::broker

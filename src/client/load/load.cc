@@ -99,12 +99,12 @@ void Load::make_publishers() {
 // Of publisher i.
 std::string Load::topic_of(unsigned i) const {
   const bool shared = options_.scenario == Scenario::fan_in || options_.scenario == Scenario::fan_out;
-  return fmt::format("load/{:08x}/{}", run_, shared ? 0 : i);
+  return fmt::format("{}/{:08x}/{}", options_.topics, run_, shared ? 0 : i);
 }
 
 LoadRole Load::role_of_idle(unsigned i) const {
   if (options_.scenario == Scenario::offline) {
-    const std::string all = fmt::format("load/{:08x}/+", run_);
+    const std::string all = fmt::format("{}/{:08x}/+", options_.topics, run_);
     return {.filter = all, .qos = Guarantee::at_least_once, .persistent = true, .leaves = true, .same_as = {}};
   }
   const bool leaves = options_.persistent;

@@ -151,6 +151,7 @@ class Load {
   Status read_back(LoadReport& report);
   LoadRole role_of_reader(unsigned i) const;
   Status read_once(unsigned count, LoadReport& report);
+  void turn_until(int64_t at_ms);
   Mark turn_until_read(uint64_t wanted);
   Status await_last_words();
   Status remove_sessions();

@@ -20,6 +20,7 @@ Status Load::read_back(LoadReport& report) {
   const bool stream = options_.scenario == Scenario::replay;
   const unsigned rounds = stream ? options_.readers : std::min(options_.readers, 1U);
   for (unsigned round = 0; round < rounds; ++round) {
+    if (round > 0) turn_until(loop_.now_ms() + options_.pause_ms);
     if (Status status = read_once(stream ? 1 : std::min(options_.readers, options_.subscribers), report); !status) return status;
   }
   for (const LoadSubscriber* subscriber : subscribers_) subscriber->add_to(report);
@@ -29,7 +30,7 @@ Status Load::read_back(LoadReport& report) {
 
 LoadRole Load::role_of_reader(unsigned i) const {
   if (options_.scenario == Scenario::replay) {
-    return {.filter = fmt::format("$replay/earliest/load/{:08x}/+", run_), .qos = options_.qos, .same_as = {}};
+    return {.filter = fmt::format("$replay/earliest/{}/{:08x}/+", options_.topics, run_), .qos = options_.qos, .same_as = {}};
   }
   return {.filter = {}, .qos = Guarantee::at_least_once, .persistent = true, .same_as = i};
 }
@@ -61,6 +62,10 @@ uint64_t Load::all_sent() const {
   uint64_t sent = 0;
   for (const LoadPublisher* publisher : publishers_) sent += publisher->sent();
   return sent;
+}
+
+void Load::turn_until(int64_t at_ms) {
+  while (failure_.empty() && loop_.now_ms() < at_ms) loop_.turn(at_ms - loop_.now_ms());
 }
 
 // Ends, too, when nothing comes any more: what is missing is counted as lost.

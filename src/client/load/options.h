@@ -38,6 +38,8 @@ struct LoadOptions {
   unsigned subscribers = 50;  // connections: all of them; offline: sessions
   bool persistent = false;    // connections: they leave once they have subscribed, and their sessions stay
   unsigned readers = 1;       // offline: sessions that come back; replay: readers, one after the other
+  int64_t pause_ms = 0;       // replay: between one reader and the next
+  std::string topics = "load";  // what all topics begin with
   bool keep = false;          // offline: leave the sessions at the server
   std::size_t payload_bytes = 64;
   Guarantee qos = Guarantee::at_most_once;
