@@ -9,7 +9,7 @@ server_packages=(g++ cmake ninja-build pkg-config libspdlog-dev libfmt-dev libbo
 # clang for the sanitizers and libFuzzer (llvm has its symbolizer); then the clients that others wrote,
 # and the shells that completions are made for.
 test_packages=(libgtest-dev clang-16 libclang-rt-16-dev llvm-16 git ca-certificates python3 python3-venv
-  mosquitto-clients libpaho-mqtt-dev openssl zsh fish)
+  curl mosquitto-clients libpaho-mqtt-dev openssl zsh fish)
 bench_packages=(mosquitto nats-server openssl)
 
 say() { printf '%s\n' "$*" >&2; }

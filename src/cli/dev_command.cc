@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,8 +19,11 @@
 namespace arena::cli {
 namespace {
 
+constexpr uint16_t kHttpPort = 8080;
+
 struct DevOptions {
   uint16_t mqtt_port = 1883;
+  std::optional<uint16_t> http_port;
   std::string data_dir;
   bool tls = false;
   uint16_t mqtts_port = 8883;
@@ -31,6 +35,8 @@ server::Settings dev_settings(const DevOptions& options) {
   server::Settings settings;
   settings.threads = options.threads;
   settings.mqtt_endpoints = {server::Endpoint{"127.0.0.1", options.mqtt_port}};
+  // A second broker on this machine takes another port rather than none.
+  settings.http_endpoints = {server::Endpoint{"127.0.0.1", options.http_port.value_or(kHttpPort), false, !options.http_port}};
   server::set_store(settings, options.data_dir);
   access::Policy::Options policy;
   policy.default_allow = true;
@@ -70,6 +76,7 @@ void print_ready(const server::Server& server, const std::string& data, const st
   std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, %s)\n\n", port, kept.c_str());
   std::printf("  subscribe:  %s sub -p %u 'demo/#'\n", arena, port);
   std::printf("  publish:    %s pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", arena, port);
+  std::printf("  or see:     http://127.0.0.1:%u\n\n", unsigned{server.http_endpoints().front().port});
   std::printf("Or with any MQTT client:  mosquitto_sub -p %u -t 'demo/#' -v\n", port);
   if (!ca_file.empty()) print_tls(server, arena, ca_file);
   std::fflush(stdout);
@@ -99,6 +106,7 @@ void add_dev_command(CLI::App& app, int& exit_code) {
   command->add_option("--mqtt", options->mqtt_port, "MQTT port; 0: a free one")->capture_default_str();
   command->add_flag("--tls", options->tls, "Listen with TLS, too, with a certificate of its own authority, made when it is missing");
   command->add_option("--mqtts", options->mqtts_port, "MQTT port with TLS; 0: a free one")->capture_default_str();
+  command->add_option("--http", options->http_port, "HTTP port; 0: a free one. Without it 8080, or a free one when that is taken");
   command->add_option("--data", options->data_dir, "Folder for what must survive; without it all is in memory")
       ->type_name("FOLDER")
       ->check([](const std::string& folder) { return folder.empty() ? std::string("the folder has no name") : std::string(); });

@@ -71,6 +71,16 @@ struct Config {
     uint64_t session_s = 8 * 3600;
     std::vector<TlsCertificate> certificates;  // beside the first
   } tls;
+  struct Http {
+    std::vector<Listener> listeners;  // none: HTTP is not spoken
+    uint64_t head_bytes_max = 16 << 10;
+    uint64_t fields_max = 100;
+    uint64_t body_bytes_max = 1 << 20;
+    uint64_t request_timeout_ms = 10'000;
+    uint64_t idle_timeout_ms = 60'000;
+    uint64_t pipelined_max = 16;
+    std::string allowed_origins;
+  } http;
 
   struct Limits {
     uint64_t connections_max = 100'000;

@@ -103,7 +103,7 @@ class Reader {
     const auto setting = std::ranges::find(settings(), std::string_view(key), &Setting::key);
     const Slot slot = setting->slot(loaded_.config);
     if (auto* const* listeners = std::get_if<std::vector<Listener>*>(&slot)) {
-      if (!read_listeners(key, node, **listeners)) return;
+      if (!read_listeners(*setting, node, **listeners)) return;
     } else {
       const auto value = scalar_of(node);
       const auto fault = value ? assign(*setting, loaded_.config, *value) : "expected " + type_text(*setting);
@@ -117,14 +117,15 @@ class Reader {
     if (!path.empty()) path = (std::filesystem::path(path_).parent_path() / path).string();
   }
 
-  bool read_listeners(const std::string& key, const toml::node& node, std::vector<Listener>& out) {
+  bool read_listeners(const Setting& setting, const toml::node& node, std::vector<Listener>& out) {
+    const std::string key(setting.key);
     const toml::array* array = node.as_array();
     std::vector<Listener> listeners;
     const std::size_t errors_before = errors_.size();
     if (array == nullptr) refuse(node.source(), key, "expected [{ address = \"127.0.0.1\", port = 1883 }]");
     for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) read_listener(key, *array->get(i), listeners);
     if (errors_.size() != errors_before) return false;
-    if (const auto fault = check_listeners(listeners)) return refuse(node.source(), key, *fault), false;
+    if (const auto fault = check_listeners(listeners, setting.may_be_empty)) return refuse(node.source(), key, *fault), false;
     out = std::move(listeners);
     return true;
   }

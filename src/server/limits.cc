@@ -45,6 +45,15 @@ constexpr std::array kLimits = {
           "MqttLimits.LengthOfATopicAndOfAFilter"},
     Limit{"limits.topic_depth_max", "publisher: disconnected, 0x90; filter: refused, 0x8F", "",
           "MqttLimits.DepthOfATopicAndOfAFilter"},
+    // ---- HTTP
+    Limit{"http.request_timeout_ms", "answered 408 and closed; a connection without a request is closed", "http/refused/request_timeout",
+          "HttpLimits.TimeOfARequest"},
+    Limit{"http.idle_timeout_ms", "the connection is closed", "http/idle_closed", "HttpLimits.SilenceBetweenRequests"},
+    Limit{"http.head_bytes_max", "answered 431 and closed", "http/refused/head_too_large", "HttpLimits.BytesOfAHead"},
+    Limit{"http.fields_max", "answered 431 and closed", "http/refused/too_many_fields", "HttpLimits.FieldsOfARequest"},
+    Limit{"http.body_bytes_max", "answered 413 by its length, or when it is passed, and closed", "http/refused/body_too_large",
+          "HttpLimits.BytesOfABody"},
+    Limit{"http.pipelined_max", "the connection is not read until an answer has left", "http/held_back", "HttpLimits.RequestsAtOnce"},
     // ---- sessions and subscribers
     Limit{"mqtt.session_expiry_max_s", "the session expires sooner; MQTT 5 clients are told", "clients/expired",
           "BrokerLimits.HowLongASessionOutlivesItsConnection"},

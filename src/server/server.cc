@@ -11,6 +11,7 @@
 #include "engine/memory/memory_store.h"
 #include "engine/rocksdb/backup.h"
 #include "engine/rocksdb/rocks_store.h"
+#include "gateway/http/door.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "net/tls/stream.h"
@@ -20,6 +21,7 @@
 #include "server/api/api.h"
 #include "server/seed.h"
 #include "server/sys_topics.h"
+#include "server/web.h"
 
 namespace arena::server {
 
@@ -27,6 +29,7 @@ namespace mqtt = gateway::mqtt;
 
 namespace {
 constexpr std::string_view kMqttProtocol = "\x04mqtt";  // as ALPN has it
+constexpr std::string_view kHttpProtocol = "\x08http/1.1";
 }  // namespace
 
 // What one core owns; made and destroyed on its thread.
@@ -34,11 +37,13 @@ struct Server::Core {
   Core(runtime::EpollLoop& own_loop, State& state);
 
   // What a listener does with what it accepts.
-  net::TcpListener::OnAccept into_mqtt(bool with_tls, const net::StreamOptions& options);
+  template <typename Door>
+  net::TcpListener::OnAccept into(Door& to, std::string_view protocol, bool with_tls, const net::StreamOptions& options);
 
   runtime::EpollLoop& loop;
   broker::Counters broker_counters;
   mqtt::Counters mqtt_counters;
+  gateway::http::Counters http_counters;
   std::unique_ptr<engine::Store> store;
   broker::Shard shard;
   access::Authenticator authenticator;
@@ -47,6 +52,7 @@ struct Server::Core {
   std::shared_ptr<const net::TlsServerContext> tls_context;
   net::TlsStreamFactory streams;
   mqtt::Door door;
+  gateway::http::Door http_door;
   Api api;
   std::vector<std::unique_ptr<net::TcpListener>> listeners;
   std::unique_ptr<SysTopics> sys;
@@ -64,11 +70,18 @@ struct Server::State {
         tickets(net::TicketSeed::make(runtime.loop(0).now_ms(), settings.tls_session_s * 1000)),
         passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
         cores(runtime.cores()),
-        endpoints(settings.mqtt_endpoints) {}
+        endpoints(settings.mqtt_endpoints),
+        http_endpoints(settings.http_endpoints) {}
 
   std::unique_ptr<engine::Store> make_store(runtime::Loop& loop) {
     if (disk) return std::make_unique<engine::RocksStore>(loop, disk);
     return std::make_unique<engine::MemoryStore>(loop, memory);
+  }
+
+  std::vector<CoreView> views() const {
+    std::vector<CoreView> out;
+    for (const auto& core : cores) out.push_back({&core->broker_counters, &core->mqtt_counters, &core->tls.counters(), &core->http_counters});
+    return out;
   }
 
   // Blocks; on any thread.
@@ -99,12 +112,13 @@ struct Server::State {
   std::shared_ptr<engine::RocksDisk> disk;  // null: the store is in memory
   std::optional<AdminSocket> admin;
   std::atomic<uint64_t> checkpoints{0};
-  mqtt::Admission admission;
+  access::Admission admission;
   net::OutputBudget output;
   net::TicketSeed tickets;
   std::shared_ptr<access::PasswordQueue> passwords;
   std::vector<std::unique_ptr<Core>> cores;
   std::vector<Endpoint> endpoints;
+  std::vector<Endpoint> http_endpoints;
   std::atomic<bool> failed{false};
   bool running = false;
 };
@@ -119,15 +133,17 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       tls_context(state.settings.live.tls),
       streams(tls, tcp_streams),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
+      http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   shard.set_on_store_failed([&state] { state.failed = true; });
 }
 
-net::TcpListener::OnAccept Server::Core::into_mqtt(bool with_tls, const net::StreamOptions& options) {
-  if (!with_tls) return [this](std::unique_ptr<net::Stream> stream) { door.accept(std::move(stream)); };
-  return [this, shared = net::share(options)](std::unique_ptr<net::Stream> stream) {
-    auto secured = net::TlsStream::accept(tls, tls_context, kMqttProtocol, std::move(stream), shared);
-    if (secured) door.accept(std::move(secured));
+template <typename Door>
+net::TcpListener::OnAccept Server::Core::into(Door& to, std::string_view protocol, bool with_tls, const net::StreamOptions& options) {
+  if (!with_tls) return [&to](std::unique_ptr<net::Stream> stream) { to.accept(std::move(stream)); };
+  return [this, &to, protocol, shared = net::share(options)](std::unique_ptr<net::Stream> stream) {
+    auto secured = net::TlsStream::accept(tls, tls_context, protocol, std::move(stream), shared);
+    if (secured) to.accept(std::move(secured));
   };
 }
 
@@ -142,6 +158,7 @@ Server::~Server() {
 bool Server::failed() const { return state_->failed; }
 
 std::vector<Endpoint> Server::endpoints() const { return state_->endpoints; }
+std::vector<Endpoint> Server::http_endpoints() const { return state_->http_endpoints; }
 
 Status Server::start() {
   if (Status opened = open_store(); !opened) return opened;
@@ -152,8 +169,7 @@ Status Server::start() {
   if (Status status = declare_streams(); !status) return status;
   if (Status status = listen(); !status) return status;
   state_->runtime.loop(0).post_from_outside([state = state_.get()] {
-    std::vector<CoreView> views;
-    for (const auto& core : state->cores) views.push_back({&core->broker_counters, &core->mqtt_counters, &core->tls.counters()});
+    std::vector<CoreView> views = state->views();
     Core& first = *state->cores[0];
     first.sys = std::make_unique<SysTopics>(first.loop, first.shard, std::move(views), state->output,
                                             state->settings.sys_interval_ms);
@@ -217,6 +233,9 @@ Status Server::recover() {
   });
   for (std::promise<void>& one : announced) one.get_future().wait();
   state_->on_every_core([](Core& core) { core.shard.start(); });
+  state_->on_every_core([state = state_.get()](Core& core) {
+    add_web_routes(core.http_door.router(), {core.loop, core.shard, state->views(), state->output, state->failed});
+  });
   return Unit{};
 }
 
@@ -234,12 +253,17 @@ Status Server::declare_streams() {
 // Listeners that share a port would also share it with another process that does the same. One that does not share
 // finds out first whether the port is free.
 Status Server::probe_ports() {
-  for (const Endpoint& endpoint : state_->endpoints) {
-    if (endpoint.port == 0) continue;
-    net::ListenOptions options;
-    options.address = endpoint.address;
-    options.port = endpoint.port;
-    if (Status free = net::TcpListener::probe(options); !free) return free;
+  for (std::vector<Endpoint>* endpoints : {&state_->endpoints, &state_->http_endpoints}) {
+    for (Endpoint& endpoint : *endpoints) {
+      if (endpoint.port == 0) continue;
+      net::ListenOptions options;
+      options.address = endpoint.address;
+      options.port = endpoint.port;
+      const Status free = net::TcpListener::probe(options);
+      if (free) continue;
+      if (!endpoint.or_any_free) return free;
+      endpoint.port = 0;
+    }
   }
   return Unit{};
 }
@@ -248,8 +272,8 @@ Status Server::probe_ports() {
 Status Server::listen() {
   if (Status free = probe_ports(); !free) return free;
   std::vector<std::string> errors(state_->cores.size());
-  const auto open = [&](Core& core) {
-    for (Endpoint& endpoint : state_->endpoints) {
+  const auto open_for = [&](Core& core, std::vector<Endpoint>& endpoints, auto& door, std::string_view protocol) {
+    for (Endpoint& endpoint : endpoints) {
       net::ListenOptions options;
       options.address = endpoint.address;
       options.port = endpoint.port;
@@ -259,7 +283,7 @@ Status Server::listen() {
       options.stream.budget = &state_->output;
       const net::StreamOptions streams = options.stream;
       if (endpoint.tls) options.stream = net::options_beneath_tls(streams);
-      auto listener = net::TcpListener::listen(core.loop, options, core.into_mqtt(endpoint.tls, streams));
+      auto listener = net::TcpListener::listen(core.loop, options, core.into(door, protocol, endpoint.tls, streams));
       if (!listener) {
         errors[core.loop.core()] = listener.error().reason;
         return;
@@ -267,6 +291,10 @@ Status Server::listen() {
       endpoint.port = listener.value()->local_port();
       core.listeners.push_back(std::move(listener.value()));
     }
+  };
+  const auto open = [&](Core& core) {
+    open_for(core, state_->endpoints, core.door, kMqttProtocol);
+    if (errors[core.loop.core()].empty()) open_for(core, state_->http_endpoints, core.http_door, kHttpProtocol);
   };
   // One after the other: the later ones need the port that the first was given.
   for (const auto& core : state_->cores) {
@@ -287,6 +315,7 @@ void Server::reload(LiveSettings live) {
     core.authenticator.replace(live.auth);
     core.door.set_options(*live.mqtt);
     if (live.tls) core.tls_context = live.tls;  // else the listeners with TLS wait for the restart that ends them
+    core.http_door.set_options(live.http);
   });
   // Only then: nobody is let in by the old settings any more.
   const auto unwelcome = [&](const PrincipalView& principal) {
@@ -304,6 +333,7 @@ void Server::drain(int64_t within_ms) {
     core.sys.reset();
     core.listeners.clear();
     core.door.shut();
+    core.http_door.shut();
   });
   auto open = std::make_shared<std::atomic<std::size_t>>(state_->cores.size());
   state_->on_every_core([&](Core& core) { core.shard.drain([open] { --*open; }); });
@@ -311,7 +341,7 @@ void Server::drain(int64_t within_ms) {
   std::size_t connections = 1;
   while ((open->load() != 0 || connections != 0) && !deadline.passed()) {
     std::atomic<std::size_t> left{0};
-    state_->on_every_core([&](Core& core) { left += core.door.connections(); });
+    state_->on_every_core([&](Core& core) { left += core.door.connections() + core.http_door.connections(); });
     connections = left;
     if (connections != 0 || open->load() != 0) runtime::pause_thread_ms(5);
   }

@@ -10,6 +10,7 @@
 #include "access/policy.h"
 #include "base/result.h"
 #include "broker/types.h"
+#include "gateway/http/options.h"
 #include "gateway/mqtt/options.h"
 #include "net/tls/context.h"
 #include "server/declared_stream.h"
@@ -18,8 +19,9 @@ namespace arena::server {
 
 struct Endpoint {
   std::string address = "127.0.0.1";
-  uint16_t port = 1883;  // 0: a free one
+  uint16_t port = 1883;      // 0: a free one
   bool tls = false;
+  bool or_any_free = false;  // when that one is taken
 };
 
 // What may change while the server runs.
@@ -28,11 +30,13 @@ struct LiveSettings {
   std::shared_ptr<const access::AuthSettings> auth;
   std::shared_ptr<const gateway::mqtt::Options> mqtt;
   std::shared_ptr<const net::TlsServerContext> tls;  // null: no endpoint has TLS
+  std::shared_ptr<const gateway::http::Options> http = std::make_shared<const gateway::http::Options>();
 };
 
 struct Settings {
   unsigned threads = 0;  // 0: one per core of the machine
   std::vector<Endpoint> mqtt_endpoints{Endpoint{}};
+  std::vector<Endpoint> http_endpoints;
   std::size_t output_bytes_per_connection_max = 1 << 20;  // above: the session holds back
   std::size_t password_queue_max = 1024;
   std::size_t output_bytes_max = 256 << 20;                // of all connections
@@ -54,7 +58,8 @@ class Server {
   // Recovers what is stored, then listens. On an error nothing runs.
   Status start();
   // Where it listens, in the order of the settings, with real port numbers.
-  std::vector<Endpoint> endpoints() const;
+  std::vector<Endpoint> endpoints() const;       // of MQTT
+  std::vector<Endpoint> http_endpoints() const;
   // All or nothing has been decided by whoever made `live`; every core has taken it when this returns. Who would not
   // be let in any more is disconnected.
   void reload(LiveSettings live);

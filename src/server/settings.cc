@@ -86,6 +86,24 @@ const std::vector<Setting>& table() {
       {"tls.session_s", SLOT(tls.session_s),
        "How long a client may resume its TLS session; keys of tickets change as often. 0: never.", Reload::restart, 0,
        7 * 24 * 3600, "s"},
+      // ---- http
+      {.key = "http.listeners", .slot = SLOT(http.listeners),
+       .doc = "Where to accept HTTP/1.1; numeric addresses, \"::\" is all. []: nowhere.", .may_be_empty = true},
+      {"http.head_bytes_max", SLOT(http.head_bytes_max), "Largest request line with its fields.", Reload::new_connections, 1024,
+       1 << 20, "bytes"},
+      {"http.fields_max", SLOT(http.fields_max), "Fields of one request.", Reload::new_connections, 8, 10'000},
+      {"http.body_bytes_max", SLOT(http.body_bytes_max), "Largest body of a request.", Reload::new_connections, 1024,
+       kPacketBytesMax, "bytes"},
+      {"http.request_timeout_ms", SLOT(http.request_timeout_ms),
+       "From a request's first byte to its last; of a new connection, from accept to the first request.", Reload::new_connections,
+       100, 600'000, "ms"},
+      {"http.idle_timeout_ms", SLOT(http.idle_timeout_ms), "How long a connection may be silent between requests.",
+       Reload::new_connections, 100, 3'600'000, "ms"},
+      {"http.pipelined_max", SLOT(http.pipelined_max), "Requests of one connection being worked on.", Reload::new_connections, 1,
+       1000},
+      {.key = "http.allowed_origins", .slot = SLOT(http.allowed_origins),
+       .doc = "Web pages that may use this besides its own: origins such as \"https://app.example\", with ',' between.",
+       .reload = Reload::at_once},
 
       // ---- limits
       {"limits.connections_max", SLOT(limits.connections_max), "Open connections.", Reload::new_connections, 1, 100'000'000},
@@ -197,7 +215,7 @@ std::optional<std::string> assign_flag(const Setting& setting, Flag& out, const 
   return std::nullopt;
 }
 
-std::optional<std::string> assign_listeners(std::vector<Listener>& out, std::string_view text) {
+std::optional<std::string> assign_listeners(const Setting& setting, std::vector<Listener>& out, std::string_view text) {
   std::vector<Listener> listeners;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
@@ -214,7 +232,7 @@ std::optional<std::string> assign_listeners(std::vector<Listener>& out, std::str
     if (const auto fault = check_listener(address, static_cast<int64_t>(*port))) return fault;
     listeners.push_back({std::string(address), static_cast<uint16_t>(*port), tls});
   }
-  if (const auto fault = check_listeners(listeners)) return fault;
+  if (const auto fault = check_listeners(listeners, setting.may_be_empty)) return fault;
   out = std::move(listeners);
   return std::nullopt;
 }
@@ -269,7 +287,7 @@ std::optional<std::string> assign(const Setting& setting, Config& config, const 
 
 std::optional<std::string> assign_text(const Setting& setting, Config& config, std::string_view text) {
   const Slot slot = setting.slot(config);
-  if (const auto* listeners = std::get_if<std::vector<Listener>*>(&slot)) return assign_listeners(**listeners, text);
+  if (const auto* listeners = std::get_if<std::vector<Listener>*>(&slot)) return assign_listeners(setting, **listeners, text);
   if (std::holds_alternative<std::string*>(slot)) return assign(setting, config, std::string(text));
   if (const auto number = number_of(text); number && *number <= INT64_MAX) {
     return assign(setting, config, static_cast<int64_t>(*number));
@@ -290,8 +308,8 @@ std::optional<std::string> check_listener(std::string_view address, int64_t port
   return std::nullopt;
 }
 
-std::optional<std::string> check_listeners(const std::vector<Listener>& listeners) {
-  if (listeners.empty()) return "expected at least one listener";
+std::optional<std::string> check_listeners(const std::vector<Listener>& listeners, bool may_be_empty) {
+  if (listeners.empty() && !may_be_empty) return "expected at least one listener";
   for (auto one = listeners.begin(); one != listeners.end(); ++one) {
     const auto same = [&](const Listener& other) { return other.address == one->address && other.port == one->port; };
     if (one->port != 0 && std::find_if(listeners.begin(), one, same) != one) {

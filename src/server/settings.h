@@ -34,6 +34,7 @@ struct Setting {
   std::vector<std::string_view> choices = {};  // of texts; empty: any text
   bool is_path = false;
   bool may_be_never = false;  // the word "never" for `max`
+  bool may_be_empty = false;  // of listeners
 
   std::string_view section() const { return key.substr(0, key.find('.')); }
   std::string_view name() const { return key.substr(key.find('.') + 1); }
@@ -50,7 +51,7 @@ std::optional<std::string> assign(const Setting& setting, Config& config, const 
 std::optional<std::string> assign_text(const Setting& setting, Config& config, std::string_view text);
 // The reason why it cannot be listened on.
 std::optional<std::string> check_listener(std::string_view address, int64_t port);
-std::optional<std::string> check_listeners(const std::vector<Listener>& listeners);
+std::optional<std::string> check_listeners(const std::vector<Listener>& listeners, bool may_be_empty);
 
 // "an integer from 1 to 64": for errors and documentation.
 std::string type_text(const Setting& setting);

@@ -11,6 +11,7 @@
 namespace arena::server {
 
 using broker::Counters;
+using HttpCounters = gateway::http::Counters;
 using MqttCounters = gateway::mqtt::Counters;
 
 SysTopics::SysTopics(runtime::Loop& loop, broker::Shard& shard, std::vector<CoreView> cores,
@@ -59,6 +60,12 @@ uint64_t SysTopics::sum(net::TlsCount net::TlsCounters::*counter) const {
   return total;
 }
 
+uint64_t SysTopics::sum(broker::Counter HttpCounters::*counter) const {
+  uint64_t total = 0;
+  for (const CoreView& core : cores_) total += (core.http->*counter).get();
+  return total;
+}
+
 uint64_t SysTopics::dropped() const {
   uint64_t total = 0;
   for (const CoreView& core : cores_) {
@@ -104,6 +111,10 @@ void SysTopics::publish_all() {
       {"bytes/sent", sum(&MqttCounters::bytes_sent)},
       {"output/bytes", output_.used.load()},
       {"output/times_full", output_.times_full.load()},
+      {"http/connections", sum(&HttpCounters::connections)},
+      {"http/requests", sum(&HttpCounters::requests)},
+      {"http/idle_closed", sum(&HttpCounters::idle_closed)},
+      {"http/held_back", sum(&HttpCounters::held_back)},
       {"queued/bytes", sum(&Counters::queued_bytes)},
       {"retained messages/count", sum(&Counters::retained)},
       {"subscriptions/count", sum(&Counters::subscriptions)},
@@ -126,6 +137,11 @@ void SysTopics::publish_all() {
     uint64_t failed = 0;
     for (const CoreView& core : cores_) failed += core.tls->failed[why].get();
     publish(std::string("tls/failed/") + net::kTlsFailureNames[why], std::to_string(failed));
+  }
+  for (std::size_t reason = 0; reason < gateway::http::kRefused; ++reason) {
+    uint64_t refused = 0;
+    for (const CoreView& core : cores_) refused += core.http->refused[reason].get();
+    publish(std::string("http/refused/") + gateway::http::kRefusedNames[reason], std::to_string(refused));
   }
   for (std::size_t reason = 0; reason < broker::kDrops; ++reason) {
     uint64_t dropped_for = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/shard.h"
+#include "gateway/http/options.h"
 #include "gateway/mqtt/options.h"
 #include "net/stream.h"
 #include "net/tls/core.h"
@@ -19,6 +20,7 @@ struct CoreView {
   const broker::Counters* broker = nullptr;
   const gateway::mqtt::Counters* mqtt = nullptr;
   const net::TlsCounters* tls = nullptr;
+  const gateway::http::Counters* http = nullptr;
 };
 
 // Lives on one core. Values that have not changed are not published again.
@@ -34,6 +36,7 @@ class SysTopics {
   uint64_t sum(broker::Counter broker::Counters::*counter) const;
   uint64_t sum(broker::Counter gateway::mqtt::Counters::*counter) const;
   uint64_t sum(net::TlsCount net::TlsCounters::*counter) const;
+  uint64_t sum(broker::Counter gateway::http::Counters::*counter) const;
   uint64_t dropped() const;
   void publish_loads();
 

@@ -29,9 +29,10 @@ std::string_view key_of(net::TlsFault::File file) {
 
 TlsLoaded load_tls(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
-  if (std::ranges::none_of(config.mqtt.listeners, &Listener::tls)) return std::shared_ptr<const net::TlsServerContext>();
+  const bool for_mqtt = std::ranges::any_of(config.mqtt.listeners, &Listener::tls);
+  if (!for_mqtt && std::ranges::none_of(config.http.listeners, &Listener::tls)) return std::shared_ptr<const net::TlsServerContext>();
   if (config.tls.certificate_file.empty() || config.tls.key_file.empty()) {
-    return fail(error_at(loaded, "mqtt.listeners", "a listener with TLS needs tls.certificate_file and tls.key_file"));
+    return fail(error_at(loaded, for_mqtt ? "mqtt.listeners" : "http.listeners", "a listener with TLS needs tls.certificate_file and tls.key_file"));
   }
   net::TlsServerOptions options;
   options.identities.push_back({config.tls.certificate_file, config.tls.key_file});

@@ -1,5 +1,6 @@
 #include "server/wiring.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace arena::server {
@@ -26,6 +27,37 @@ std::shared_ptr<const gateway::mqtt::Options> mqtt_options_of(const Config& conf
   out->response_information = mqtt.response_information;
   out->client_id_bytes_max = mqtt.client_id_bytes_max;
   out->acks_pending_max = mqtt.acks_pending_max;
+  out->topics.length_max = limits.topic_length_max;
+  out->topics.depth_max = limits.topic_depth_max;
+  out->connections_max = limits.connections_max;
+  out->connections_per_address_max = limits.connections_per_address_max;
+  out->connects_per_address_per_s = static_cast<uint32_t>(limits.connects_per_address_per_s);
+  out->half_open_max = limits.half_open_max;
+  return out;
+}
+
+// "a, b" taken apart.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(", "), text.size());
+    if (end != 0) out.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+std::shared_ptr<const gateway::http::Options> http_options_of(const Config& config) {
+  auto out = std::make_shared<gateway::http::Options>();
+  const Config::Http& http = config.http;
+  const Config::Limits& limits = config.limits;
+  out->head_bytes_max = http.head_bytes_max;
+  out->fields_max = http.fields_max;
+  out->body_bytes_max = http.body_bytes_max;
+  out->request_timeout_ms = static_cast<int64_t>(http.request_timeout_ms);
+  out->idle_timeout_ms = static_cast<int64_t>(http.idle_timeout_ms);
+  out->pipelined_max = http.pipelined_max;
+  out->origins = words_of(http.allowed_origins);
   out->topics.length_max = limits.topic_length_max;
   out->topics.depth_max = limits.topic_depth_max;
   out->connections_max = limits.connections_max;
@@ -76,6 +108,7 @@ Result<LiveSettings> live_settings_of(const Config& config, uint32_t epoch) {
   live.policy = std::move(policy.value());
   live.auth = std::move(auth);
   live.mqtt = mqtt_options_of(config);
+  live.http = http_options_of(config);
   return live;
 }
 
@@ -92,6 +125,7 @@ Result<Settings> settings_of(const Config& config) {
   out.mqtt_endpoints.clear();
   for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port, listener.tls});
   out.tls_session_s = static_cast<int64_t>(config.tls.session_s);
+  for (const Listener& listener : config.http.listeners) out.http_endpoints.push_back({listener.address, listener.port, listener.tls});
   out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
   out.password_queue_max = config.limits.password_queue_max;
   out.output_bytes_max = config.limits.output_bytes_max;

@@ -47,13 +47,14 @@ class Broker:
 
     users: {name: password}; none means that anonymous clients are let in. rules: permission rules in order.
     mqtt: further keys of the [mqtt] table, as TOML text by key. A broker that needs none of these is started as
-    `arena dev`, unless configured is set.
+    `arena dev`, unless configured is set. http: it speaks that, too, on http_port.
     """
 
-    def __init__(self, users=None, rules=(), mqtt=None, port=None, configured=False):
+    def __init__(self, users=None, rules=(), mqtt=None, port=None, configured=False, http=False):
         self.folder = tempfile.mkdtemp(prefix="arena-system-")
         self.port = port or free_port()
         self.users, self.rules, self.mqtt = users or {}, list(rules), mqtt or {}
+        self.http_port = free_port() if http else 0
         self.configured = configured or bool(self.users or self.rules or self.mqtt)
         self.config = os.path.join(self.folder, "arena.toml")
         self.users_file = os.path.join(self.folder, "users")
@@ -63,6 +64,8 @@ class Broker:
     def config_text(self):
         lines = ["[mqtt]", f'listeners = [{{ address = "127.0.0.1", port = {self.port} }}]']
         lines += [f"{key} = {value}" for key, value in self.mqtt.items()]
+        if self.http_port:
+            lines += ["[http]", f'listeners = [{{ address = "127.0.0.1", port = {self.http_port} }}]']
         if self.users:
             lines += ["[auth]", f"users_file = {quote(self.users_file)}"]
         return "\n".join(lines + [rule.toml() for rule in self.rules]) + "\n"
@@ -81,7 +84,7 @@ class Broker:
     def command(self):
         if self.configured:
             return [arena_bin(), "server", "--config", self.config]
-        return [arena_bin(), "dev", "--mqtt", str(self.port)]
+        return [arena_bin(), "dev", "--mqtt", str(self.port), "--http", str(self.http_port)]
 
     def launch(self, **options):
         """options: further arguments of subprocess.Popen."""

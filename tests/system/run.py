@@ -88,6 +88,7 @@ def suites():
     python = [sys.executable]
     found = {
         "raw": (python + [HERE / "test_raw.py"], False),
+        "http": (python + [HERE / "test_http.py"], False),
         "cli": (python + [HERE / "test_cli.py"], False),
         "durable": (python + [HERE / "test_durable.py"], False),
         "store": (python + [HERE / "test_store.py"], False),

@@ -17,7 +17,6 @@
 #include "broker/types.h"
 #include "codec/mqtt/decoder.h"
 #include "codec/mqtt/encoder.h"
-#include "gateway/mqtt/admission.h"
 #include "gateway/mqtt/aliases.h"
 #include "gateway/mqtt/door.h"
 #include "gateway/mqtt/options.h"

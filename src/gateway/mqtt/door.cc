@@ -39,11 +39,14 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
 
 // A flood of silent connections must not keep others out: with all half-open places taken, the oldest here goes.
 Result<Seat, Refused> Door::admit(std::string_view ip) {
-  Result<Seat, Refused> seat = admission_.admit(ip, *options_, loop_.now_ms());
-  if (seat || seat.error() != Refused::half_open || silent_.empty()) return seat;
-  counters_.refuse(Refused::half_open);
-  silent_.front().connection.give_way();
-  return admission_.admit(ip, *options_, loop_.now_ms());
+  Result<Seat, access::NoSeat> seat = admission_.admit(ip, *options_, loop_.now_ms());
+  if (!seat && seat.error() == access::NoSeat::half_open && !silent_.empty()) {
+    counters_.refuse(Refused::half_open);
+    silent_.front().connection.give_way();
+    seat = admission_.admit(ip, *options_, loop_.now_ms());
+  }
+  if (!seat) return fail(refused_for(seat.error()));
+  return std::move(seat).value();
 }
 
 void Door::shut() {

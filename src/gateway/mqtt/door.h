@@ -11,7 +11,6 @@
 #include "access/authenticator.h"
 #include "base/intrusive_list.h"
 #include "broker/shard.h"
-#include "gateway/mqtt/admission.h"
 #include "gateway/mqtt/frame_cache.h"
 #include "gateway/mqtt/options.h"
 #include "net/stream.h"

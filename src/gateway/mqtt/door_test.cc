@@ -96,7 +96,7 @@ TEST(MqttDoor, RefusesAnAddressThatConnectsFasterThanItsRate) {
   std::deque<Talker> clients;
   std::size_t let_in = 0;
   for (int i = 0; i < 40; ++i) let_in += !clients.emplace_back(world, Version::v5, 0, "192.0.2.1").is_closed();
-  EXPECT_NEAR(static_cast<double>(let_in), kConnectRateWindowS, 1);
+  EXPECT_NEAR(static_cast<double>(let_in), access::kConnectRateWindowS, 1);
   EXPECT_EQ(refused(world, Refused::connect_rate), 40 - let_in);
   EXPECT_FALSE(clients.emplace_back(world, Version::v5, 0, "192.0.2.2").is_closed());
   world.run_ms(1000);
@@ -106,9 +106,9 @@ TEST(MqttDoor, RefusesAnAddressThatConnectsFasterThanItsRate) {
 
 // One customer has a whole /64.
 TEST(MqttDoor, TakesAnIpv6NetworkForOneAddress) {
-  EXPECT_EQ(address_key("2001:db8::1", 7), address_key("2001:db8::ffff:1", 7));
-  EXPECT_NE(address_key("2001:db8::1", 7), address_key("2001:db8:0:1::1", 7));
-  EXPECT_NE(address_key("192.0.2.1", 7), address_key("192.0.2.2", 7));
+  EXPECT_EQ(access::address_key("2001:db8::1", 7), access::address_key("2001:db8::ffff:1", 7));
+  EXPECT_NE(access::address_key("2001:db8::1", 7), access::address_key("2001:db8:0:1::1", 7));
+  EXPECT_NE(access::address_key("192.0.2.1", 7), access::address_key("192.0.2.2", 7));
 }
 
 std::string id_at_home_on(DoorWorld& world, unsigned core) {

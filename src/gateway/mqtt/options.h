@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "access/admission.h"
 #include "base/ref.h"
 #include "broker/counters.h"
 #include "message/message.h"
@@ -12,7 +13,10 @@
 
 namespace arena::gateway::mqtt {
 
-struct Options {
+using access::Admission;
+using access::Seat;
+
+struct Options : access::AdmissionLimits {
   uint32_t packet_bytes_max = 1 << 20;
   uint32_t connect_bytes_max = 16 << 10;     // of the CONNECT itself
   int64_t connect_timeout_ms = 10'000;       // from accept to a complete CONNECT
@@ -30,15 +34,8 @@ struct Options {
   std::string response_information;          // told to clients that ask; empty: none
   TopicLimits topics;
   std::size_t acks_pending_max = 1024;       // publishes awaiting receipts before the socket is not read
-  std::size_t connections_max = 100'000;
-  std::size_t connections_per_address_max = 0;  // 0: no limit
-  uint32_t connects_per_address_per_s = 1000;   // averaged over kConnectRateWindowS; 0: no limit
-  std::size_t half_open_max = 5'000;            // accepted, and no CONNECT accepted yet; then the oldest goes
   std::size_t client_id_bytes_max = 256;
 };
-
-// An address may come faster than its rate for a while: what this long would have brought.
-inline constexpr int64_t kConnectRateWindowS = 20;
 
 // Why a connection was closed before it was let in.
 enum class Refused : uint8_t {
@@ -53,6 +50,16 @@ enum class Refused : uint8_t {
 inline constexpr std::size_t kRefused = 7;
 inline constexpr const char* kRefusedNames[kRefused] = {
     "shut", "connections", "connections_per_address", "connect_rate", "half_open", "connect_timeout", "password_queue"};
+
+constexpr Refused refused_for(access::NoSeat why) {
+  switch (why) {
+    case access::NoSeat::connections: return Refused::connections;
+    case access::NoSeat::connections_per_address: return Refused::connections_per_address;
+    case access::NoSeat::connect_rate: return Refused::connect_rate;
+    case access::NoSeat::half_open: break;
+  }
+  return Refused::half_open;
+}
 
 // Options as connections keep them: those of when they came.
 struct SharedOptions : RefCounted<SharedOptions>, Options {

@@ -30,6 +30,7 @@ class FakeStream;
 struct Wire {
   FakeStream* stream = nullptr;  // null while it moves, and when it is over
   std::string ip = "127.0.0.1";
+  bool loopback = true;
   std::string to_server;
   std::string to_client;
   bool closed = false;  // by the server
@@ -40,7 +41,7 @@ struct Wire {
 class FakeStream final : public net::Stream {
  public:
   FakeStream(runtime::Loop& loop, std::shared_ptr<Wire> wire)
-      : Stream(net::PeerAddress(wire->ip, 4242, true), net::share({})), loop_(loop), wire_(std::move(wire)) {
+      : Stream(net::PeerAddress(wire->ip, 4242, wire->loopback), net::share({})), loop_(loop), wire_(std::move(wire)) {
     wire_->stream = this;
     if (!wire_->gone) return;
     loop_.post(loop_.core(), [wire = wire_, self = this] {

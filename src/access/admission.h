@@ -10,9 +10,21 @@
 #include <utility>
 
 #include "base/result.h"
-#include "gateway/mqtt/options.h"
 
-namespace arena::gateway::mqtt {
+namespace arena::access {
+
+// An address may come faster than its rate for a while: what this long would have brought.
+inline constexpr int64_t kConnectRateWindowS = 20;
+
+struct AdmissionLimits {
+  std::size_t connections_max = 100'000;
+  std::size_t connections_per_address_max = 0;  // 0: no limit
+  uint32_t connects_per_address_per_s = 1000;   // averaged over kConnectRateWindowS; 0: no limit
+  std::size_t half_open_max = 5'000;            // accepted, and nobody let in yet; then the oldest goes
+};
+
+// The limit that forbids another connection.
+enum class NoSeat : uint8_t { connections, connections_per_address, connect_rate, half_open };
 
 // An address as a number of 63 bits: an IPv4 address, or the first half of an IPv6 one, which is what one customer has.
 uint64_t address_key(std::string_view ip, uint64_t seed);
@@ -46,7 +58,7 @@ class Admission {
   explicit Admission(uint64_t seed = 0) : seed_(seed) {}
 
   // A seat for a new connection, or the limit that forbids it.
-  Result<Seat, Refused> admit(std::string_view ip, const Options& options, int64_t now_ms);
+  Result<Seat, NoSeat> admit(std::string_view ip, const AdmissionLimits& limits, int64_t now_ms);
   std::size_t connections() const { return connections_; }
   std::size_t half_open() const { return half_open_; }
 
@@ -82,4 +94,4 @@ class Seat {
   uint64_t key_ = 0;  // the address; the lowest bit: half open
 };
 
-}  // namespace arena::gateway::mqtt
+}  // namespace arena::access

@@ -1,4 +1,4 @@
-#include "gateway/mqtt/admission.h"
+#include "access/admission.h"
 
 #include <arpa/inet.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 
-namespace arena::gateway::mqtt {
+namespace arena::access {
 
 uint64_t address_key(std::string_view ip, uint64_t seed) {
   constexpr std::size_t kNetworkBytes = 8;
@@ -23,13 +23,13 @@ uint64_t AddressTable::least(uint64_t key) const {
 }
 
 // Two cores at the same instant may both be let in to the last place: that is not worth a lock.
-Result<Seat, Refused> Admission::admit(std::string_view ip, const Options& options, int64_t now_ms) {
+Result<Seat, NoSeat> Admission::admit(std::string_view ip, const AdmissionLimits& limits, int64_t now_ms) {
   const uint64_t key = address_key(ip, seed_);
-  if (connections_ >= options.connections_max) return fail(Refused::connections);
-  if (half_open_ >= options.half_open_max) return fail(Refused::half_open);
-  const std::size_t per_address = options.connections_per_address_max;
-  if (per_address != 0 && open_.least(key) >= per_address) return fail(Refused::connections_per_address);
-  if (!within_rate(key, options.connects_per_address_per_s, now_ms)) return fail(Refused::connect_rate);
+  if (connections_ >= limits.connections_max) return fail(NoSeat::connections);
+  if (half_open_ >= limits.half_open_max) return fail(NoSeat::half_open);
+  const std::size_t per_address = limits.connections_per_address_max;
+  if (per_address != 0 && open_.least(key) >= per_address) return fail(NoSeat::connections_per_address);
+  if (!within_rate(key, limits.connects_per_address_per_s, now_ms)) return fail(NoSeat::connect_rate);
   return Seat(*this, key);
 }
 
@@ -72,4 +72,4 @@ void Seat::leave() {
   --std::exchange(admission_, nullptr)->connections_;
 }
 
-}  // namespace arena::gateway::mqtt
+}  // namespace arena::access

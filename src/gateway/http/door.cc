@@ -1,0 +1,165 @@
+#include "gateway/http/door.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/http/credentials.h"
+#include "gateway/http/http1_connection.h"
+
+namespace arena::gateway::http {
+namespace {
+
+Refused refused_for(access::NoSeat why) {
+  switch (why) {
+    case access::NoSeat::connections: return Refused::connections;
+    case access::NoSeat::connections_per_address: return Refused::connections_per_address;
+    case access::NoSeat::connect_rate: return Refused::connect_rate;
+    case access::NoSeat::half_open: break;
+  }
+  return Refused::half_open;
+}
+
+}  // namespace
+
+Door::Door(runtime::Loop& loop, access::Authenticator& authenticator, std::shared_ptr<const Options> options,
+           access::Admission& admission, Counters& counters)
+    : loop_(loop), authenticator_(authenticator), options_(std::move(options)), admission_(admission), counters_(counters) {}
+
+Door::~Door() = default;
+
+void Door::set_options(std::shared_ptr<const Options> options) {
+  options_ = std::move(options);
+  ++settings_;
+}
+
+// ---- connections ----
+
+void Door::accept(std::unique_ptr<net::Stream> stream) {
+  Result<access::Seat, Refused> seat = shut_ ? fail(Refused::shut) : admit(stream->peer().ip());
+  if (!seat) {
+    counters_.refuse(seat.error());
+    stream->abort();
+    return;
+  }
+  counters_.accepted.add();
+  counters_.connections.add();
+  const uint64_t id = next_id_++;
+  auto connection = std::make_unique<Http1Connection>(*this, id, std::move(stream), std::move(*seat));
+  silent_.push_back(connection->be_silent());
+  connections_.emplace(id, std::move(connection));
+}
+
+// A flood of silent connections must not keep others out: with all half-open places taken, the oldest here goes.
+Result<access::Seat, Refused> Door::admit(std::string_view ip) {
+  Result<access::Seat, access::NoSeat> seat = admission_.admit(ip, *options_, loop_.now_ms());
+  if (!seat && seat.error() == access::NoSeat::half_open && !silent_.empty()) {
+    counters_.refuse(Refused::half_open);
+    silent_.front().connection.give_way();
+    seat = admission_.admit(ip, *options_, loop_.now_ms());
+  }
+  if (!seat) return fail(refused_for(seat.error()));
+  return std::move(seat).value();
+}
+
+Http1Connection* Door::find(uint64_t id) const {
+  const auto it = connections_.find(id);
+  return it == connections_.end() ? nullptr : it->second.get();
+}
+
+void Door::bury(Http1Connection& connection) {
+  const auto it = connections_.find(connection.id());
+  if (it == connections_.end()) return;
+  dead_.push_back(std::move(it->second));
+  connections_.erase(it);
+  counters_.connections.sub();
+  if (dead_.size() == 1) {
+    loop_.defer([this] { dead_.clear(); });
+  }
+}
+
+void Door::shut() {
+  shut_ = true;
+  std::vector<uint64_t> ids;
+  for (const auto& [id, connection] : connections_) ids.push_back(id);
+  for (const uint64_t id : ids) {
+    if (Http1Connection* connection = find(id)) connection->shut();
+  }
+}
+
+std::string Door::next_request_id() { return fmt::format("{:016x}", loop_.random()); }
+
+// ---- requests ----
+
+void Door::handle(const ExchangeRef& exchange) {
+  const Router::Found found = router_.find(*exchange);
+  if (found.route == nullptr && found.allowed.empty()) {
+    return exchange->answer(problem(*exchange, 404, "no_such_path", "there is nothing at " + exchange->request.path));
+  }
+  if (found.route == nullptr) {
+    Response response = problem(*exchange, 405, "method_not_allowed", exchange->request.path + " takes " + found.allowed);
+    response.fields.emplace_back("allow", found.allowed);
+    return exchange->answer(std::move(response));
+  }
+  if (found.route->access == Access::open) return found.route->handler(exchange);
+  if (check_origin(exchange)) identify(exchange, *found.route);
+}
+
+// A web page may make its reader's browser ask anything of anybody, with what the browser knows: a stranger's page must not
+// use a broker that trusts this machine, or a password that the browser remembers.
+bool Door::check_origin(const ExchangeRef& exchange) const {
+  const std::string* origin = exchange->request.field("origin");
+  const std::string* host = exchange->request.field("host");
+  if (origin == nullptr) return true;
+  if (host != nullptr && is_same_origin(*origin, *host)) return true;
+  if (std::find(options_->origins.begin(), options_->origins.end(), *origin) != options_->origins.end()) return true;
+  exchange->answer(problem(*exchange, 403, "origin_not_allowed", "web pages of " + *origin + " are not in http.allowed_origins", "origin:"));
+  return false;
+}
+
+void Door::identify(const ExchangeRef& exchange, const Route& route) {
+  Http1Connection* connection = find(exchange->connection);
+  if (connection == nullptr) return;
+  const std::string* words = exchange->request.field("authorization");
+  const std::optional<Known>& known = connection->known();
+  if (known && words != nullptr && known->settings == settings_ && known->words == *words) {
+    exchange->principal = known->principal;
+    return route.handler(exchange);
+  }
+  Result<access::Credentials> credentials = credentials_in(words);
+  if (!credentials) {
+    return exchange->answer(problem(*exchange, 400, "bad_authorization", credentials.error().reason, "authorization:"));
+  }
+  // Where anonymous is let in because it comes from this machine, it must have meant this machine: a name that a stranger's
+  // name server led here is no proof of that.
+  const std::string* host = exchange->request.field("host");
+  credentials->peer_loopback = connection->peer().loopback() && host != nullptr && is_local_host(*host);
+  credentials->peer_address = connection->address();
+  authenticator_.authenticate(std::move(*credentials), [this, exchange, route = &route](const Result<Principal, access::AuthRefusal>& result) {
+    if (!exchange->gone()) on_identified(exchange, *route, result);
+  });
+}
+
+void Door::on_identified(const ExchangeRef& exchange, const Route& route, const Result<Principal, access::AuthRefusal>& result) {
+  if (!result && result.error() == access::AuthRefusal::busy) {
+    counters_.refuse(Refused::password_queue);
+    Response response = problem(*exchange, 503, "busy", "too many passwords are being verified: try again later");
+    response.fields.emplace_back("retry-after", "1");
+    return exchange->answer(std::move(response));
+  }
+  if (!result) {
+    const bool wrong = result.error() == access::AuthRefusal::bad_credentials;
+    Response response = problem(*exchange, 401, wrong ? "bad_credentials" : "credentials_needed",
+                                wrong ? "the user name or the password is wrong" : "a user name and password are needed", "authorization:");
+    response.fields.emplace_back("www-authenticate", "Basic realm=\"arena\", charset=\"UTF-8\"");
+    return exchange->answer(std::move(response));
+  }
+  exchange->principal = *result;
+  const std::string* words = exchange->request.field("authorization");
+  Http1Connection* connection = find(exchange->connection);
+  if (connection != nullptr && words != nullptr) connection->known() = Known{*words, *result, settings_};
+  route.handler(exchange);
+}
+
+}  // namespace arena::gateway::http

@@ -1,0 +1,79 @@
+// One core's HTTP door: takes accepted streams, keeps their connections, finds out who asks, and hands requests to the
+// handlers that the router names.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/admission.h"
+#include "access/authenticator.h"
+#include "base/intrusive_list.h"
+#include "gateway/http/exchange.h"
+#include "gateway/http/options.h"
+#include "gateway/http/router.h"
+#include "net/stream.h"
+#include "runtime/loop.h"
+
+namespace arena::gateway::http {
+
+class Http1Connection;
+
+// A connection without a request yet.
+struct SilentTag;
+struct Silent : ListNode<SilentTag> {
+  explicit Silent(Http1Connection& one) : connection(one) {}
+  Http1Connection& connection;
+};
+
+class Door {
+ public:
+  // All references outlive the door.
+  Door(runtime::Loop& loop, access::Authenticator& authenticator, std::shared_ptr<const Options> options, access::Admission& admission,
+       Counters& counters);
+  ~Door();
+
+  Router& router() { return router_; }
+  // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
+  void accept(std::unique_ptr<net::Stream> stream);
+  // Who was let in by the settings before is asked again.
+  void set_options(std::shared_ptr<const Options> options);
+  // Lets nobody in any more; connections end with the answers they wait for.
+  void shut();
+  std::size_t connections() const { return connections_.size(); }
+
+  // ---- for connections ----
+  runtime::Loop& loop() { return loop_; }
+  Counters& counters() { return counters_; }
+  const std::shared_ptr<const Options>& options() const { return options_; }
+  bool is_shut() const { return shut_; }
+  // Leads to an answer, perhaps from inside.
+  void handle(const ExchangeRef& exchange);
+  std::string next_request_id();
+  // Destroys it at the end of this turn.
+  void bury(Http1Connection& connection);
+
+ private:
+  Result<access::Seat, Refused> admit(std::string_view ip);
+  bool check_origin(const ExchangeRef& exchange) const;
+  void identify(const ExchangeRef& exchange, const Route& route);
+  void on_identified(const ExchangeRef& exchange, const Route& route, const Result<Principal, access::AuthRefusal>& result);
+  Http1Connection* find(uint64_t id) const;
+
+  runtime::Loop& loop_;
+  access::Authenticator& authenticator_;
+  std::shared_ptr<const Options> options_;
+  access::Admission& admission_;
+  Counters& counters_;
+  Router router_;
+  bool shut_ = false;
+  uint64_t next_id_ = 1;
+  uint64_t settings_ = 1;  // how often they were set: what was verified before is not any more
+  IntrusiveList<Silent, SilentTag> silent_;  // oldest first
+  boost::unordered_flat_map<uint64_t, std::unique_ptr<Http1Connection>> connections_;
+  std::vector<std::unique_ptr<Http1Connection>> dead_;
+};
+
+}  // namespace arena::gateway::http

@@ -1,0 +1,163 @@
+// Goal: requests are answered in their order, to those who may ask, and a connection ends when it cannot be trusted.
+#include "gateway/http/test_web.h"
+
+#include "access/password.h"
+#include "base/base64.h"
+#include "gateway/http/credentials.h"
+
+namespace arena::gateway::http::test {
+namespace {
+
+TEST(HttpDoor, AnswersInTheOrderOfTheRequests) {
+  WebWorld world;
+  world.add_routes();
+  Browser browser(world);
+  browser.bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\nGET /now?2 HTTP/1.1\r\nHost: a\r\n\r\nHEAD /now?3 HTTP/1.1\r\nHost: a\r\n\r\nGET /now?4 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(browser.received().empty());
+  world.let_answer(0);
+  EXPECT_EQ(browser.answer().body, "late");
+  EXPECT_EQ(browser.answer().body, "2");
+  const std::string rest = browser.received();
+  EXPECT_NE(rest.find("content-length: 1\r\n\r\nHTTP/1.1 200"), std::string::npos) << "HEAD has no body: " << rest;
+}
+
+TEST(HttpDoor, SaysWhatIsWrongWithAPath) {
+  WebWorld world;
+  world.add_routes();
+  Browser browser(world);
+  const Answer none = browser.get("/nowhere", "X-Request-Id: mine-1\r\n");
+  EXPECT_EQ(none.status, 404);
+  EXPECT_NE(none.head.find("content-type: application/problem+json\r\n"), std::string::npos);
+  EXPECT_NE(none.head.find("x-request-id: mine-1\r\n"), std::string::npos);
+  EXPECT_NE(none.body.find("\"code\":\"no_such_path\""), std::string::npos);
+  EXPECT_NE(none.body.find("\"request_id\":\"mine-1\""), std::string::npos);
+  const Answer not_so = browser.ask("DELETE /now HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(not_so.status, 405);
+  EXPECT_NE(not_so.head.find("allow: GET, POST\r\n"), std::string::npos) << not_so.head;
+}
+
+TEST(HttpDoor, EveryAnswerCarriesTheSecurityFields) {
+  WebWorld world;
+  world.add_routes();
+  Browser browser(world);
+  for (const char* path : {"/now", "/nowhere"}) {
+    const Answer answer = browser.get(path);
+    for (const char* field : {"x-content-type-options: nosniff\r\n", "cache-control: no-store\r\n", "content-security-policy: default-src 'none'; ",
+                              "x-frame-options: DENY\r\n", "referrer-policy: no-referrer\r\n", "cross-origin-resource-policy: same-origin\r\n", "date: "}) {
+      EXPECT_NE(answer.head.find(field), std::string::npos) << field << answer.head;
+    }
+  }
+}
+
+TEST(HttpDoor, ARefusedRequestIsAnsweredInItsTurnAndEndsTheConnection) {
+  WebWorld world;
+  world.add_routes();
+  Browser browser(world);
+  browser.bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\nGET /now HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\nGET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(browser.open());
+  world.let_answer(0);
+  EXPECT_EQ(browser.answer().status, 200);
+  const Answer refused = browser.answer();
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.head.find("connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(browser.closed());
+  EXPECT_TRUE(browser.received().empty()) << "nothing is made of what follows";
+  EXPECT_EQ(world.refused(Refused::malformed), 1u);
+}
+
+TEST(HttpDoor, WhatAHandlerAnswersAfterTheClientHasGoneGoesNowhere) {
+  WebWorld world;
+  world.add_routes();
+  { Browser(world).bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\n"); }
+  ASSERT_EQ(world.waiting.size(), 1u);
+  EXPECT_TRUE(world.waiting[0]->gone());
+  world.let_answer(0);
+  EXPECT_EQ(world.door.connections(), 0u);
+  EXPECT_EQ(world.admission.connections(), 0u);
+}
+
+TEST(HttpDoor, ShutsWithTheAnswersThatAreWaitedFor) {
+  WebWorld world;
+  world.add_routes();
+  Browser idle(world), waiting(world);
+  EXPECT_EQ(idle.get("/now").status, 200);
+  waiting.bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  world.door.shut();
+  EXPECT_TRUE(idle.closed());
+  EXPECT_TRUE(waiting.open());
+  world.let_answer(0);
+  EXPECT_NE(waiting.answer().head.find("connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(waiting.closed());
+  Browser late(world);
+  EXPECT_TRUE(late.closed());
+}
+
+// ---- who asks ----
+
+std::shared_ptr<const access::AuthSettings> with_user(const std::string& name, const std::string& password) {
+  auto auth = std::make_shared<access::AuthSettings>();
+  auth->users = access::UserTable::parse(name + ":" + access::hash_password(password, {1, 8 << 20}).value() + "\n", "users").value();
+  return auth;
+}
+
+std::string basic(const std::string& words, const std::string& scheme = "Basic") { return "Authorization: " + scheme + " " + base64(words) + "\r\n"; }
+
+TEST(HttpDoor, KnowsUsersByTheirPasswords) {
+  WebWorld world({}, with_user("ann", "a:b c"));
+  world.add_routes();
+  Browser browser(world);
+  const Answer nobody = browser.get("/who");
+  EXPECT_EQ(nobody.status, 401);
+  EXPECT_NE(nobody.head.find("www-authenticate: Basic "), std::string::npos);
+  EXPECT_NE(nobody.body.find("credentials_needed"), std::string::npos);
+  EXPECT_EQ(browser.get("/who", basic("ann:wrong")).status, 401);
+  EXPECT_EQ(browser.get("/who", basic("ann:")).status, 401);
+  EXPECT_EQ(browser.get("/who", basic("bob:a:b c")).status, 401);
+  EXPECT_EQ(browser.get("/who", basic("ann:a:b c")).body, "ann");
+  EXPECT_EQ(browser.get("/who", basic("ann:a:b c", "bearer")).body, "ann");
+  EXPECT_EQ(browser.get("/who").status, 401) << "each request says it";
+  for (const char* bad : {"Digest x", "Basic", "Basic ===", "Basic YQ=", "Basic YQ==", "Basic YW5u"}) {
+    EXPECT_EQ(browser.get("/who", std::string("Authorization: ") + bad + "\r\n").status, 400) << bad;
+  }
+}
+
+TEST(HttpDoor, APasswordHoldsOnItsConnectionUntilTheSettingsAreReadAgain) {
+  WebWorld world({}, with_user("ann", "old"));
+  world.add_routes();
+  Browser browser(world);
+  EXPECT_EQ(browser.get("/who", basic("ann:old")).body, "ann");
+  world.authenticator().replace(with_user("ann", "new"));
+  EXPECT_EQ(browser.get("/who", basic("ann:old")).body, "ann") << "it was not verified again";
+  world.door.set_options(std::make_shared<const Options>());
+  EXPECT_EQ(browser.get("/who", basic("ann:old")).status, 401);
+}
+
+TEST(HttpDoor, TrustsThisMachineOnlyWhereThisMachineWasMeant) {
+  WebWorld world;
+  world.add_routes();
+  Browser here(world), there(world, "192.0.2.1");
+  EXPECT_EQ(here.get("/who").body, "anonymous");
+  EXPECT_EQ(here.ask("GET /who HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 401) << "a name that leads here (DNS rebinding)";
+  EXPECT_EQ(there.get("/who").status, 401);
+}
+
+TEST(HttpDoor, LetsOnlyPagesAskThatMay) {
+  Options options;
+  options.origins = {"https://app.example"};
+  WebWorld world(options);
+  world.add_routes();
+  Browser browser(world);
+  EXPECT_EQ(browser.get("/who", "Origin: http://localhost\r\n").status, 200);
+  EXPECT_EQ(browser.get("/who", "Origin: https://app.example\r\n").status, 200);
+  for (const char* origin : {"https://evil.example", "null", "https://app.example.evil.example", "http://localhost:81", "https://app.example:444", ""}) {
+    EXPECT_EQ(browser.get("/who", std::string("Origin: ") + origin + "\r\n").status, 403) << origin;
+  }
+}
+
+TEST(HttpCredentials, KnowsTheNamesOfThisMachine) {
+  for (const char* host : {"localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8080"}) EXPECT_TRUE(is_local_host(host)) << host;
+  for (const char* host : {"", "localhost.evil.example", "127.0.0.1.evil.example", "127.evil.example", "[::2]", "10.0.0.1", "[", "[::1"}) EXPECT_FALSE(is_local_host(host)) << host;
+}
+
+}  // namespace
+}  // namespace arena::gateway::http::test

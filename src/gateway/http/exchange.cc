@@ -1,0 +1,52 @@
+#include "gateway/http/exchange.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace arena::gateway::http {
+
+void Exchange::answer(Response response) {
+  if (answered_) return;
+  answered_ = true;
+  if (sink_ != nullptr) sink_->on_answer(*this, std::move(response));
+}
+
+Response problem(const Exchange& exchange, int status, std::string_view code, std::string_view detail, std::string_view pointer) {
+  nlohmann::ordered_json body = {{"title", arena::http::reason_phrase(status)}, {"status", status}, {"detail", detail}, {"code", code}};
+  if (pointer.starts_with('?')) {
+    body["parameter"] = pointer.substr(1);
+  } else if (pointer.ends_with(':')) {
+    body["header"] = pointer.substr(0, pointer.size() - 1);
+  } else if (!pointer.empty()) {
+    body["pointer"] = pointer;
+  }
+  body["request_id"] = exchange.id;
+  Response response{status, {{"content-type", "application/problem+json"}}, {}};
+  // Whatever was asked may be quoted in it.
+  response.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return response;
+}
+
+void add_security_fields(Response& response) {
+  static constexpr std::pair<const char*, const char*> kFields[] = {
+      {"x-content-type-options", "nosniff"},
+      {"cache-control", "no-store"},
+      {"content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
+      {"x-frame-options", "DENY"},
+      {"referrer-policy", "no-referrer"},
+      {"cross-origin-resource-policy", "same-origin"},
+  };
+  for (const auto& [name, value] : kFields) {
+    if (arena::http::find_field(response.fields, name) == nullptr) response.fields.emplace_back(name, value);
+  }
+}
+
+Response json_response(int status, std::string body) {
+  return {status, {{"content-type", "application/json"}}, std::move(body) + "\n"};
+}
+
+Response text_response(int status, std::string body) {
+  return {status, {{"content-type", "text/plain; charset=utf-8"}}, std::move(body)};
+}
+
+}  // namespace arena::gateway::http

@@ -1,0 +1,61 @@
+// One request and the way its answer goes back, whatever version of HTTP it came by.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/unique_function.h"
+#include "codec/http/message.h"
+#include "message/principal.h"
+
+namespace arena::gateway::http {
+
+using arena::http::Request;
+using arena::http::Response;
+
+class Exchange;
+
+// Implemented by whoever owns the connection. Told of each exchange until that is over.
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  virtual void on_answer(Exchange& exchange, Response response) = 0;
+};
+
+// Lives on its connection's core. Handlers keep it while they work; the connection may go meanwhile, and then what they
+// answer goes nowhere. May be let go of on any core.
+class Exchange {
+ public:
+  Exchange(AnswerSink& sink, Request its_request, std::string its_id) : request(std::move(its_request)), id(std::move(its_id)), sink_(&sink) {}
+
+  Request request;
+  const std::string id;         // for logs, and told to the client
+  std::string target;           // what stands for "{...}" in the path of its route, decoded
+  Principal principal;          // of routes that ask who it is
+  uint64_t connection = 0;
+
+  // Once, perhaps from inside the handler.
+  void answer(Response response);
+  bool answered() const { return answered_; }
+  // For the connection: the client has gone.
+  void leave() { sink_ = nullptr; }
+  bool gone() const { return sink_ == nullptr; }
+
+ private:
+  AnswerSink* sink_;
+  bool answered_ = false;
+};
+
+using ExchangeRef = std::shared_ptr<Exchange>;
+
+// Answers of our own making. `pointer`: the field of the body ("/max_bytes") or, with '?' before it, the parameter of the
+// query that was wrong, or, with ':' behind it, the header field.
+Response problem(const Exchange& exchange, int status, std::string_view code, std::string_view detail, std::string_view pointer = {});
+// What browsers are told so that nothing here is taken for a script, framed or kept. What the response says itself stays.
+void add_security_fields(Response& response);
+Response json_response(int status, std::string body);
+Response text_response(int status, std::string body);
+
+}  // namespace arena::gateway::http

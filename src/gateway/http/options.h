@@ -1,0 +1,60 @@
+// What the HTTP gateway accepts, and what it counts; server/ fills the options from the configuration.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "access/admission.h"
+#include "broker/counters.h"
+#include "message/topic.h"
+
+namespace arena::gateway::http {
+
+struct Options : access::AdmissionLimits {
+  std::size_t head_bytes_max = 16 << 10;  // a request's line and fields
+  std::size_t fields_max = 100;
+  std::size_t body_bytes_max = 1 << 20;
+  int64_t request_timeout_ms = 10'000;    // from the first byte of a request to its last
+  int64_t idle_timeout_ms = 60'000;       // between requests
+  std::size_t pipelined_max = 16;         // requests of one connection being worked on; further ones wait
+  std::vector<std::string> origins;       // web pages that may use this besides our own: "https://app.example"
+  TopicLimits topics;
+};
+
+// Why a connection or a request was refused, in so far as it is a limit or no HTTP.
+enum class Refused : uint8_t {
+  shut,
+  connections,
+  connections_per_address,
+  connect_rate,
+  half_open,         // the oldest without a request gave way
+  request_timeout,
+  malformed,
+  head_too_large,
+  too_many_fields,
+  body_too_large,
+  password_queue,    // too many passwords waited to be verified
+};
+inline constexpr std::size_t kRefused = 11;
+inline constexpr const char* kRefusedNames[kRefused] = {
+    "shut",      "connections",    "connections_per_address", "connect_rate",   "half_open",     "request_timeout",
+    "malformed", "head_too_large", "too_many_fields",         "body_too_large", "password_queue"};
+
+// What one core's gateway counts.
+struct Counters {
+  broker::Counter accepted;        // connections, in all
+  broker::Counter connections;     // open now
+  broker::Counter requests;
+  broker::Counter bytes_received;
+  broker::Counter bytes_sent;
+  broker::Counter idle_closed;     // connections, for silence between requests
+  broker::Counter held_back;       // times a connection was not read, as too many of its requests were being worked on
+  broker::Counter answers[6];      // by the first digit of their status; 0 is not used
+  broker::Counter refused[kRefused];
+
+  void refuse(Refused reason) { refused[static_cast<std::size_t>(reason)].add(); }
+};
+
+}  // namespace arena::gateway::http
