@@ -57,6 +57,7 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
     {"http.fields_max", GIVEN(live.http->fields_max)},
     {"http.body_bytes_max", GIVEN(live.http->body_bytes_max)},
     {"http.pipelined_max", GIVEN(live.http->pipelined_max)},
+    {"tls.session_s", GIVEN(tls_session_s)},
     {"limits.topic_length_max", GIVEN(live.mqtt->topics.length_max)},
     {"limits.topic_depth_max", GIVEN(live.mqtt->topics.depth_max)},
     {"mqtt.session_expiry_max_s", GIVEN(broker.session_expiry_max_s)},
