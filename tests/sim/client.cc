@@ -59,6 +59,7 @@ void Client::dial(const Dial& dial) {
     left();
   }
   settle_pending_will();
+  if (!will_.empty()) oracle_.will_not_before(will_, 0);
   remember_unanswered();
   if (expiry_s_ == 0) forget_session();  // it ends with its connection
   if (session_ != nullptr && (dial.clean || dial.expiry_s < kLongS)) session_->stands = false;
@@ -233,7 +234,9 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
   message.guarantee = guarantee;
   message.retain = retain;
   message.sent_ms = now_ms();
-  if (expiry_s != 0 && dial_.version == am::Version::v5) message.expires_ms = now_ms() + int64_t{expiry_s} * 1000;
+  if (expiry_s != 0 && dial_.version == am::Version::v5) message.interval_s = expiry_s;
+  if (message.interval_s != 0) message.expires_ms = now_ms() + int64_t{expiry_s} * 1000;
+  message.late_before_ms = oracle_.late_ms();
   message.padding = padding;
   const std::optional<OnceMark> mark = mark_for(once, topic);
   if (mark) oracle_.once().published(oracle_.messages(), name_, topic, *mark);
@@ -266,8 +269,10 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
   am::Subscription subscription;
   subscription.filter = name;
   subscription.qos = guarantee;
+  subscription.no_local = dial_.version == am::Version::v5 && group.empty() && requests_ % 5 == 2;
   packet.subscriptions.push_back(subscription);
   Asked asked;
+  asked.span.no_local = subscription.no_local;
   asked.span.filter = filter;
   asked.span.group = group;
   asked.span.granted = guarantee;
@@ -460,6 +465,7 @@ void Client::handle(const am::Packet& packet) {
 
 void Client::on_publish(const am::Publish& packet) {
   if (session_ == nullptr) return oracle_.fail(name_ + " got a message before CONNACK");
+  if (dial_.version == am::Version::v5) oracle_.check_interval(name_, packet.topic, packet.payload, packet.properties.message_expiry_interval_s, now_ms());
   if (on_replayed(packet)) return;
   std::vector<Span> unanswered;
   for (const auto& [id, list] : asked_) {

@@ -28,6 +28,7 @@ void Client::note_will() {
     oracle_.owe_will(owed);
   } else {
     pending_will_ = owed;
+    if (oracle_.network_is_good && !unsure_) oracle_.will_not_before(will_, due_ms);
   }
 }
 

@@ -57,7 +57,13 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
   if (session.lost || full_before_crash()) return;  // the end of a subscription may not have been written
   // What has once left may leave again after unsubscribing; exactly once it always completes.
   if (got.dup || got.guarantee == Guarantee::exactly_once) return;
-  const auto matches = [&](const Span& span) { return !span.ended && filter_matches(span.filter, got.topic); };
+  // What another one has fetched may still come when that has ended.
+  const bool fetched = std::any_of(session.spans.begin(), session.spans.end(),
+                                   [&](const Span& span) { return !span.no_local && filter_matches(span.filter, got.topic); });
+  const auto matches = [&](const Span& span) {
+    const bool own = !fetched && is_own(span, session, message) && span.granted_ms != 0 && message.sent_ms > span.granted_ms;
+    return !span.ended && !own && filter_matches(span.filter, got.topic);
+  };
   if (std::any_of(session.spans.begin(), session.spans.end(), matches)) return;
   if (std::any_of(unanswered.begin(), unanswered.end(), matches)) return;
   fail(session.client + " received " + std::string(got.topic) + " without a subscription to it");
@@ -100,7 +106,7 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
   const bool refused = was_full(message.sent_ms, message.sent_ms + (network_is_good ? 100 : kNetworkMs));
   // And where nobody was there to take it.
   const bool missed = got.guarantee == Guarantee::at_most_once && got.dialled_ms > message.sent_ms;
-  const bool late_copy = message.resent && (message.expires_ms != 0 || refused || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
+  const bool late_copy = message.resent && (message.may_expire() || refused || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
   if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }
@@ -179,6 +185,31 @@ void Oracle::check_subscribed_in_time(const SessionView& session, const Received
        " ms before it subscribed");
 }
 
+// It says how long the message may still live: what it was given less the time it has waited at the broker [MQTT-3.3.2-6].
+void Oracle::check_interval(const std::string& client, std::string_view topic, std::string_view payload, std::optional<uint32_t> left_s, int64_t now_ms) {
+  const std::size_t index = index_of(payload);
+  if (topic.starts_with("will/") || index >= messages_.size()) return;
+  const Published& message = messages_[index];
+  if (!left_s || message.interval_s == 0) {
+    if (left_s || message.interval_s != 0) fail(client + " received " + text(index, message) + (left_s ? " with an expiry" : " without its expiry"));
+    return;
+  }
+  // From when it was sent, at the earliest, and when it was acknowledged, or had come in any case, at the latest.
+  const int64_t at_least_ms = message.sent_ms + int64_t{message.interval_s} * 1000 - now_ms;
+  int64_t begun_ms = message.resent ? now_ms : network_is_good ? message.sent_ms + kPauseMs : now_ms;
+  if (message.acked_ms != 0 && !message.resent) begun_ms = std::min(begun_ms, message.acked_ms);
+  const int64_t held_back_ms = network_is_good ? 500 : kNetworkMs;
+  const int64_t late_ms = late_ms_ - message.late_before_ms;
+  const int64_t given_ms = int64_t{message.interval_s} * 1000 + late_ms;
+  // What left once may leave again, however late.
+  const int64_t at_most_ms = std::max<int64_t>(0, std::min(given_ms, begun_ms + given_ms - (now_ms - held_back_ms)) + 999);
+  const int64_t left_ms = int64_t{*left_s} * 1000;
+  if (left_ms > at_most_ms || left_ms < at_least_ms) {
+    fail(client + " received " + text(index, message) + " with " + std::to_string(*left_s) + " s left of " + std::to_string(message.interval_s) +
+         ", " + std::to_string(now_ms - message.sent_ms) + " ms after it was sent");
+  }
+}
+
 void Oracle::replayed(ReplayView& view, const Replayed& got) {
   ++deliveries_;
   if (got.topic.starts_with("secret/") || got.topic.starts_with("mute/")) {
@@ -200,6 +231,10 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (got.topic.starts_with("will/")) {
     if (!wills_.contains(std::string(got.payload))) fail("a will that nobody left: " + std::string(got.payload));
     session.wills.insert(std::string(got.payload));
+    const auto not_before = wills_not_before_.find(std::string(got.payload));
+    if (not_before != wills_not_before_.end() && now_ms < not_before->second) {
+      fail("the will " + not_before->first + " came " + std::to_string(not_before->second - now_ms) + " ms before its delay was over");
+    }
     if (forbidden_wills_.contains(std::string(got.payload))) fail("a will that was taken back: " + std::string(got.payload));
     return;
   }
@@ -254,8 +289,8 @@ void Oracle::check_end() {
       }
       for (std::size_t index = 0; index < messages_.size(); ++index) {
         const Published& message = messages_[index];
-        const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && message.expires_ms == 0 &&
-                          message.sent_ms > span.granted_ms && filter_matches(span.filter, message.topic) &&
+        const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && !message.may_expire() &&
+                          message.sent_ms > span.granted_ms && !is_own(span, *session, message) && filter_matches(span.filter, message.topic) &&
                           !streams_.may_be_deleted(message.topic, message.sent_ms);
         if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
       }
@@ -276,7 +311,7 @@ void Oracle::check_group(const std::string& name, const std::vector<const Span*>
   for (std::size_t index = 0; index < messages_.size(); ++index) {
     const Published& message = messages_[index];
     // Exactly once it may end with the session that held it [MQTT-4.8.2-5].
-    if (!message.acked || message.guarantee != Guarantee::at_least_once || message.expires_ms != 0) continue;
+    if (!message.acked || message.guarantee != Guarantee::at_least_once || message.may_expire()) continue;
     if (is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) continue;
     if (message.sent_ms <= since || !filter_matches(spans.front()->filter, message.topic)) continue;
     const bool got = std::any_of(members.begin(), members.end(),

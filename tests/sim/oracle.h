@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@ namespace arena::sim {
 
 inline constexpr int64_t kPauseMs = 5'000;      // how long a core may stand still, and a little
 inline constexpr int64_t kNetworkMs = 10'000;  // how long the network may hold back what the broker has sent
+inline constexpr uint32_t kForeverS = 10'000;  // no run lasts so long
 
 struct Published {
   std::string publisher;
@@ -29,12 +31,15 @@ struct Published {
   bool retain = false;
   int64_t sent_ms = 0;
   int64_t expires_ms = 0;        // 0: never
+  uint32_t interval_s = 0;       // as it was first sent; 0: none
+  int64_t late_before_ms = 0;    // how far the clock had been set back by then
   bool acked = false;
   int64_t acked_ms = 0;          // when first
   bool refused = false;
   bool resent = false;
   std::size_t padding = 0;
   bool unsure_once = false;      // its handshake was lost with its session: it may legally come twice
+  bool may_expire() const { return expires_ms != 0 && interval_s < kForeverS; }
 };
 
 // A subscription as its client knows it.
@@ -47,6 +52,7 @@ struct Span {
   bool ended = false;
   bool shaky = false;            // asked for again, and not answered yet
   bool lossy = false;            // at most once, now or before it was asked for again
+  bool no_local = false;
 };
 
 // One session of one client, from its making to its end.
@@ -93,9 +99,13 @@ class Oracle {
   Published& message(std::size_t index) { return messages_[index]; }
   std::size_t messages() const { return messages_.size(); }
   SessionView& new_session(const std::string& client, bool persistent);
+  // What is left of its expiry interval, as a packet says that carries the message, in the first or any later copy.
+  void check_interval(const std::string& client, std::string_view topic, std::string_view payload, std::optional<uint32_t> left_s, int64_t now_ms);
   // A message has arrived and is new to the client (an exactly-once repeat under an open tag is not).
   void received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered);
   void will(const std::string& payload) { wills_.insert(payload); }
+  // As long as it does not say otherwise with 0.
+  void will_not_before(const std::string& payload, int64_t at_ms) { wills_not_before_[payload] = at_ms; }
   // From `now_ms` on guard/# may, or may not, be read, and gate/# written; what is under way still arrives.
   void rules_changed(bool guarded, int64_t now_ms);
   // Whatever expires by that clock lives so much longer.
@@ -158,6 +168,10 @@ class Oracle {
   void check_wills();
   bool excused(const OwedWill& will) const;
   void check_permission(const SessionView& session, const Received& got, int64_t now_ms);
+  // Does the subscription say that what its own client publishes is not to come?
+  static bool is_own(const Span& span, const SessionView& session, const Published& message) {
+    return span.no_local && session.client == message.publisher;
+  }
   void check_matches(const SessionView& session, const Received& got, const Published& message,
                      const std::vector<Span>& unanswered);
   void check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered);
@@ -184,6 +198,7 @@ class Oracle {
   std::vector<std::unique_ptr<SessionView>> sessions_;
   std::set<std::string> wills_;
   std::set<std::string> forbidden_wills_;
+  std::map<std::string, int64_t> wills_not_before_;
   std::vector<std::string> failures_;
   StreamJudge streams_{[this](const std::string& what) { fail(what); }};
   OnceJudge once_{[this](const std::string& what) { fail(what); }};

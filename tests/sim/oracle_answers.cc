@@ -38,7 +38,7 @@ const SessionView* Oracle::certain_reader(const Published& message, Guarantee gr
 bool Oracle::reads(const SessionView& session, const Published& message, Guarantee granted_at_least) {
   if (session.lost || !session.persistent || !session.stands) return false;
   return std::any_of(session.spans.begin(), session.spans.end(), [&](const Span& span) {
-    const bool certain = span.group.empty() && !span.ended && !span.shaky && span.granted_ms != 0 && span.granted_ms < message.sent_ms;
+    const bool certain = span.group.empty() && !span.ended && !span.shaky && span.granted_ms != 0 && span.granted_ms < message.sent_ms && !is_own(span, session, message);
     return certain && span.granted >= granted_at_least && filter_matches(span.filter, message.topic);
   });
 }
@@ -61,7 +61,7 @@ bool Oracle::may_be_taken(const Published& message, int64_t now_ms) const {
 void Oracle::check_stored(std::size_t index, const Published& message) {
   if (message.topic.starts_with("gate/") || message.topic.starts_with("mute/")) return;
   if (message.guarantee != Guarantee::at_most_once) streams_.must_be_captured(index, message.topic, message.sent_ms, "was acknowledged");
-  if (message.expires_ms != 0 || is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) return;
+  if (message.may_expire() || is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) return;
   const SessionView* reader = certain_reader(message, Guarantee::at_least_once);
   if (reader == nullptr || reader->deliveries.contains(index)) return;
   if (!is_stored(message.topic, "m" + std::to_string(index) + ";")) {
@@ -108,6 +108,7 @@ void Oracle::check_wills() {
     if (excused(will)) continue;
     Published message;
     message.topic = will.topic;
+    message.publisher = will.topic.substr(will.topic.find('/') + 1);
     message.sent_ms = will.dialled_ms;
     for (const auto& session : sessions_) {
       if (session->wills.contains(will.payload)) continue;

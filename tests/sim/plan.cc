@@ -22,6 +22,7 @@ constexpr int kOperationsPerAbsence = 120;
 constexpr uint64_t kStreamsSalt = 0x53747265616d73;  // "Streams"
 constexpr uint64_t kOnceSalt = 0x4f6e6365;           // "Once"
 constexpr uint64_t kLastSalt = 0x4c617374;           // "Last"
+constexpr uint64_t kLivesSalt = 0x4c69766573;        // "Lives"
 
 // What may be declared; none overlaps another.
 constexpr std::array kStreams{std::pair{"a", "a/+"}, std::pair{"x", "x/+/y"}, std::pair{"z", "x/2/z"}, std::pair{"deep", "deep/#"},
@@ -29,7 +30,7 @@ constexpr std::array kStreams{std::pair{"a", "a/+"}, std::pair{"x", "x/+/y"}, st
 
 class Planner {
  public:
-  explicit Planner(uint64_t seed) : random_(seed), streams_random_(runtime::mix64(seed + kStreamsSalt)), once_random_(runtime::mix64(seed + kOnceSalt)), last_random_(runtime::mix64(seed + kLastSalt)) {
+  explicit Planner(uint64_t seed) : random_(seed), streams_random_(runtime::mix64(seed + kStreamsSalt)), once_random_(runtime::mix64(seed + kOnceSalt)), last_random_(runtime::mix64(seed + kLastSalt)), lives_random_(runtime::mix64(seed + kLivesSalt)) {
     plan_.seed = seed;
     has_streams_ = streams_below(2) == 0;
   }
@@ -60,6 +61,7 @@ class Planner {
       // A slow disk is often the last word of a machine.
       if (plan_.steps.back().act == Act::slow_store && below(2) == 0) crash_in = 2 + below(10);
     }
+    lengthen_lives();
     if (once_below(4) != 0) publish_once();
     if (last_below(3) == 0) last_scenes();
     return std::move(plan_);
@@ -168,6 +170,18 @@ class Planner {
     step.dial.clean = step.dial.expiry_s == 0;
     step.wait_ms = static_cast<int64_t>(below(100));
     plan_.steps.push_back(step);
+  }
+
+  // Some of what expires lives so long that a good part of it passes in the log, some longer than any run; what does not
+  // expire sometimes does so then, too. Drawn apart.
+  void lengthen_lives() {
+    for (Step& step : plan_.steps) {
+      if (step.act != Act::publish) continue;
+      const uint64_t dice = lives_random_.below(24);
+      if (step.expiry_s != 0 && dice < 16) step.expiry_s = dice < 8 ? 40 : 2 * kForeverS;
+      // Those that are looked at in the end do not end before.
+      if (step.expiry_s == 0 && dice < 2) step.expiry_s = dice == 0 && !step.name.starts_with("r/") ? 40 : 2 * kForeverS;
+    }
   }
 
   // ---- publishing once: drawn apart, too ----
@@ -305,9 +319,12 @@ class Planner {
     plan_.steps.push_back(create_stream(which));
     plan_.steps.back().stream.retention = {};
     plan_.steps.back().wait_ms = static_cast<int64_t>(last_below(150));
-    for (const std::size_t client : {reader, other}) {
-      plan_.steps.push_back(by(client, Act::replay, filter, static_cast<int64_t>(last_below(60))));
-      plan_.steps.back().from = "earliest";
+    // Many, as it is a matter of milliseconds: too early none is there, too late it is nothing but there.
+    for (const char* from : {"earliest", "0", "3600s"}) {
+      for (const std::size_t client : {reader, other, publisher}) {
+        plan_.steps.push_back(by(client, Act::replay, filter, static_cast<int64_t>(last_below(40))));
+        plan_.steps.back().from = from;
+      }
     }
     plan_.steps.back().wait_ms = 400;
     for (int i = 0; i < 4; ++i) plan_.steps.push_back(by(publisher, Act::publish, kTopics[which], 20));
@@ -478,6 +495,7 @@ class Planner {
   runtime::Random streams_random_;
   runtime::Random once_random_;
   runtime::Random last_random_;
+  runtime::Random lives_random_;
   bool has_streams_ = false;
   Plan plan_;
 };

@@ -150,7 +150,7 @@ void StreamJudge::note_stored(LogName log, const std::vector<engine::Record>& re
     stored.topic = record.message->topic;
     stored.guarantee = record.message->guarantee;
     stored.published_ms = record.message->published_ms;
-    stored.expires = record.message->expires_ms != 0;
+    stored.expires = record.message->expires_ms != 0 && record.message->expires_ms - record.message->published_ms < int64_t{kForeverS} * 1000;
     held_[log.log].insert(stored.index);
     const Known* known = of(log.log);
     if (known != nullptr && !captures(*known, stored.topic)) fail_("the stream " + known->config.name + " holds " + stored.topic);
