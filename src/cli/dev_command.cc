@@ -75,8 +75,8 @@ void print_ready(const server::Server& server, const std::string& data, const st
   const std::string kept = data.empty() ? "kept in memory" : "kept in " + data;
   std::printf("Arena is ready: mqtt://127.0.0.1:%u (loopback only, anonymous, %s)\n\n", port, kept.c_str());
   std::printf("  subscribe:  %s sub -p %u 'demo/#'\n", arena, port);
-  std::printf("  publish:    %s pub -p %u demo/hi '{\"hello\":\"world\"}'\n\n", arena, port);
-  std::printf("  or see:     http://127.0.0.1:%u\n\n", unsigned{server.http_endpoints().front().port});
+  std::printf("  publish:    %s pub -p %u demo/hi '{\"hello\":\"world\"}'\n", arena, port);
+  std::printf("  or so:      curl -d '{\"hello\":\"world\"}' http://127.0.0.1:%u/v1/topics/demo/hi\n\n", unsigned{server.http_endpoints().front().port});
   std::printf("Or with any MQTT client:  mosquitto_sub -p %u -t 'demo/#' -v\n", port);
   if (!ca_file.empty()) print_tls(server, arena, ca_file);
   std::fflush(stdout);

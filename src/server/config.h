@@ -79,6 +79,7 @@ struct Config {
     uint64_t request_timeout_ms = 10'000;
     uint64_t idle_timeout_ms = 60'000;
     uint64_t pipelined_max = 16;
+    uint64_t batch_max = 1000;
     std::string allowed_origins;
   } http;
 

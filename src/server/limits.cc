@@ -54,6 +54,7 @@ constexpr std::array kLimits = {
     Limit{"http.body_bytes_max", "answered 413 by its length, or when it is passed, and closed", "http/refused/body_too_large",
           "HttpLimits.BytesOfABody"},
     Limit{"http.pipelined_max", "the connection is not read until an answer has left", "http/held_back", "HttpLimits.RequestsAtOnce"},
+    Limit{"http.batch_max", "answered 413, and none is published", "http/refused/batch_too_large", "HttpLimits.MessagesOfABatch"},
     // ---- sessions and subscribers
     Limit{"mqtt.session_expiry_max_s", "the session expires sooner; MQTT 5 clients are told", "clients/expired",
           "BrokerLimits.HowLongASessionOutlivesItsConnection"},

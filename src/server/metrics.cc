@@ -90,6 +90,7 @@ void add_connections(Page& page) {
 
 void add_http(Page& page) {
   page.one("arena_http_requests_total", "counter", "Requests.", page.sum(&HttpCounters::requests));
+  page.one("arena_http_publishes_total", "counter", "Messages that requests asked to publish.", page.sum(&HttpCounters::publishes));
   page.family("arena_http_responses_total", "counter", "Responses by the first digit of their status.");
   for (std::size_t digit = 1; digit < 6; ++digit) {
     page.value(fmt::format("status=\"{}xx\"", digit), page.sum_of([digit](const CoreView& core) -> auto& { return core.http->answers[digit]; }));

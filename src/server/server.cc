@@ -12,6 +12,8 @@
 #include "engine/rocksdb/backup.h"
 #include "engine/rocksdb/rocks_store.h"
 #include "gateway/http/door.h"
+#include "gateway/http/events.h"
+#include "gateway/http/publish.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "net/tls/stream.h"
@@ -53,6 +55,8 @@ struct Server::Core {
   net::TlsStreamFactory streams;
   mqtt::Door door;
   gateway::http::Door http_door;
+  gateway::http::Publishers publishers;
+  gateway::http::Events events;
   Api api;
   std::vector<std::unique_ptr<net::TcpListener>> listeners;
   std::unique_ptr<SysTopics> sys;
@@ -134,6 +138,8 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       streams(tls, tcp_streams),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
       http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
+      publishers(own_loop, shard),
+      events(http_door, shard),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   shard.set_on_store_failed([&state] { state.failed = true; });
 }
@@ -234,7 +240,9 @@ Status Server::recover() {
   for (std::promise<void>& one : announced) one.get_future().wait();
   state_->on_every_core([](Core& core) { core.shard.start(); });
   state_->on_every_core([state = state_.get()](Core& core) {
-    add_web_routes(core.http_door.router(), {core.loop, core.shard, state->views(), state->output, state->failed});
+    add_topic_routes(core.http_door, core.publishers);
+    add_event_routes(core.http_door, core.events);
+    add_web_routes(core.http_door.router(), {core.loop, core.shard, core.api, state->views(), state->output, state->failed});
   });
   return Unit{};
 }

@@ -101,6 +101,7 @@ const std::vector<Setting>& table() {
        Reload::new_connections, 100, 3'600'000, "ms"},
       {"http.pipelined_max", SLOT(http.pipelined_max), "Requests of one connection being worked on.", Reload::new_connections, 1,
        1000},
+      {"http.batch_max", SLOT(http.batch_max), "Messages of one POST /v1/publish.", Reload::at_once, 1, 100'000},
       {.key = "http.allowed_origins", .slot = SLOT(http.allowed_origins),
        .doc = "Web pages that may use this besides its own: origins such as \"https://app.example\", with ',' between.",
        .reload = Reload::at_once},

@@ -7,6 +7,7 @@
 #include "broker/shard.h"
 #include "gateway/http/router.h"
 #include "net/stream.h"
+#include "server/api/api.h"
 #include "server/sys_topics.h"
 
 namespace arena::server {
@@ -15,6 +16,7 @@ namespace arena::server {
 struct WebWorld {
   runtime::Loop& loop;
   broker::Shard& shard;
+  Api& api;
   std::vector<CoreView> cores;
   const net::OutputBudget& output;
   const std::atomic<bool>& failed;  // the store has

@@ -57,6 +57,7 @@ std::shared_ptr<const gateway::http::Options> http_options_of(const Config& conf
   out->request_timeout_ms = static_cast<int64_t>(http.request_timeout_ms);
   out->idle_timeout_ms = static_cast<int64_t>(http.idle_timeout_ms);
   out->pipelined_max = http.pipelined_max;
+  out->batch_max = http.batch_max;
   out->origins = words_of(http.allowed_origins);
   out->topics.length_max = limits.topic_length_max;
   out->topics.depth_max = limits.topic_depth_max;

@@ -56,6 +56,7 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
     {"http.head_bytes_max", GIVEN(live.http->head_bytes_max)},
     {"http.fields_max", GIVEN(live.http->fields_max)},
     {"http.body_bytes_max", GIVEN(live.http->body_bytes_max)},
+    {"http.batch_max", GIVEN(live.http->batch_max)},
     {"http.pipelined_max", GIVEN(live.http->pipelined_max)},
     {"tls.session_s", GIVEN(tls_session_s)},
     {"limits.topic_length_max", GIVEN(live.mqtt->topics.length_max)},

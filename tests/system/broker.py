@@ -50,12 +50,13 @@ class Broker:
     `arena dev`, unless configured is set. http: it speaks that, too, on http_port.
     """
 
-    def __init__(self, users=None, rules=(), mqtt=None, port=None, configured=False, http=False):
+    def __init__(self, users=None, rules=(), mqtt=None, port=None, configured=False, http=False, more=""):
         self.folder = tempfile.mkdtemp(prefix="arena-system-")
         self.port = port or free_port()
         self.users, self.rules, self.mqtt = users or {}, list(rules), mqtt or {}
         self.http_port = free_port() if http else 0
-        self.configured = configured or bool(self.users or self.rules or self.mqtt)
+        self.more = more  # TOML, behind the rest
+        self.configured = configured or bool(more or self.users or self.rules or self.mqtt)
         self.config = os.path.join(self.folder, "arena.toml")
         self.users_file = os.path.join(self.folder, "users")
         self.log_path = os.path.join(self.folder, "log")
@@ -68,7 +69,7 @@ class Broker:
             lines += ["[http]", f'listeners = [{{ address = "127.0.0.1", port = {self.http_port} }}]']
         if self.users:
             lines += ["[auth]", f"users_file = {quote(self.users_file)}"]
-        return "\n".join(lines + [rule.toml() for rule in self.rules]) + "\n"
+        return "\n".join(lines + [rule.toml() for rule in self.rules]) + "\n" + self.more
 
     def write_config(self):
         with open(self.config, "w", encoding="utf-8") as file:

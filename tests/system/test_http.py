@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from broker import Broker, SLOW
+from broker import Broker, Rule, SLOW
 from harness import equal, run_all, test
 
 broker = Broker(http=True).start()
@@ -92,6 +92,187 @@ def smuggled_requests_end_the_connection():
 def a_large_body_is_refused_before_it_is_sent():
     got = raw(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000000\r\nExpect: 100-continue\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 413 "), got
+
+
+class Listener:
+    """mosquitto_sub, which shows MQTT 5 properties."""
+
+    def __init__(self, topic, port=None, arguments=(), count=1):
+        self.process = subprocess.Popen(["mosquitto_sub", "-V", "5", "-p", str(port or broker.port), "-q", "1", "-t", topic, "-C", str(count), "-W", str(int(10 * SLOW)),
+                                         "-F", "%t|%p|%q|%r|%P|%C", "-d", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self.process.stdout:
+            if "Subscribed" in line:
+                return
+        raise AssertionError("mosquitto_sub did not subscribe")
+
+    def lines(self):
+        output, _ = self.process.communicate(timeout=15 * SLOW)
+        return [line for line in output.splitlines() if line.count("|") >= 5]
+
+
+@test
+def a_message_from_curl_reaches_mqtt_with_all_it_has():
+    listener = Listener("web/#")
+    status, body = curl("/v1/topics/web/a%2fb", "-d", '{"hello":"world"}', "-H", "Content-Type: application/json", "-H", "Arena-Header: Device=7")
+    receipt = json.loads(body)
+    equal((status, receipt["level"], len(receipt["id"])), (200, "memory", 32))
+    equal(listener.lines(), ['web/a/b|{"hello":"world"}|1|0|Device:7|application/json'])
+
+
+@test
+def a_batch_reaches_mqtt_in_its_order():
+    listener = Listener("batch/#", count=100)
+    lines = "\n".join(json.dumps({"topic": f"batch/{n % 3}", "payload": n}) for n in range(100))
+    status, body = curl("/v1/publish", "--data-binary", lines, "-H", "Content-Type: application/x-ndjson")
+    result = json.loads(body)
+    equal((status, result["failed"], len(result["results"])), (200, 0, 100))
+    got = [line.split("|") for line in listener.lines()]
+    for topic in range(3):
+        equal([int(g[1]) for g in got if g[0] == f"batch/{topic}"], list(range(topic, 100, 3)))
+
+
+@test
+def a_repeated_publish_is_taken_once():
+    arguments = ("-d", "once", "-H", "Idempotency-Key: k1")
+    listener = Listener("once/#", count=2)
+    equal(json.loads(curl("/v1/topics/once/a", *arguments)[1]).get("duplicate"), None)
+    equal(json.loads(curl("/v1/topics/once/a", *arguments)[1]).get("duplicate"), True)
+    equal(curl("/v1/topics/once/a", "-d", "other", "-H", "Idempotency-Key: k1")[0], 422)
+    equal(curl("/v1/topics/once/b", "-d", "end")[0], 200)
+    equal([line.split("|")[1] for line in listener.lines()], ["once", "end"])
+
+
+@test
+def users_publish_what_they_may():
+    rules = [Rule("allow", "publish", ["news/#"], user="ann"), Rule("allow", "subscribe", ["news/#"], user="bob")]
+    with Broker(users={"ann": "secret", "bob": "other"}, rules=rules, http=True) as guarded:
+        ann, bob = ("-u", "ann:secret"), ("-u", "bob:other")
+        at = {"port": guarded.http_port}
+        equal(curl("/v1/topics/news/a", "-d", "x", **at)[0], 401)
+        equal(curl("/v1/topics/news/a?retain=true", "-d", "x", *ann, **at)[0], 200)
+        equal(curl("/v1/topics/old/a", "-d", "x", *ann, **at)[0], 403)
+        equal(curl("/v1/topics/news/a", "-d", "x", *bob, **at)[0], 403)
+
+
+@test
+def many_publishes_on_one_connection_keep_their_order():
+    listener = Listener("order/a", count=200)
+    one = "POST /v1/topics/order/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{}\r\n{}"
+    requests = [one.format(len(str(n)), "Connection: close\r\n" if n == 199 else "", n) for n in range(200)]
+    equal(raw("".join(requests).encode()).count(b"HTTP/1.1 200 OK"), 200)
+    equal([int(line.split("|")[1]) for line in listener.lines()], list(range(200)))
+
+
+class Follower:
+    """Reads server-sent events in a thread-less way: line by line from a socket of its own."""
+
+    def __init__(self, query, last_id=None, port=None):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port or PORT, timeout=10 * SLOW)
+        self.connection.request("GET", "/v1/events?" + query, headers={"Last-Event-ID": last_id} if last_id else {})
+        self.answer = self.connection.getresponse()
+        equal((self.answer.status, self.answer.headers["Content-Type"]), (200, "text/event-stream"))
+        self.last_id = last_id
+        while not self.last_id:
+            self.block()
+
+    def block(self):
+        """The next event, or None for a block that is none."""
+        event = {}
+        while line := self.answer.readline().decode().rstrip("\n"):
+            name, _, value = line.partition(": ")
+            event[name] = value
+        self.last_id = event.get("id", self.last_id)
+        return event if "data" in event else None
+
+    def next(self):
+        while not (event := self.block()):
+            pass
+        return json.loads(event["data"])
+
+    def close(self):
+        self.connection.sock and self.connection.sock.close()
+        self.answer.close()
+
+
+def mqtt_publish(topic, text, port=None):
+    subprocess.run(["mosquitto_pub", "-p", str(port or broker.port), "-q", "1", "-t", topic, "-m", text], check=True, timeout=10 * SLOW)
+
+
+@test
+def events_follow_what_every_door_publishes():
+    follower = Follower("topic=follow/%23&topic=other")
+    curl("/v1/topics/follow/a", "-d", "from curl")
+    mqtt_publish("follow/b", "from mqtt")
+    mqtt_publish("other", "the other")
+    equal([(e["topic"], e["payload"]) for e in (follower.next() for _ in range(3))],
+          [("follow/a", "from curl"), ("follow/b", "from mqtt"), ("other", "the other")])
+    follower.close()
+
+
+@test(seconds=60)
+def a_page_that_is_cut_off_misses_nothing_that_is_kept():
+    config = "[[streams]]\nname = \"kept\"\nfilters = [\"kept/#\"]\n"
+    with Broker(http=True, more=config) as kept:
+        wanted, got, last_id = [], [], None
+        for cut in range(30):
+            follower = Follower("topic=kept/%23", last_id, kept.http_port)
+            for n in range(3):
+                wanted.append(f"{cut}.{n}")
+                equal(curl(f"/v1/topics/kept/{n % 2}", "-d", wanted[-1], port=kept.http_port)[0], 200)
+            while len(set(got)) < len(wanted) - (cut % 3):
+                got.append(follower.next()["payload"])
+            last_id = follower.last_id
+            follower.close()
+            wanted.append(f"{cut}.away")
+            mqtt_publish("kept/away", wanted[-1], kept.port)
+        follower = Follower("topic=kept/%23", last_id, kept.http_port)
+        while set(got) != set(wanted):
+            got.append(follower.next()["payload"])
+        follower.close()
+
+
+@test
+def events_are_for_those_who_may_read():
+    rules = [Rule("allow", "subscribe", ["news/#"], user="bob")]
+    with Broker(users={"bob": "other"}, rules=rules, http=True) as guarded:
+        equal(curl("/v1/events?topic=news/a", port=guarded.http_port)[0], 401)
+        equal(curl("/v1/events?topic=news/a&topic=old/a", "-u", "bob:other", port=guarded.http_port)[0], 403)
+
+
+@test
+def streams_are_managed_and_read_by_those_who_may():
+    rules = [Rule("allow", "all", ["$arena/streams", "$SYS/broker/streams/count"], user="ann"), Rule("allow", "all", ["orders/#"]),
+             Rule("deny", "subscribe", ["orders/secret"], user="bob")]
+    with Broker(users={"ann": "secret", "bob": "other"}, rules=rules, http=True) as guarded:
+        at = {"port": guarded.http_port}
+        ann, bob = ("-u", "ann:secret"), ("-u", "bob:other")
+        body = json.dumps({"name": "orders", "filters": ["orders/#"]})
+        status, answer = curl("/v1/streams", "-d", body, *bob, **at)
+        equal((status, json.loads(answer)["code"]), (403, "denied"))
+        equal(curl("/v1/streams", "-d", body, *ann, **at)[0], 201)
+        status, answer = curl("/v1/streams", "-d", body, *ann, **at)
+        problem = json.loads(answer)
+        equal((status, problem["code"], problem["pointer"], len(problem["request_id"])), (409, "stream_exists", "/name", 16))
+        equal(curl("/v1/streams", *bob, **at)[0], 403)
+        equal(len(json.loads(curl("/v1/streams", *ann, **at)[1])["items"]), 1)
+        for n in range(25):
+            equal(curl(f"/v1/topics/orders/{'secret' if n % 5 == 0 else n}", "-d", str(n), *ann, **at)[0], 200)
+        for who, wanted in ((ann, list(range(25))), (bob, [n for n in range(25) if n % 5])):
+            got, start, more = [], "earliest", True
+            while more:
+                page = json.loads(curl(f"/v1/streams/orders/messages?limit=10&from={start}", *who, **at)[1])
+                got += [int(item["payload"]) for item in page["items"]]
+                start, more = page["next"], page["more"]
+            equal(sorted(got), wanted)
+        equal(curl("/v1/streams/orders", "-X", "DELETE", *bob, **at)[0], 403)
+        equal(curl("/v1/streams/orders", "-X", "DELETE", *ann, **at)[0], 200)
+        equal(curl("/v1/streams/orders/messages", *ann, **at)[0], 404)
+
+
+@test
+def without_users_streams_are_seen_and_not_changed():
+    equal(curl("/v1/streams"), (200, '{"items":[]}\n'))
+    equal(curl("/v1/streams", "-d", "{}")[0], 403)
 
 
 @test

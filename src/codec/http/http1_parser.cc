@@ -86,8 +86,17 @@ Http1Parser::Step Http1Parser::feed(std::string_view& bytes) {
   return step;
 }
 
+// Some clients put one behind a body.
+void Http1Parser::skip_empty_lines(std::string_view& bytes) {
+  if (head_ == "\r" && bytes.starts_with('\n')) {
+    head_.clear();
+    bytes.remove_prefix(1);
+  }
+  while (head_.empty() && bytes.starts_with("\r\n")) bytes.remove_prefix(2);
+}
+
 Http1Parser::Step Http1Parser::feed_head(std::string_view& bytes) {
-  if (head_.empty() && bytes.starts_with("\r\n")) bytes.remove_prefix(2);  // a client's stray line behind a body
+  skip_empty_lines(bytes);
   if (bytes.empty()) return Step::more;
   const std::size_t before = head_.size();
   head_.append(bytes.substr(0, limits_.head_bytes_max + 4 - std::min(before, limits_.head_bytes_max)));

@@ -44,6 +44,7 @@ class Http1Parser {
  private:
   struct Body;  // Beast's parser, of the request under way
 
+  void skip_empty_lines(std::string_view& bytes);
   Step feed_head(std::string_view& bytes);
   Step begin_request();
   Step feed_body(std::string_view& bytes);

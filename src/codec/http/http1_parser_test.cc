@@ -44,7 +44,7 @@ Read read_all(std::string_view bytes, std::size_t size = SIZE_MAX, const Http1Li
 constexpr std::string_view kTwo =
     "POST /v1/topics/a?retain=true&x HTTP/1.1\r\nHost: arena.example:8080\r\nContent-Length: 5\r\nX-Y:  two words \t\r\n\r\nhello"
     "POST /b HTTP/1.1\r\nhost: [::1]\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0006\r\n world\r\n0\r\n\r\n"
-    "GET /c HTTP/1.0\r\n\r\n";
+    "\r\n\r\nGET /c HTTP/1.0\r\n\r\n";
 
 TEST(Http1Parser, ReadsRequestsHoweverTheirBytesCome) {
   for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}, std::size_t{64}, std::size_t{1000}}) {

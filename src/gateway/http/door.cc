@@ -93,6 +93,10 @@ std::string Door::next_request_id() { return fmt::format("{:016x}", loop_.random
 // ---- requests ----
 
 void Door::handle(const ExchangeRef& exchange) {
+  const Request& request = exchange->request;
+  if (request.method == "OPTIONS" && request.field("origin") != nullptr && request.field("access-control-request-method") != nullptr) {
+    return answer_preflight(exchange);
+  }
   const Router::Found found = router_.find(*exchange);
   if (found.route == nullptr && found.allowed.empty()) {
     return exchange->answer(problem(*exchange, 404, "no_such_path", "there is nothing at " + exchange->request.path));
@@ -113,9 +117,20 @@ bool Door::check_origin(const ExchangeRef& exchange) const {
   const std::string* host = exchange->request.field("host");
   if (origin == nullptr) return true;
   if (host != nullptr && is_same_origin(*origin, *host)) return true;
-  if (std::find(options_->origins.begin(), options_->origins.end(), *origin) != options_->origins.end()) return true;
+  if (std::find(options_->origins.begin(), options_->origins.end(), *origin) != options_->origins.end()) {
+    exchange->foreign_origin = *origin;
+    return true;
+  }
   exchange->answer(problem(*exchange, 403, "origin_not_allowed", "web pages of " + *origin + " are not in http.allowed_origins", "origin:"));
   return false;
+}
+
+// A browser asks whether a page of another origin may ask what it is about to.
+void Door::answer_preflight(const ExchangeRef& exchange) const {
+  if (!check_origin(exchange)) return;
+  exchange->answer({204, {{"access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"},
+                          {"access-control-allow-headers", "authorization, content-type, idempotency-key, arena-header, traceparent, tracestate, x-request-id, last-event-id"},
+                          {"access-control-max-age", "600"}}, {}});
 }
 
 void Door::identify(const ExchangeRef& exchange, const Route& route) {

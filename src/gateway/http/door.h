@@ -58,6 +58,7 @@ class Door {
  private:
   Result<access::Seat, Refused> admit(std::string_view ip);
   bool check_origin(const ExchangeRef& exchange) const;
+  void answer_preflight(const ExchangeRef& exchange) const;
   void identify(const ExchangeRef& exchange, const Route& route);
   void on_identified(const ExchangeRef& exchange, const Route& route, const Result<Principal, access::AuthRefusal>& result);
   Http1Connection* find(uint64_t id) const;

@@ -11,6 +11,31 @@ void Exchange::answer(Response response) {
   if (sink_ != nullptr) sink_->on_answer(*this, std::move(response));
 }
 
+void Exchange::begin(Response head) {
+  if (answered_) return;
+  answered_ = true;
+  if (sink_ != nullptr) sink_->on_begin(*this, std::move(head));
+}
+
+void Exchange::write(std::string_view piece) {
+  if (sink_ != nullptr) sink_->on_write(*this, piece);
+}
+
+void Exchange::end() {
+  if (sink_ != nullptr) sink_->on_end(*this);
+}
+
+void Exchange::abandon() {
+  if (sink_ != nullptr) sink_->on_abandon(*this);
+}
+
+void Exchange::leave() {
+  sink_ = nullptr;
+  UniqueFunction<void()> gone = std::exchange(on_gone, {});
+  on_room = {};
+  if (gone) gone();
+}
+
 Response problem(const Exchange& exchange, int status, std::string_view code, std::string_view detail, std::string_view pointer) {
   nlohmann::ordered_json body = {{"title", arena::http::reason_phrase(status)}, {"status", status}, {"detail", detail}, {"code", code}};
   if (pointer.starts_with('?')) {
@@ -27,7 +52,13 @@ Response problem(const Exchange& exchange, int status, std::string_view code, st
   return response;
 }
 
-void add_security_fields(Response& response) {
+void add_security_fields(const Exchange& exchange, Response& response) {
+  if (!exchange.foreign_origin.empty()) {
+    response.fields.insert(response.fields.end(), {{"access-control-allow-origin", exchange.foreign_origin},
+                                                   {"access-control-expose-headers", "x-request-id, arena-id, arena-time, arena-header"},
+                                                   {"vary", "origin"},
+                                                   {"cross-origin-resource-policy", "cross-origin"}});
+  }
   static constexpr std::pair<const char*, const char*> kFields[] = {
       {"x-content-type-options", "nosniff"},
       {"cache-control", "no-store"},

@@ -22,6 +22,13 @@ class AnswerSink {
  public:
   virtual ~AnswerSink() = default;
   virtual void on_answer(Exchange& exchange, Response response) = 0;
+  // Piece by piece.
+  virtual void on_begin(Exchange& exchange, Response head) = 0;
+  virtual void on_write(Exchange& exchange, std::string_view piece) = 0;
+  virtual void on_end(Exchange& exchange) = 0;
+  virtual bool can_write(const Exchange& exchange) const = 0;
+  // At once, and what was written may be lost.
+  virtual void on_abandon(Exchange& exchange) = 0;
 };
 
 // Lives on its connection's core. Handlers keep it while they work; the connection may go meanwhile, and then what they
@@ -35,12 +42,22 @@ class Exchange {
   std::string target;           // what stands for "{...}" in the path of its route, decoded
   Principal principal;          // of routes that ask who it is
   uint64_t connection = 0;
+  std::string foreign_origin;   // of the web page that asks, where it is not our own and may ask
 
   // Once, perhaps from inside the handler.
   void answer(Response response);
+  // Or an answer without a known end: begin(), write() while there is room, end(). What is written without room is kept all the
+  // same; on_room tells that there is some again.
+  void begin(Response head);
+  void write(std::string_view piece);
+  void end();
+  bool writable() const { return sink_ != nullptr && sink_->can_write(*this); }
+  void abandon();
+  UniqueFunction<void()> on_room;
+  UniqueFunction<void()> on_gone;  // the client
   bool answered() const { return answered_; }
   // For the connection: the client has gone.
-  void leave() { sink_ = nullptr; }
+  void leave();
   bool gone() const { return sink_ == nullptr; }
 
  private:
@@ -54,7 +71,7 @@ using ExchangeRef = std::shared_ptr<Exchange>;
 // query that was wrong, or, with ':' behind it, the header field.
 Response problem(const Exchange& exchange, int status, std::string_view code, std::string_view detail, std::string_view pointer = {});
 // What browsers are told so that nothing here is taken for a script, framed or kept. What the response says itself stays.
-void add_security_fields(Response& response);
+void add_security_fields(const Exchange& exchange, Response& response);
 Response json_response(int status, std::string body);
 Response text_response(int status, std::string body);
 

@@ -140,31 +140,104 @@ void Http1Connection::go_on() {
 
 // ---- answers out ----
 
-void Http1Connection::on_answer(Exchange& exchange, Response response) {
+Http1Connection::Turn* Http1Connection::find(const Exchange& exchange) {
   const auto turn = std::find_if(turns_.begin(), turns_.end(), [&](const Turn& one) { return one.exchange.get() == &exchange; });
-  if (turn == turns_.end() || closing_) return;
+  return turn == turns_.end() || closing_ ? nullptr : &*turn;
+}
+
+void Http1Connection::on_answer(Exchange& exchange, Response response) {
+  Turn* turn = find(exchange);
+  if (turn == nullptr) return;
   turn->response = std::move(response);
   send_ready();
   go_on();
 }
 
+// What follows on this connection would wait for an end that may never come.
+void Http1Connection::on_begin(Exchange& exchange, Response head) {
+  Turn* turn = find(exchange);
+  if (turn == nullptr) return;
+  turn->response = std::move(head);
+  turn->in_pieces = true;
+  turn->framing.keep_alive = false;
+  last_turn_ = true;
+  send_ready();
+  go_on();
+}
+
+void Http1Connection::on_write(Exchange& exchange, std::string_view piece) {
+  Turn* turn = find(exchange);
+  if (turn == nullptr) return;
+  if (!turn->begun) {
+    turn->held += piece;
+    return;
+  }
+  const std::size_t before = stream_->output().size();
+  if (!turn->framing.without_body) ah::append_chunk(stream_->output(), piece, turn->framing);
+  door_.counters().bytes_sent.add(stream_->output().size() - before);
+  stream_->mark_dirty();
+}
+
+void Http1Connection::on_end(Exchange& exchange) {
+  Turn* turn = find(exchange);
+  if (turn == nullptr) return;
+  turn->ended = true;
+  send_ready();
+}
+
+bool Http1Connection::can_write(const Exchange& exchange) const {
+  return !closing_ && !turns_.empty() && turns_.front().exchange.get() == &exchange && turns_.front().begun && stream_->writable();
+}
+
+void Http1Connection::on_abandon(Exchange&) { give_way(); }
+
+void Http1Connection::on_writable() {
+  if (!turns_.empty() && turns_.front().begun && turns_.front().exchange->on_room) turns_.front().exchange->on_room();
+  go_on();
+}
+
 void Http1Connection::send_ready() {
   while (!closing_ && !turns_.empty() && turns_.front().response) {
-    send(turns_.front());
-    const bool goes_on = turns_.front().framing.keep_alive;
+    Turn& turn = turns_.front();
+    if (turn.in_pieces && !send_pieces(turn)) return;
+    if (!turn.in_pieces) send(turn);
+    const bool goes_on = turn.framing.keep_alive;
     turns_.pop_front();
     if (!goes_on) end();
   }
 }
 
-void Http1Connection::send(Turn& turn) {
+// True: to its end.
+bool Http1Connection::send_pieces(Turn& turn) {
+  if (!turn.begun) {
+    prepare(turn);
+    ah::append_stream_head(stream_->output(), *turn.response, turn.framing);
+    turn.begun = true;
+    on_write(*turn.exchange, std::exchange(turn.held, {}));
+    stream_->mark_dirty();
+    // Not from inside whatever made room for it.
+    door_.loop().defer([exchange = turn.exchange] {
+      if (exchange->on_room) exchange->on_room();
+    });
+  }
+  if (!turn.ended) return false;
+  ah::append_last_chunk(stream_->output(), turn.framing);
+  stream_->mark_dirty();
+  return true;
+}
+
+void Http1Connection::prepare(Turn& turn) {
   Response& response = *turn.response;
   response.fields.insert(response.fields.begin(), {{"date", ah::date_text(door_.loop().wall_ms())}, {"x-request-id", turn.exchange->id}});
-  add_security_fields(response);
+  add_security_fields(*turn.exchange, response);
   door_.counters().answers[std::clamp(response.status / 100, 1, 5)].add();
   if (door_.is_shut()) turn.framing.keep_alive = false;
+}
+
+void Http1Connection::send(Turn& turn) {
+  prepare(turn);
   const std::size_t before = stream_->output().size();
-  ah::append_response(stream_->output(), response, turn.framing);
+  ah::append_response(stream_->output(), *turn.response, turn.framing);
   door_.counters().bytes_sent.add(stream_->output().size() - before);
   stream_->mark_dirty();
 }
@@ -222,6 +295,7 @@ void Http1Connection::shut() {
 void Http1Connection::give_way() {
   closing_ = true;
   timer_.disarm();
+  for (const Turn& turn : turns_) turn.exchange->leave();
   silent_.reset();
   seat_ = {};
   stream_->abort();

@@ -40,16 +40,25 @@ class Http1Connection final : public net::StreamHandler, public AnswerSink {
   void shut();
 
   void on_data(std::string_view bytes) override;
-  void on_writable() override { go_on(); }
+  void on_writable() override;
   void on_closed(net::CloseReason reason) override;
   void on_answer(Exchange& exchange, Response response) override;
+  void on_begin(Exchange& exchange, Response head) override;
+  void on_write(Exchange& exchange, std::string_view piece) override;
+  void on_end(Exchange& exchange) override;
+  bool can_write(const Exchange& exchange) const override;
+  void on_abandon(Exchange& exchange) override;
 
  private:
   // A request that came, until its answer has left.
   struct Turn {
     ExchangeRef exchange;
     arena::http::Http1Framing framing;
-    std::optional<Response> response;
+    std::optional<Response> response;  // whole, or the head of one that comes in pieces
+    bool in_pieces = false;
+    bool begun = false;                // its head has left
+    bool ended = false;
+    std::string held;                  // pieces, until it is their turn
   };
 
   // What the timer is for.
@@ -66,7 +75,10 @@ class Http1Connection final : public net::StreamHandler, public AnswerSink {
   void begin(Request request);
   void refuse(const arena::http::Refusal& refusal, Refused reason);
   void go_on();
+  Turn* find(const Exchange& exchange);
   void send_ready();
+  bool send_pieces(Turn& turn);
+  void prepare(Turn& turn);
   void send(Turn& turn);
   Clock wanted_clock() const;
   void watch_time();

@@ -19,6 +19,7 @@ struct Options : access::AdmissionLimits {
   int64_t request_timeout_ms = 10'000;    // from the first byte of a request to its last
   int64_t idle_timeout_ms = 60'000;       // between requests
   std::size_t pipelined_max = 16;         // requests of one connection being worked on; further ones wait
+  std::size_t batch_max = 1000;           // messages in one request
   std::vector<std::string> origins;       // web pages that may use this besides our own: "https://app.example"
   TopicLimits topics;
 };
@@ -35,12 +36,13 @@ enum class Refused : uint8_t {
   head_too_large,
   too_many_fields,
   body_too_large,
+  batch_too_large,
   password_queue,    // too many passwords waited to be verified
 };
-inline constexpr std::size_t kRefused = 11;
+inline constexpr std::size_t kRefused = 12;
 inline constexpr const char* kRefusedNames[kRefused] = {
     "shut",      "connections",    "connections_per_address", "connect_rate",   "half_open",     "request_timeout",
-    "malformed", "head_too_large", "too_many_fields",         "body_too_large", "password_queue"};
+    "malformed", "head_too_large", "too_many_fields",         "body_too_large", "batch_too_large", "password_queue"};
 
 // What one core's gateway counts.
 struct Counters {
@@ -50,7 +52,9 @@ struct Counters {
   broker::Counter bytes_received;
   broker::Counter bytes_sent;
   broker::Counter idle_closed;     // connections, for silence between requests
+  broker::Counter stuck_closed;    // event streams whose client took nothing for long
   broker::Counter held_back;       // times a connection was not read, as too many of its requests were being worked on
+  broker::Counter publishes;       // messages that were asked to be published
   broker::Counter answers[6];      // by the first digit of their status; 0 is not used
   broker::Counter refused[kRefused];
 

@@ -119,6 +119,7 @@ void Api::handle(ApiRequest request, ApiDone done) {
     if (route.method != request.method) continue;
     if (!read_query(request.query, call.query)) return done(problem(400, "bad_query", "the query has a % that no two hexadecimal digits follow"));
     call.body = std::move(request.body);
+    call.may_read = std::move(request.may_read);
     call.done = std::move(done);
     return route.handler == nullptr ? make_checkpoint(std::move(call)) : route.handler(shard_, std::move(call));
   }

@@ -18,6 +18,8 @@ struct ApiRequest {
   std::string path;    // "/v1/streams/orders"; "%xx" stands for a byte
   std::string query;   // "from=earliest&limit=10"; likewise, and '+' is itself, as filters have it
   std::string body;    // a JSON object, or nothing
+  // Of whom asks: which topics' messages are shown. Empty: an operator, all.
+  std::function<bool(std::string_view topic)> may_read;
 };
 
 struct ApiResponse {
@@ -35,6 +37,7 @@ struct ApiCall {
   std::string name;  // what stands for {name} in the path
   std::vector<std::pair<std::string, std::string>> query;
   std::string body;
+  std::function<bool(std::string_view topic)> may_read;
   ApiDone done;
 };
 

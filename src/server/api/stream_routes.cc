@@ -10,7 +10,7 @@
 #include "broker/stream/from.h"
 #include "broker/stream/stream_reader.h"
 #include "message/topic.h"
-#include "server/api/message_json.h"
+#include "codec/json/message_json.h"
 
 namespace arena::server {
 namespace {
@@ -175,9 +175,10 @@ std::optional<ApiResponse> read_parameter(const std::string& name, const std::st
   return std::nullopt;
 }
 
-ApiResponse answer_page(const broker::Page& page) {
+ApiResponse answer_page(const broker::Page& page, const std::function<bool(std::string_view)>& may_read) {
   std::string items, next;
   for (const broker::PageItem& item : page.items) {
+    if (may_read && !may_read(item.message->topic)) continue;
     items += (items.empty() ? "" : ",") + message_json(*item.message, broker::to_text(item.log, item.offset));
   }
   for (const auto& [log, offset] : page.next) next += (next.empty() ? "" : ",") + broker::to_text(log, offset);
@@ -233,8 +234,8 @@ void list_messages(broker::Shard& shard, ApiCall call) {
   for (const auto& [name, value] : call.query) {
     if (auto refused = read_parameter(name, value, shard.loop().wall_ms(), request)) return call.done(std::move(*refused));
   }
-  read_page(shard, std::move(request), [name = std::move(call.name), done = std::move(call.done)](Result<broker::Page> page) mutable {
-    done(page ? answer_page(*page) : no_stream(name));
+  read_page(shard, std::move(request), [name = std::move(call.name), may_read = std::move(call.may_read), done = std::move(call.done)](Result<broker::Page> page) mutable {
+    done(page ? answer_page(*page, may_read) : no_stream(name));
   });
 }
 

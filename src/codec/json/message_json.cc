@@ -1,4 +1,4 @@
-#include "server/api/message_json.h"
+#include "codec/json/message_json.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 
-namespace arena::server {
+namespace arena {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -42,8 +42,8 @@ std::string message_json(const Message& message, std::string_view position) {
   if (message.extras && !message.extras->headers.empty()) out["headers"] = headers_of(message.extras->headers);
   out["id"] = fmt::format("{:016x}{:016x}", message.id.high, message.id.low);
   out["time"] = time_text(message.published_ms);
-  out["position"] = position;
+  if (!position.empty()) out["position"] = position;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-}  // namespace arena::server
+}  // namespace arena

@@ -1,0 +1,199 @@
+#include "gateway/http/batch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/base64.h"
+#include "base/utf8.h"
+#include "gateway/http/door.h"
+
+namespace arena::gateway::http {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kDepthMax = 32;
+constexpr const char* kKnown = "topic, payload, encoding, content_type, headers, id, retain, expiry_s, guarantee";
+
+// What is nested endlessly would be written out by as many nested calls.
+bool is_deep(std::string_view text) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') quoted = !quoted;
+    if (quoted && text[i] == '\\') ++i;
+    if (quoted) continue;
+    if (text[i] == '[' || text[i] == '{') ++depth;
+    if (text[i] == ']' || text[i] == '}') --depth;
+    if (depth > kDepthMax) return true;
+  }
+  return false;
+}
+
+std::optional<Fault> bad_field(const std::string& key, std::string detail) { return Fault{422, "bad_field", std::move(detail), "/" + key}; }
+
+std::optional<Fault> read_headers(const Json& value, Extras& extras) {
+  if (!value.is_object()) return bad_field("headers", "\"headers\" is an object of texts, or of lists of texts");
+  for (const auto& [name, one] : value.items()) {
+    const Json list = one.is_array() ? one : Json::array({one});
+    for (const Json& text : list) {
+      if (!text.is_string()) return bad_field("headers/" + name, "a header is a text, or a list of texts");
+      if (auto fault = add_header(name, text.get<std::string>(), "/headers/" + name, extras)) return fault;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_text_field(const std::string& key, const Json& value, Extras& extras, Draft& draft) {
+  if (!value.is_string()) return bad_field(key, "\"" + key + "\" is a text");
+  const auto text = value.get<std::string>();
+  if (key == "topic") {
+    draft.message->topic = text;
+  } else if (key == "id") {
+    return set_id(text, "/id", draft);
+  } else if (key == "guarantee") {
+    if (!set_guarantee(text, *draft.message)) return bad_field(key, kGuaranteeText);
+  } else if (key == "content_type") {
+    if (!is_utf8_without_nul(text) || text.size() > UINT16_MAX) return bad_field(key, "\"content_type\" is up to 65,535 bytes of text");
+    extras.has_content_type = true;
+    extras.content_type = text;
+  } else if (text != "base64") {
+    return bad_field(key, "\"encoding\" is base64, or left out");
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_field(const std::string& key, const Json& value, Extras& extras, Draft& draft) {
+  if (key == "payload") return std::nullopt;  // when all else is known
+  if (key == "topic" || key == "id" || key == "guarantee" || key == "content_type" || key == "encoding") {
+    return read_text_field(key, value, extras, draft);
+  }
+  if (key == "headers") return read_headers(value, extras);
+  if (key == "retain") {
+    if (!value.is_boolean()) return bad_field(key, "\"retain\" is true or false");
+    draft.message->retain = value.get<bool>();
+    return std::nullopt;
+  }
+  if (key == "expiry_s") {
+    return value.is_number_unsigned() && set_expiry(value.get<uint64_t>(), draft) ? std::nullopt : bad_field(key, kExpiryText);
+  }
+  return Fault{422, "unknown_field", fmt::format("there is no field \"{}\": {}", key, kKnown), "/" + key};
+}
+
+// A text is the payload itself, anything else is JSON.
+std::optional<Fault> read_payload(const Json& item, Extras& extras, Message& message) {
+  const auto payload = item.find("payload");
+  const bool encoded = item.contains("encoding");
+  if (payload == item.end()) return encoded ? bad_field("payload", "there is an encoding, and no payload") : std::nullopt;
+  if (payload->is_string() && encoded) {
+    auto bytes = base64_decode(payload->get_ref<const std::string&>());
+    if (!bytes) return bad_field("payload", "\"payload\" is not base64");
+    message.payload = std::move(*bytes);
+  } else if (payload->is_string()) {
+    message.payload = payload->get<std::string>();
+  } else if (encoded) {
+    return bad_field("payload", "what is base64 is a text");
+  } else {
+    message.payload = payload->dump();
+    if (!extras.has_content_type) {
+      extras.has_content_type = true;
+      extras.content_type = "application/json";
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_item(const Json& json, const TopicLimits& topics, Draft& draft) {
+  if (!json.is_object()) return Fault{422, "bad_item", "an item of a batch is a JSON object", {}};
+  draft.message->guarantee = Guarantee::at_least_once;
+  auto extras = std::make_unique<Extras>();
+  for (const auto& [key, value] : json.items()) {
+    if (auto fault = read_field(key, value, *extras, draft)) return fault;
+  }
+  if (auto fault = read_payload(json, *extras, *draft.message)) return fault;
+  if (extras->has_content_type || !extras->headers.empty()) draft.message->extras = std::move(extras);
+  if (draft.message->topic.empty()) return bad_field("topic", "an item has a topic");
+  return check_draft(draft, topics, "/topic");
+}
+
+std::optional<Fault> too_many(std::size_t items_max) {
+  return Fault{413, "batch_too_large", fmt::format("a batch has up to {} messages (http.batch_max)", items_max), {}};
+}
+
+// Results as they come, until all are there.
+struct Batch {
+  ExchangeRef exchange;
+  std::vector<std::string> results;
+  std::size_t open = 0;
+  std::size_t failed = 0;
+
+  void settle(std::size_t at, const std::optional<Fault>& fault, const Published* published) {
+    if (fault) {
+      ++failed;
+      Json result = {{"status", fault->status}, {"code", fault->code}, {"detail", fault->detail}};
+      if (fault->pointer.starts_with('/')) result["pointer"] = fault->pointer;
+      results[at] = result.dump(-1, ' ', false, Json::error_handler_t::replace);
+    } else {
+      results[at] = "{\"status\":200," + receipt_json(*published).substr(1);
+    }
+    if (--open != 0) return;
+    std::string body = fmt::format("{{\"failed\":{},\"results\":[", failed);
+    for (const std::string& result : results) body += (body.back() == '[' ? "" : ",") + result;
+    exchange->answer(json_response(200, body + "]}"));
+  }
+};
+
+}  // namespace
+
+std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const TopicLimits& topics, std::vector<Item>& items) {
+  if (one_a_line) {
+    while (!body.empty()) {
+      const std::size_t end = std::min(body.find('\n'), body.size());
+      const std::string_view line = body.substr(0, end);
+      body.remove_prefix(std::min(end + 1, body.size()));
+      if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      if (items.size() == items_max) return too_many(items_max);
+      Item& item = items.emplace_back();
+      const Json json = is_deep(line) ? Json(Json::value_t::discarded) : Json::parse(line, nullptr, false);
+      item.fault = json.is_discarded() ? Fault{400, "bad_json", "the line is no JSON", {}} : read_item(json, topics, item.draft);
+    }
+    return std::nullopt;
+  }
+  const Json json = is_deep(body) ? Json(Json::value_t::discarded) : Json::parse(body, nullptr, false);
+  if (!json.is_array()) return Fault{400, "bad_json", "the body is no JSON array; of NDJSON say so: Content-Type: application/x-ndjson", {}};
+  if (json.size() > items_max) return too_many(items_max);
+  for (const Json& one : json) {
+    Item& item = items.emplace_back();
+    item.fault = read_item(one, topics, item.draft);
+  }
+  return std::nullopt;
+}
+
+void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
+  const std::string* type = exchange->request.field("content-type");
+  const bool one_a_line = type != nullptr && (type->starts_with("application/x-ndjson") || type->starts_with("application/jsonl"));
+  std::vector<Item> items;
+  if (!exchange->request.query.empty()) return answer_fault(exchange, {400, "unknown_parameter", "a batch says all in its items", {}});
+  if (const auto fault = read_batch(exchange->request.body, one_a_line, door.options()->batch_max, door.options()->topics, items)) {
+    if (fault->code == "batch_too_large") door.counters().refuse(Refused::batch_too_large);
+    return answer_fault(exchange, *fault);
+  }
+  if (items.empty()) return exchange->answer(json_response(200, "{\"failed\":0,\"results\":[]}"));
+  auto batch = std::make_shared<Batch>();
+  batch->exchange = exchange;
+  batch->results.resize(items.size());
+  batch->open = items.size();
+  for (std::size_t at = 0; at < items.size(); ++at) {
+    if (items[at].fault) {
+      batch->settle(at, items[at].fault, nullptr);
+      continue;
+    }
+    submit(door, publishers, exchange->principal, std::move(items[at].draft),
+           [batch, at](const Published& published) { batch->settle(at, fault_of(published), &published); });
+  }
+}
+
+}  // namespace arena::gateway::http

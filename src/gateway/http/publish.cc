@@ -1,0 +1,193 @@
+#include "gateway/http/publish.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/utf8.h"
+#include "broker/stream/from.h"
+#include "gateway/http/batch.h"
+#include "gateway/http/door.h"
+
+namespace arena::gateway::http {
+namespace {
+
+constexpr std::size_t kIdBytesMax = 128;
+constexpr uint64_t kExpiryMaxS = UINT32_MAX;
+
+std::optional<Fault> bad_parameter(const std::string& name, std::string detail) { return Fault{400, "bad_parameter", std::move(detail), "?" + name}; }
+
+std::optional<Fault> read_parameter(const std::string& name, const std::string& value, Draft& draft) {
+  if (name == "retain") {
+    if (value != "true" && value != "false") return bad_parameter(name, "\"retain\" is true or false");
+    draft.message->retain = value == "true";
+  } else if (name == "guarantee") {
+    if (!set_guarantee(value, *draft.message)) return bad_parameter(name, kGuaranteeText);
+  } else if (name == "expiry_s") {
+    uint64_t number = 0;
+    const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (fault != std::errc{} || end != value.data() + value.size()) return bad_parameter(name, kExpiryText);
+    if (!set_expiry(number, draft)) return bad_parameter(name, kExpiryText);
+  } else {
+    return Fault{400, "unknown_parameter", "there is no parameter \"" + name + "\": retain, expiry_s, guarantee", "?" + name};
+  }
+  return std::nullopt;
+}
+
+// "name=value" of an Arena-Header field.
+std::optional<Fault> read_header(const std::string& text, Extras& extras) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return Fault{400, "bad_header", "Arena-Header is name=value", "arena-header:"};
+  return add_header(text.substr(0, equals), text.substr(equals + 1), "arena-header:", extras);
+}
+
+std::optional<Fault> read_fields(const Request& request, Extras& extras, Draft& draft) {
+  for (const auto& [name, value] : request.fields) {
+    std::optional<Fault> fault;
+    if (name == "content-type" && value != "application/x-www-form-urlencoded") {  // what curl says who was told nothing
+      if (!is_utf8_without_nul(value)) return Fault{400, "bad_content_type", "Content-Type is not UTF-8", "content-type:"};
+      extras.has_content_type = true;
+      extras.content_type = value;
+    } else if (name == "arena-header") {
+      fault = read_header(value, extras);
+    } else if (name == "traceparent" || name == "tracestate") {
+      fault = add_header(name, value, name + ":", extras);
+    } else if (name == "idempotency-key") {
+      fault = set_id(value, "idempotency-key:", draft);
+    } else if (name.starts_with("arena-")) {
+      fault = Fault{400, "unknown_header", "fields of a publish that begin with \"Arena-\" are Arena-Header alone", name + ":"};
+    }
+    if (fault) return fault;
+  }
+  return std::nullopt;
+}
+
+void stamp_expiry(Draft& draft, int64_t wall_ms) {
+  if (draft.expiry_s) draft.message->expires_ms = wall_ms + static_cast<int64_t>(*draft.expiry_s) * 1000;
+}
+
+void publish_one(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
+  Draft draft;
+  if (const auto fault = read_message(*exchange, door.options()->topics, draft)) return answer_fault(exchange, *fault);
+  submit(door, publishers, exchange->principal, std::move(draft), [exchange](const Published& published) {
+    if (const auto fault = fault_of(published)) return answer_fault(exchange, *fault);
+    exchange->answer(json_response(200, receipt_json(published)));
+  });
+}
+
+}  // namespace
+
+void answer_fault(const ExchangeRef& exchange, const Fault& fault) {
+  Response response = problem(*exchange, fault.status, fault.code, fault.detail, fault.pointer);
+  if (fault.status == 503) response.fields.emplace_back("retry-after", "1");
+  exchange->answer(std::move(response));
+}
+
+bool set_guarantee(std::string_view text, Message& message) {
+  if (text == "at_most_once") {
+    message.guarantee = Guarantee::at_most_once;
+  } else if (text == "at_least_once") {
+    message.guarantee = Guarantee::at_least_once;
+  } else if (text == "exactly_once") {
+    message.guarantee = Guarantee::exactly_once;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool set_expiry(uint64_t seconds, Draft& draft) {
+  if (seconds == 0 || seconds > kExpiryMaxS) return false;
+  draft.expiry_s = seconds;
+  return true;
+}
+
+std::optional<Fault> set_id(const std::string& id, const std::string& pointer, Draft& draft) {
+  if (id.empty() || id.size() > kIdBytesMax || draft.key || !is_utf8_without_nul(id)) {
+    return Fault{400, "bad_id", "an idempotency key has 1 to 128 bytes of UTF-8, and there is one of it", pointer};
+  }
+  draft.key.emplace().id = id;
+  return std::nullopt;
+}
+
+std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras) {
+  if (name.starts_with("arena-")) return Fault{422, "reserved_header", "headers that begin with \"arena-\" are the broker's own", pointer};
+  if (!is_utf8_without_nul(name) || !is_utf8_without_nul(value) || name.size() > UINT16_MAX || value.size() > UINT16_MAX) {
+    return Fault{422, "bad_header", "a header's name and value are up to 65,535 bytes of UTF-8", pointer};
+  }
+  extras.headers.emplace_back(name, value);
+  return std::nullopt;
+}
+
+std::optional<Fault> check_draft(const Draft& draft, const TopicLimits& topics, const std::string& topic_pointer) {
+  if (const auto fault = check_topic(draft.message->topic, topics)) return Fault{400, "bad_topic", std::string(to_string(*fault)), topic_pointer};
+  if (draft.message->guarantee == Guarantee::exactly_once && !draft.key) {
+    return Fault{422, "id_needed", "exactly_once needs an idempotency key: by what else would a repetition be known?", {}};
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft) {
+  draft.message->topic = exchange.target;
+  draft.message->guarantee = Guarantee::at_least_once;
+  arena::http::Parameters parameters;
+  if (!arena::http::read_query(exchange.request.query, parameters)) {
+    return Fault{400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}};
+  }
+  for (const auto& [name, value] : parameters) {
+    if (auto fault = read_parameter(name, value, draft)) return fault;
+  }
+  auto extras = std::make_unique<Extras>();
+  if (auto fault = read_fields(exchange.request, *extras, draft)) return fault;
+  if (extras->has_content_type || !extras->headers.empty()) draft.message->extras = std::move(extras);
+  draft.message->payload = exchange.request.body;
+  return check_draft(draft, topics, {});
+}
+
+void submit(Door& door, Publishers& publishers, const Principal& principal, Draft draft, Publishers::Done done) {
+  if (publishers.shard().congested()) {
+    return done({{broker::Outcome::quota, broker::Level::memory, false, std::nullopt}, {}, false});
+  }
+  stamp_expiry(draft, door.loop().wall_ms());
+  door.counters().publishes.add();
+  publishers.publish(principal, std::move(draft.message), draft.key ? &*draft.key : nullptr, std::move(done));
+}
+
+std::optional<Fault> fault_of(const Published& published) {
+  switch (published.receipt.outcome) {
+    case broker::Outcome::ok:
+    case broker::Outcome::no_match:
+      return std::nullopt;
+    case broker::Outcome::denied:
+      return Fault{403, "denied", "you may not publish to this topic", {}};
+    case broker::Outcome::conflict:
+    case broker::Outcome::unknown_producer:
+      return Fault{422, "id_conflict", "something else was published under this idempotency key", "idempotency-key:"};
+    case broker::Outcome::quota:
+      if (!published.answered) return Fault{503, "congested", "too much is on its way between the broker's threads: try again", {}};
+      return Fault{507, "quota", "a limit of what the broker keeps is reached; nothing was published", {}};
+    case broker::Outcome::failed:
+      break;
+  }
+  return Fault{503, "unknown_outcome", "it is not known whether this was published; with an idempotency key it can be repeated", {}};
+}
+
+std::string receipt_json(const Published& published) {
+  const broker::Receipt& receipt = published.receipt;
+  std::string out = "{";
+  if (!receipt.duplicate) out += fmt::format("\"id\":\"{:016x}{:016x}\",", published.id.high, published.id.low);
+  out += fmt::format("\"level\":\"{}\"", receipt.level == broker::Level::disk ? "disk" : "memory");
+  if (receipt.position) out += fmt::format(",\"position\":\"{}\"", broker::to_text({receipt.log, receipt.position->partition}, receipt.position->offset));
+  if (receipt.duplicate) out += ",\"duplicate\":true";
+  if (receipt.outcome == broker::Outcome::no_match) out += ",\"matched\":false";
+  return out + "}";
+}
+
+void add_topic_routes(Door& door, Publishers& publishers) {
+  door.router().add({"POST", "/v1/publish", Access::identified, [&door, &publishers](const ExchangeRef& exchange) { publish_batch(door, publishers, exchange); }});
+  door.router().add({"POST", "/v1/topics/{topic}", Access::identified, [&door, &publishers](const ExchangeRef& exchange) { publish_one(door, publishers, exchange); }});
+}
+
+}  // namespace arena::gateway::http
