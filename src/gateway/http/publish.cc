@@ -179,7 +179,7 @@ std::string receipt_json(const Published& published) {
   std::string out = "{";
   if (!receipt.duplicate) out += fmt::format("\"id\":\"{:016x}{:016x}\",", published.id.high, published.id.low);
   out += fmt::format("\"level\":\"{}\"", receipt.level == broker::Level::disk ? "disk" : "memory");
-  if (receipt.position) out += fmt::format(",\"position\":\"{}\"", broker::to_text({receipt.log, receipt.position->partition}, receipt.position->offset));
+  if (receipt.position) out += fmt::format(",\"position\":\"{}\"", broker::to_text({receipt.position->partition, receipt.log}, receipt.position->offset));
   if (receipt.duplicate) out += ",\"duplicate\":true";
   if (receipt.outcome == broker::Outcome::no_match) out += ",\"matched\":false";
   return out + "}";
