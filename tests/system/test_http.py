@@ -98,7 +98,7 @@ class Listener:
     """mosquitto_sub, which shows MQTT 5 properties."""
 
     def __init__(self, topic, port=None, arguments=(), count=1):
-        self.process = subprocess.Popen(["mosquitto_sub", "-V", "5", "-p", str(port or broker.port), "-q", "1", "-t", topic, "-C", str(count), "-W", str(int(10 * SLOW)),
+        self.process = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", "-V", "5", "-p", str(port or broker.port), "-q", "1", "-t", topic, "-C", str(count), "-W", str(int(10 * SLOW)),
                                          "-F", "%t|%p|%q|%r|%P|%C", "-d", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for line in self.process.stdout:
             if "Subscribed" in line:
@@ -106,8 +106,9 @@ class Listener:
         raise AssertionError("mosquitto_sub did not subscribe")
 
     def lines(self):
-        output, _ = self.process.communicate(timeout=15 * SLOW)
-        return [line for line in output.splitlines() if line.count("|") >= 5]
+        lines = [line.rstrip("\n") for line in self.process.stdout]  # it ends by itself (-W)
+        self.process.wait(5 * SLOW)
+        return [line for line in lines if line.count("|") >= 5]
 
 
 @test
