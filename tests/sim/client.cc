@@ -335,16 +335,20 @@ void Client::left() {
   if (session_ != nullptr) session_->breaks_ms.push_back(left_ms_);
 }
 
-void Client::hang_up() {
+void Client::hang_up(bool will_allowed) {
   if (!connected()) return;
-  send(am::Disconnect{});
+  const bool with_will = will_allowed && dial_.version == am::Version::v5 && requests_ % 4 == 1;
+  if (with_will) note_will();
+  am::Disconnect packet;
+  if (with_will) packet.reason = am::Reason::disconnect_with_will;
+  send(packet);
   stream_->close();
   connected_ = false;
   left();
   old_.push_back(std::move(stream_));
   old_.back()->set_handler(nullptr);
   if (expiry_s_ == 0) forget_session();
-  tally_["disconnect"]++;
+  tally_[with_will ? "disconnect with will" : "disconnect"]++;
 }
 
 void Client::vanish() {

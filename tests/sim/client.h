@@ -54,7 +54,8 @@ class Client final : public net::StreamHandler {
   bool dial_timed_out() const { return dialling() && now_ms() - dialled_ms_ > 5000; }
   // A connection that stands is left alone: the new one takes over.
   void dial(const Dial& dial);
-  void hang_up();        // DISCONNECT
+  // DISCONNECT; some ask for their will, if they may.
+  void hang_up(bool will_allowed = false);
   void vanish();         // the socket closes without a word
   void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding, Once once);
   std::string repeat(uint64_t choice);  // something that was published once; tells what

@@ -125,7 +125,7 @@ class Run {
         return;
       case Act::hang_up:
         say(who + " hangs up");
-        return client.hang_up();
+        return client.hang_up(true);
       default:
         say(who + " vanishes");
         return client.vanish();
