@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """MQTT over TLS with clients that others wrote: mosquitto's, Paho, Python's ssl, openssl s_client. What is refused, what is
 reloaded, what is resumed."""
+import json
 import os
 import queue
 import socket
@@ -523,6 +524,23 @@ def doctor_looks_at_the_certificate():
         done = arena("doctor", "-c", one.config)
         assert done.returncode == 10 and "is not the key of the certificate" in done.stdout, done.stdout
         assert arena("config", "check", "--config", one.config).returncode == 2
+
+
+class HttpsBroker(TlsBroker):
+    """Its HTTP listener has TLS."""
+
+    def config_text(self):
+        return super().config_text().replace(f"port = {self.http_port} }}", f"port = {self.http_port}, tls = true }}")
+
+
+@test
+def http_comes_over_tls():
+    with HttpsBroker(http=True) as own:
+        asked = ["curl", "-sS", "--cacert", path("ca.crt"), "-d", "hello", f"https://localhost:{own.http_port}/v1/topics/a/b"]
+        answer = json.loads(subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout)
+        assert answer["level"] == "memory" and len(answer["id"]) == 32, answer
+        asked[3] = path("stranger.crt")
+        assert subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False).returncode != 0, "any authority will do"
 
 
 run_all()
