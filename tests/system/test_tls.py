@@ -543,4 +543,9 @@ def http_comes_over_tls():
         assert subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False).returncode != 0, "any authority will do"
 
 
+@test
+def and_ends_well():
+    equal(broker.stop(), 0, "exit code on SIGTERM")
+
+
 run_all()
