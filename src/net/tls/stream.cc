@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <utility>
 
 #include "net/tls/failure.h"
@@ -136,8 +135,7 @@ std::string_view TlsStream::application_protocol() const {
 }
 
 std::size_t TlsStream::take_arrived(char* out, std::size_t size) {
-  const std::size_t taken = std::min(size, arrived_.size());
-  std::memcpy(out, arrived_.data(), taken);
+  const std::size_t taken = arrived_.copy(out, size);
   arrived_.remove_prefix(taken);
   return taken;
 }
