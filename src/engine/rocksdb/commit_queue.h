@@ -79,8 +79,9 @@ class CommitQueue {
   void finish(std::vector<CommitEntry> group) {
     const std::lock_guard lock(mutex_);
     for (CommitEntry& entry : group) {
-      CommitDoor& door = *entry.door;
-      door.finished.push_back(std::move(entry));
+      // The door holds what is not collected any more when the broker ends: that must not hold the door.
+      const std::shared_ptr<CommitDoor> door = std::move(entry.door);
+      door->finished.push_back(std::move(entry));
     }
   }
   // From the door's core.
