@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "codec/http/message.h"
 #include "server/api/stream_routes.h"
 
 namespace arena::server {
@@ -44,24 +44,6 @@ std::string_view title_of(int status) {
   }
 }
 
-// nullopt: a '%' that two hexadecimal digits do not follow.
-std::optional<std::string> decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    unsigned byte = 0;
-    const std::string_view digits = text.substr(i + 1, 2);
-    const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    if (digits.size() != 2 || fault != std::errc{} || end != digits.data() + 2) return std::nullopt;
-    out.push_back(static_cast<char>(byte));
-    i += 2;
-  }
-  return out;
-}
-
 std::string_view next_level(std::string_view& path) {
   const std::size_t slash = std::min(path.find('/'), path.size());
   const std::string_view level = path.substr(0, slash);
@@ -73,28 +55,12 @@ bool leads_to(std::string_view path, std::string_view pattern, std::string& name
   while (!path.empty() && !pattern.empty()) {
     const std::string_view level = next_level(path), wanted = next_level(pattern);
     if (wanted == "{name}") {
-      auto text = decoded(level);
-      if (!text) return false;
-      name = std::move(*text);
+      if (!http::percent_decode(level, name)) return false;
     } else if (level != wanted) {
       return false;
     }
   }
   return path.empty() && pattern.empty();
-}
-
-bool read_query(std::string_view text, std::vector<std::pair<std::string, std::string>>& out) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('&'), text.size());
-    const std::string_view one = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t equals = std::min(one.find('='), one.size());
-    auto name = decoded(one.substr(0, equals));
-    auto value = decoded(one.substr(std::min(equals + 1, one.size())));
-    if (!name || !value) return false;
-    out.emplace_back(std::move(*name), std::move(*value));
-  }
-  return true;
 }
 
 }  // namespace
@@ -117,7 +83,7 @@ void Api::handle(ApiRequest request, ApiDone done) {
     if (!leads_to(request.path, route.path, call.name)) continue;
     path_is_known = true;
     if (route.method != request.method) continue;
-    if (!read_query(request.query, call.query)) return done(problem(400, "bad_query", "the query has a % that no two hexadecimal digits follow"));
+    if (!http::read_query(request.query, call.query)) return done(problem(400, "bad_query", "the query has a % that no two hexadecimal digits follow"));
     call.body = std::move(request.body);
     call.may_read = std::move(request.may_read);
     call.done = std::move(done);
