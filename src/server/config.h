@@ -80,6 +80,13 @@ struct Config {
     uint64_t idle_timeout_ms = 60'000;
     uint64_t pipelined_max = 16;
     uint64_t batch_max = 1000;
+    uint64_t streams_max = 100;
+    uint64_t bodies_bytes_max = 1 << 20;
+    uint64_t continuations_max = 8;
+    uint64_t resets_per_s = 20;
+    uint64_t control_frames_per_s = 100;
+    uint64_t stream_output_bytes_max = 64 << 10;
+    uint64_t stall_timeout_ms = 30'000;
     std::string allowed_origins;
   } http;
 

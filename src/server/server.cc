@@ -31,7 +31,7 @@ namespace mqtt = gateway::mqtt;
 
 namespace {
 constexpr std::string_view kMqttProtocol = "\x04mqtt";  // as ALPN has it
-constexpr std::string_view kHttpProtocol = "\x08http/1.1";
+constexpr std::string_view kHttpProtocols = "\x02h2\x08http/1.1";
 }  // namespace
 
 // What one core owns; made and destroyed on its thread.
@@ -302,7 +302,7 @@ Status Server::listen() {
   };
   const auto open = [&](Core& core) {
     open_for(core, state_->endpoints, core.door, kMqttProtocol);
-    if (errors[core.loop.core()].empty()) open_for(core, state_->http_endpoints, core.http_door, kHttpProtocol);
+    if (errors[core.loop.core()].empty()) open_for(core, state_->http_endpoints, core.http_door, kHttpProtocols);
   };
   // One after the other: the later ones need the port that the first was given.
   for (const auto& core : state_->cores) {

@@ -112,6 +112,7 @@ void SysTopics::publish_all() {
       {"output/bytes", output_.used.load()},
       {"output/times_full", output_.times_full.load()},
       {"http/connections", sum(&HttpCounters::connections)},
+      {"http/http2_connections", sum(&HttpCounters::http2_connections)},
       {"http/publishes", sum(&HttpCounters::publishes)},
       {"http/requests", sum(&HttpCounters::requests)},
       {"http/idle_closed", sum(&HttpCounters::idle_closed)},

@@ -17,7 +17,7 @@ using gateway::http::Router;
 constexpr const char* kWelcome =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
     "<title>Arena</title><h1>Arena {} is running</h1>"
-    "<p>A real-time messaging broker. This port speaks HTTP/1.1; devices speak MQTT to the other one.</p>"
+    "<p>A real-time messaging broker. This port speaks HTTP/1.1 and HTTP/2; devices speak MQTT to the other one.</p>"
     "<ul><li><a href=\"/readyz\">/readyz</a>: is it ready?</li><li><code>POST /v1/topics/{{topic}}</code> publishes its body</li><li><a href=\"/metrics\">/metrics</a>: its counters, for Prometheus</li></ul></html>\n";
 
 void add_health(Router& router, const WebWorld& world) {

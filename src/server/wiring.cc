@@ -58,6 +58,13 @@ std::shared_ptr<const gateway::http::Options> http_options_of(const Config& conf
   out->idle_timeout_ms = static_cast<int64_t>(http.idle_timeout_ms);
   out->pipelined_max = http.pipelined_max;
   out->batch_max = http.batch_max;
+  out->streams_max = http.streams_max;
+  out->bodies_bytes_max = http.bodies_bytes_max;
+  out->continuations_max = http.continuations_max;
+  out->resets_per_s = static_cast<uint32_t>(http.resets_per_s);
+  out->control_frames_per_s = static_cast<uint32_t>(http.control_frames_per_s);
+  out->stream_output_bytes_max = http.stream_output_bytes_max;
+  out->stall_timeout_ms = static_cast<int64_t>(http.stall_timeout_ms);
   out->origins = words_of(http.allowed_origins);
   out->topics.length_max = limits.topic_length_max;
   out->topics.depth_max = limits.topic_depth_max;

@@ -544,6 +544,17 @@ def http_comes_over_tls():
 
 
 @test
+def tls_agrees_upon_the_version_of_http():
+    with HttpsBroker(http=True) as own:
+        url = f"https://localhost:{own.http_port}/livez"
+        for option, version in (("--http2", "2"), ("--http1.1", "1.1"), ("--no-alpn", "1.1")):
+            asked = ["curl", "-sS", option, "--cacert", path("ca.crt"), "-w", " %{http_version}", url]
+            equal(subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout, f"ok\n {version}", option)
+        done = subprocess.run(["h2load", "-n", "500", "-c", "5", "-m", "20", url], capture_output=True, text=True, timeout=60, check=True)
+        assert "500 succeeded, 0 failed" in done.stdout and "Application protocol: h2" in done.stdout, done.stdout
+
+
+@test
 def and_ends_well():
     equal(broker.stop(), 0, "exit code on SIGTERM")
 

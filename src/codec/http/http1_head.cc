@@ -21,7 +21,7 @@ bool is_token(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kMarks.find(c) != std::string_view::npos;
 }
 
-bool is_target(char c) { return c > ' ' && c < 0x7f && c != '#' && c != '\\' && c != '"' && c != '<' && c != '>'; }
+bool is_in_target(char c) { return c > ' ' && c < 0x7f && c != '#' && c != '\\' && c != '"' && c != '<' && c != '>'; }
 
 bool is_value(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -43,7 +43,7 @@ const Refusal* check_request_line(std::string_view line) {
   if (method.empty() || !all(method, is_token)) return &kBadRequestLine;
   if (version.size() == 8 && version.starts_with("HTTP/") && version != "HTTP/1.1" && version != "HTTP/1.0") return &kBadVersion;
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return &kBadRequestLine;
-  if (!target.starts_with('/') || !all(target, is_target)) return &kBadRequestLine;  // no proxy: a path alone
+  if (!is_target(target)) return &kBadRequestLine;  // no proxy: a path alone
   return nullptr;
 }
 
@@ -66,6 +66,8 @@ bool same_word(std::string_view a, std::string_view lower) {
 }
 
 }  // namespace
+
+bool is_target(std::string_view text) { return text.starts_with('/') && all(text, is_in_target); }
 
 const Refusal* check_line_ends(std::string_view head, std::size_t from) {
   for (std::size_t at = from; at < head.size(); ++at) {

@@ -21,6 +21,8 @@ struct Refusal {
 const Refusal* check_lines(std::string_view head, std::size_t fields_max);
 // What has come of a head that is not complete yet: is there anything already that cannot become right?
 const Refusal* check_line_ends(std::string_view head, std::size_t from);
+// A path, perhaps with a query, in printable ASCII; no absolute URL and no fragment.
+bool is_target(std::string_view text);
 // Of the fields together: whose request is it, and where does it end?
 const Refusal* check_fields(const Request& request);
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "gateway/http/credentials.h"
-#include "gateway/http/http1_connection.h"
+#include "gateway/http/newcomer.h"
 
 namespace arena::gateway::http {
 namespace {
@@ -46,7 +46,7 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
   counters_.accepted.add();
   counters_.connections.add();
   const uint64_t id = next_id_++;
-  auto connection = std::make_unique<Http1Connection>(*this, id, std::move(stream), std::move(*seat));
+  auto connection = std::make_unique<Newcomer>(*this, Connection::Parts{id, std::move(stream), std::move(*seat), nullptr, loop_.now_ms()});
   silent_.push_back(connection->be_silent());
   connections_.emplace(id, std::move(connection));
 }
@@ -56,24 +56,33 @@ Result<access::Seat, Refused> Door::admit(std::string_view ip) {
   Result<access::Seat, access::NoSeat> seat = admission_.admit(ip, *options_, loop_.now_ms());
   if (!seat && seat.error() == access::NoSeat::half_open && !silent_.empty()) {
     counters_.refuse(Refused::half_open);
-    silent_.front().connection.give_way();
+    silent_.front().connection->give_way();
     seat = admission_.admit(ip, *options_, loop_.now_ms());
   }
   if (!seat) return fail(refused_for(seat.error()));
   return std::move(seat).value();
 }
 
-Http1Connection* Door::find(uint64_t id) const {
+Connection* Door::find(uint64_t id) const {
   const auto it = connections_.find(id);
   return it == connections_.end() ? nullptr : it->second.get();
 }
 
-void Door::bury(Http1Connection& connection) {
+void Door::bury(Connection& connection) {
   const auto it = connections_.find(connection.id());
   if (it == connections_.end()) return;
-  dead_.push_back(std::move(it->second));
+  bury_later(std::move(it->second));
   connections_.erase(it);
   counters_.connections.sub();
+}
+
+void Door::replace(std::unique_ptr<Connection> connection) {
+  std::unique_ptr<Connection>& place = connections_.find(connection->id())->second;
+  bury_later(std::exchange(place, std::move(connection)));
+}
+
+void Door::bury_later(std::unique_ptr<Connection> connection) {
+  dead_.push_back(std::move(connection));
   if (dead_.size() == 1) {
     loop_.defer([this] { dead_.clear(); });
   }
@@ -84,7 +93,7 @@ void Door::shut() {
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) ids.push_back(id);
   for (const uint64_t id : ids) {
-    if (Http1Connection* connection = find(id)) connection->shut();
+    if (Connection* connection = find(id)) connection->shut();
   }
 }
 
@@ -134,7 +143,7 @@ void Door::answer_preflight(const ExchangeRef& exchange) const {
 }
 
 void Door::identify(const ExchangeRef& exchange, const Route& route) {
-  Http1Connection* connection = find(exchange->connection);
+  Connection* connection = find(exchange->connection);
   if (connection == nullptr) return;
   const std::string* words = exchange->request.field("authorization");
   const std::optional<Known>& known = connection->known();
@@ -172,7 +181,7 @@ void Door::on_identified(const ExchangeRef& exchange, const Route& route, const 
   }
   exchange->principal = *result;
   const std::string* words = exchange->request.field("authorization");
-  Http1Connection* connection = find(exchange->connection);
+  Connection* connection = find(exchange->connection);
   if (connection != nullptr && words != nullptr) connection->known() = Known{*words, *result, settings_};
   route.handler(exchange);
 }

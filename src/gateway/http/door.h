@@ -11,6 +11,7 @@
 #include "access/admission.h"
 #include "access/authenticator.h"
 #include "base/intrusive_list.h"
+#include "gateway/http/connection.h"
 #include "gateway/http/exchange.h"
 #include "gateway/http/options.h"
 #include "gateway/http/router.h"
@@ -18,15 +19,6 @@
 #include "runtime/loop.h"
 
 namespace arena::gateway::http {
-
-class Http1Connection;
-
-// A connection without a request yet.
-struct SilentTag;
-struct Silent : ListNode<SilentTag> {
-  explicit Silent(Http1Connection& one) : connection(one) {}
-  Http1Connection& connection;
-};
 
 class Door {
  public:
@@ -52,8 +44,11 @@ class Door {
   // Leads to an answer, perhaps from inside.
   void handle(const ExchangeRef& exchange);
   std::string next_request_id();
+  Connection* find(uint64_t id) const;
+  // Takes the place of the one with its id, which is destroyed at the end of this turn.
+  void replace(std::unique_ptr<Connection> connection);
   // Destroys it at the end of this turn.
-  void bury(Http1Connection& connection);
+  void bury(Connection& connection);
 
  private:
   Result<access::Seat, Refused> admit(std::string_view ip);
@@ -61,7 +56,7 @@ class Door {
   void answer_preflight(const ExchangeRef& exchange) const;
   void identify(const ExchangeRef& exchange, const Route& route);
   void on_identified(const ExchangeRef& exchange, const Route& route, const Result<Principal, access::AuthRefusal>& result);
-  Http1Connection* find(uint64_t id) const;
+  void bury_later(std::unique_ptr<Connection> connection);
 
   runtime::Loop& loop_;
   access::Authenticator& authenticator_;
@@ -73,8 +68,8 @@ class Door {
   uint64_t next_id_ = 1;
   uint64_t settings_ = 1;  // how often they were set: what was verified before is not any more
   IntrusiveList<Silent, SilentTag> silent_;  // oldest first
-  boost::unordered_flat_map<uint64_t, std::unique_ptr<Http1Connection>> connections_;
-  std::vector<std::unique_ptr<Http1Connection>> dead_;
+  boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Connection>> dead_;
 };
 
 }  // namespace arena::gateway::http

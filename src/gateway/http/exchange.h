@@ -42,6 +42,7 @@ class Exchange {
   std::string target;           // what stands for "{...}" in the path of its route, decoded
   Principal principal;          // of routes that ask who it is
   uint64_t connection = 0;
+  uint32_t stream = 0;          // of the connection, in HTTP/2
   std::string foreign_origin;   // of the web page that asks, where it is not our own and may ask
 
   // Once, perhaps from inside the handler.

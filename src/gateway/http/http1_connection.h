@@ -3,45 +3,24 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "access/admission.h"
 #include "codec/http/http1_parser.h"
 #include "codec/http/http1_writer.h"
-#include "gateway/http/door.h"
-#include "net/stream.h"
+#include "gateway/http/connection.h"
 
 namespace arena::gateway::http {
 
-// Who was let in by which words: a client says them with each request, and verifying a password takes long.
-struct Known {
-  std::string words;       // the Authorization field
-  Principal principal;
-  uint64_t settings = 0;   // of the door, as they were then
-};
-
-class Http1Connection final : public net::StreamHandler, public AnswerSink {
+class Http1Connection final : public Connection, public AnswerSink {
  public:
-  Http1Connection(Door& door, uint64_t id, std::unique_ptr<net::Stream> stream, access::Seat seat);
+  Http1Connection(Door& door, Parts parts);
   ~Http1Connection() override;
 
-  uint64_t id() const { return id_; }
-  const net::PeerAddress& peer() const { return stream_->peer(); }
-  uint64_t address() const { return seat_.address(); }
-  std::optional<Known>& known() { return known_; }
-  // Waits for its first request, in the list that this is for.
-  Silent& be_silent();
-  // Ends at once and without a word: somebody else needs the place.
-  void give_way();
-  // After what it waits for.
-  void shut();
-
+  void shut() override;
   void on_data(std::string_view bytes) override;
   void on_writable() override;
-  void on_closed(net::CloseReason reason) override;
   void on_answer(Exchange& exchange, Response response) override;
   void on_begin(Exchange& exchange, Response head) override;
   void on_write(Exchange& exchange, std::string_view piece) override;
@@ -82,25 +61,16 @@ class Http1Connection final : public net::StreamHandler, public AnswerSink {
   void send(Turn& turn);
   Clock wanted_clock() const;
   void watch_time();
-  static void on_timer(void* self);
-  void end();
+  void leave_exchanges() override;
+  void on_time() override;
 
-  Door& door_;
-  const uint64_t id_;
-  std::unique_ptr<net::Stream> stream_;
-  access::Seat seat_;
-  const std::shared_ptr<const Options> options_;
   arena::http::Http1Parser parser_;
   std::deque<Turn> turns_;        // oldest first
   std::string rest_;              // read, and not looked at while there is no room
-  std::optional<Known> known_;
-  std::optional<Silent> silent_;  // until its first request
   bool consuming_ = false;
   bool held_back_ = false;        // its socket is not read
   bool last_turn_ = false;        // no further request is taken
-  bool closing_ = false;
   Clock clock_ = Clock::none;
-  runtime::Timer timer_;
 };
 
 }  // namespace arena::gateway::http

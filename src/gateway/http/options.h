@@ -19,6 +19,13 @@ struct Options : access::AdmissionLimits {
   int64_t request_timeout_ms = 10'000;    // from the first byte of a request to its last
   int64_t idle_timeout_ms = 60'000;       // between requests
   std::size_t pipelined_max = 16;         // requests of one connection being worked on; further ones wait
+  std::size_t streams_max = 100;          // HTTP/2: requests of one connection; further ones are refused
+  std::size_t bodies_bytes_max = 1 << 20; // HTTP/2: of one connection; then its oldest request alone gets more window
+  std::size_t continuations_max = 8;      // HTTP/2: frames that go on with a head
+  uint32_t resets_per_s = 20;             // HTTP/2: requests of one connection reset by either side
+  uint32_t control_frames_per_s = 100;    // HTTP/2: frames of one connection that carry nothing of a request
+  std::size_t stream_output_bytes_max = 64 << 10;  // HTTP/2: waits for one request's client; of a connection 16 times that
+  int64_t stall_timeout_ms = 30'000;      // HTTP/2: so long a client may take nothing of an answer
   std::size_t batch_max = 1000;           // messages in one request
   std::vector<std::string> origins;       // web pages that may use this besides our own: "https://app.example"
   TopicLimits topics;
@@ -38,22 +45,28 @@ enum class Refused : uint8_t {
   body_too_large,
   batch_too_large,
   password_queue,    // too many passwords waited to be verified
+  streams,           // HTTP/2, each as its limit
+  resets,
+  control_frames,
+  continuations,
 };
-inline constexpr std::size_t kRefused = 12;
+inline constexpr std::size_t kRefused = 16;
 inline constexpr const char* kRefusedNames[kRefused] = {
     "shut",      "connections",    "connections_per_address", "connect_rate",   "half_open",     "request_timeout",
-    "malformed", "head_too_large", "too_many_fields",         "body_too_large", "batch_too_large", "password_queue"};
+    "malformed", "head_too_large", "too_many_fields",         "body_too_large", "batch_too_large", "password_queue",
+    "streams",   "resets",         "control_frames",          "continuations"};
 
 // What one core's gateway counts.
 struct Counters {
   broker::Counter accepted;        // connections, in all
   broker::Counter connections;     // open now
+  broker::Counter http2_connections;  // of the open ones
   broker::Counter requests;
   broker::Counter bytes_received;
   broker::Counter bytes_sent;
   broker::Counter idle_closed;     // connections, for silence between requests
-  broker::Counter stuck_closed;    // event streams whose client took nothing for long
-  broker::Counter held_back;       // times a connection was not read, as too many of its requests were being worked on
+  broker::Counter stuck_closed;    // answers and event streams whose client took nothing for long
+  broker::Counter held_back;       // times a connection was not read, as too many of its requests were being worked on, or a body got no window
   broker::Counter publishes;       // messages that were asked to be published
   broker::Counter answers[6];      // by the first digit of their status; 0 is not used
   broker::Counter refused[kRefused];

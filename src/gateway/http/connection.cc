@@ -1,0 +1,91 @@
+#include "gateway/http/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/http/door.h"
+
+namespace arena::gateway::http {
+namespace {
+
+// The client's own, where it is fit for a log.
+bool is_usable_id(const std::string* id) {
+  return id != nullptr && !id->empty() && id->size() <= 64 &&
+         std::all_of(id->begin(), id->end(), [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
+}
+
+}  // namespace
+
+Refused reason_of(const arena::http::Refusal& refusal) {
+  if (refusal.code == "head_too_large") return Refused::head_too_large;
+  if (refusal.code == "too_many_fields") return Refused::too_many_fields;
+  if (refusal.code == "body_too_large") return Refused::body_too_large;
+  if (refusal.code == "request_timeout") return Refused::request_timeout;
+  return Refused::malformed;
+}
+
+Connection::Connection(Door& door, Parts parts)
+    : timer_(&Connection::fire, this), door_(door), parts_(std::move(parts)), options_(door.options()) {
+  parts_.stream->set_handler(this);
+  if (parts_.silent) parts_.silent->connection = this;
+}
+
+Silent& Connection::be_silent() {
+  parts_.silent = std::make_unique<Silent>(*this);
+  return *parts_.silent;
+}
+
+int64_t Connection::first_request_ms() const {
+  return std::max<int64_t>(parts_.accepted_ms + options_->request_timeout_ms - door_.loop().now_ms(), 1);
+}
+
+ExchangeRef Connection::open_exchange(AnswerSink& sink, Request request) {
+  parts_.silent.reset();
+  parts_.seat.leave_half_open();
+  door_.counters().requests.add();
+  const std::string* own = request.field("x-request-id");
+  std::string id = is_usable_id(own) ? *own : door_.next_request_id();
+  auto exchange = std::make_shared<Exchange>(sink, std::move(request), std::move(id));
+  exchange->connection = parts_.id;
+  return exchange;
+}
+
+ExchangeRef Connection::open_refused(AnswerSink& sink) {
+  return std::make_shared<Exchange>(sink, Request{}, door_.next_request_id());
+}
+
+void Connection::complete(const Exchange& exchange, Response& response) {
+  response.fields.insert(response.fields.begin(), {{"date", arena::http::date_text(door_.loop().wall_ms())}, {"x-request-id", exchange.id}});
+  add_security_fields(exchange, response);
+  door_.counters().answers[std::clamp(response.status / 100, 1, 5)].add();
+}
+
+// ---- the end ----
+
+void Connection::stop() {
+  closing_ = true;
+  timer_.disarm();
+  parts_.silent.reset();
+  leave_exchanges();
+}
+
+void Connection::end() {
+  if (closing_) return;
+  stop();
+  parts_.seat.leave_half_open();
+  stream().close();
+}
+
+void Connection::give_way() {
+  stop();
+  parts_.seat = {};
+  stream().abort();
+  door_.bury(*this);
+}
+
+void Connection::on_closed(net::CloseReason) {
+  stop();
+  door_.bury(*this);
+}
+
+}  // namespace arena::gateway::http
