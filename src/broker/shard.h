@@ -144,6 +144,8 @@ class Shard {
   void add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained, InterestDone done);
   // Delivers nothing through it any more, and other cores need not think of it; operations under way are forgotten.
   void silence(Subscription& subscription);
+  // Nobody is there to take what is routed to it, and the log keeps that: publishing passes it by until it is called back.
+  void set_aside(const Subscription& subscription, bool aside);
   // After silence(), and when its removal is committed: the log need not be kept for it, or its group has a member less.
   void forget_subscription(const Subscription& subscription, uint64_t reader, bool last_durable);
   // It stays, but records are no longer kept for it.

@@ -113,6 +113,10 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   finished.done(std::move(finished.retained));
 }
 
+void Shard::set_aside(const Subscription& subscription, bool aside) {
+  index_.set_aside(subscription.request.filter, reinterpret_cast<uint64_t>(&subscription), aside);
+}
+
 void Shard::silence(Subscription& subscription) {
   if (subscription.session() != nullptr && !subscription.request.group.empty()) return;  // the group is in the index
   const std::string filter(subscription.request.filter);

@@ -88,7 +88,8 @@ bool Shard::match_here(const Message& message, std::size_t count, unsigned from)
   groups_hit_.clear();
   replays_hit_.clear();
   matches_.clear();
-  index_.match(message.topic, matches_);
+  const std::size_t aside = index_.match(message.topic, matches_);
+  if (aside != 0 && message.guarantee == Guarantee::at_most_once) counters_.drop(Drop::offline, aside * count);
   const uint64_t from_bit = uint64_t{1} << from;
   for (FilterIndex::Value value : matches_) {
     Subscription& subscription = *reinterpret_cast<Subscription*>(value);
@@ -101,7 +102,7 @@ bool Shard::match_here(const Message& message, std::size_t count, unsigned from)
       add_candidate(subscription, message, count);
     }
   }
-  return !matches_.empty();
+  return aside != 0 || !matches_.empty();
 }
 
 // Overlapping subscriptions of one session come to one delivery, at the highest guarantee [MQTT-3.3.4-2].

@@ -78,6 +78,39 @@ TEST_P(BrokerTest, KeepsWhatAPersistentSessionMissed) {
   }
 }
 
+// What nobody is there for is counted, whether the session went away or was away when the broker started.
+TEST_P(BrokerTest, CountsWhatPassesByThoseWhoAreAway) {
+  Peer pub(world, "pub"), a(world, "a"), b(world, "b");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100) && b.connect(true, 100));
+  a.subscribe("q/1", k1);
+  b.subscribe("q/#", k2);
+  const auto away = [&](bool crash) {
+    a.drop();
+    b.drop();
+    if (crash) {
+      pub.forget();
+      world.crash();
+      ASSERT_TRUE(pub.connect());
+    }
+    const uint64_t before = world.dropped(Drop::offline);
+    pub.publish("q/1", "lost", k0);
+    ASSERT_TRUE(world.settle([&] { return world.dropped(Drop::offline) == before + 2; }));
+    EXPECT_EQ(pub.publish("q/1", "kept", k1).outcome, Outcome::ok) << "somebody matches";
+    EXPECT_EQ(world.dropped(Drop::offline), before + 2);
+    for (Peer* peer : {&a, &b}) {
+      peer->received.clear();
+      ASSERT_TRUE(peer->connect(false, 100));
+      ASSERT_TRUE(peer->wait_for(1));
+      EXPECT_EQ(peer->received.front().payload, "kept");
+    }
+    pub.publish("q/1", "live", k0);
+    const auto is_live = [](const Peer& peer) { return peer.received.back().payload == "live"; };
+    EXPECT_TRUE(world.settle([&] { return is_live(a) && is_live(b); })) << "they are told again";
+  };
+  away(false);
+  away(true);
+}
+
 TEST_P(BrokerTest, RedeliversWhatWasNotSettled) {
   Peer pub(world, "pub"), a(world, "a");
   ASSERT_TRUE(pub.connect() && a.connect(true, 100));

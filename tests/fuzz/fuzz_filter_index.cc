@@ -33,25 +33,45 @@ class Pair {
   void remove(const std::string& filter, FilterIndex::Value value) {
     if (check_filter(filter)) return;
     FUZZ_CHECK(index_.remove(filter, value) == (entries_.erase({fuzz::split(filter), value}) > 0));
+    aside_.erase({fuzz::split(filter), value});
+  }
+  void set_aside(const std::string& filter, FilterIndex::Value value, bool aside) {
+    if (check_filter(filter)) return;
+    const std::pair entry(fuzz::split(filter), value);
+    FUZZ_CHECK(index_.set_aside(filter, value, aside) == entries_.contains(entry));
+    if (!aside) {
+      aside_.erase(entry);
+    } else if (entries_.contains(entry)) {
+      aside_.insert(entry);
+    }
   }
   void remove_nth(std::size_t n) {
     if (entries_.empty()) return;
     const auto at = std::next(entries_.begin(), static_cast<std::ptrdiff_t>(n % entries_.size()));
     FUZZ_CHECK(index_.remove(fuzz::join(at->first), at->second));
+    aside_.erase(*at);
     entries_.erase(at);
   }
   void match(const std::string& topic) const {
     if (check_topic(topic)) return;
     Values got, wanted;
-    index_.match(topic, got);
+    bool any = false;
+    std::size_t aside = index_.match(topic, got);
     const fuzz::Split levels = fuzz::split(topic);
     for (const auto& [filter, value] : entries_) {
-      if (fuzz::matches(filter, levels)) wanted.push_back(value);
+      if (!fuzz::matches(filter, levels)) continue;
+      any = true;
+      if (aside_.contains({filter, value})) {
+        FUZZ_CHECK(aside-- > 0);
+      } else {
+        wanted.push_back(value);
+      }
     }
+    FUZZ_CHECK(aside == 0);
     std::sort(got.begin(), got.end());
     std::sort(wanted.begin(), wanted.end());
     FUZZ_CHECK(got == wanted);
-    FUZZ_CHECK(index_.any(topic) == !wanted.empty());
+    FUZZ_CHECK(index_.any(topic) == any);
   }
   void check_size() const { FUZZ_CHECK(index_.entries() == entries_.size()); }
   void clear() {
@@ -62,6 +82,7 @@ class Pair {
  private:
   FilterIndex index_;
   std::set<std::pair<fuzz::Split, FilterIndex::Value>> entries_;
+  std::set<std::pair<fuzz::Split, FilterIndex::Value>> aside_;  // of these
 };
 
 void step(Pair& pair, fuzz::Input& input) {
@@ -75,6 +96,8 @@ void step(Pair& pair, fuzz::Input& input) {
       return pair.remove(input.levels(kFilterLevels), choice / 8u);
     case 4:
       return pair.remove_nth(input.byte());
+    case 6:
+      return pair.set_aside(input.levels(kFilterLevels), choice / 16u, choice / 8u % 2 == 0);
     case 5: {  // a crowd under one filter, past where its list changes shape
       const std::string filter = input.levels(kFilterLevels);
       const auto from = FilterIndex::Value{input.byte()};

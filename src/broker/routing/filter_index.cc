@@ -129,6 +129,11 @@ bool FilterIndex::remove(std::string_view filter, Value value) {
   return removed;
 }
 
+bool FilterIndex::set_aside(std::string_view filter, Value value, bool aside) {
+  ValueList* values = state_->find(filter);
+  return values != nullptr && values->set_aside(value, aside);
+}
+
 bool FilterIndex::has(std::string_view filter) const { return state_->find(filter) != nullptr; }
 
 void FilterIndex::set_mark(std::string_view filter, uint8_t mark) {
@@ -140,9 +145,13 @@ uint8_t FilterIndex::mark(std::string_view filter) const {
   return values == nullptr ? 0 : values->mark;
 }
 
-void FilterIndex::match(std::string_view topic, std::vector<Value>& out) const {
-  if (const ValueList* values = state_->find_literal(topic)) values->append_to(out);
-  state_->wildcards.match(topic, out);
+std::size_t FilterIndex::match(std::string_view topic, std::vector<Value>& out) const {
+  std::size_t aside = 0;
+  if (const ValueList* values = state_->find_literal(topic)) {
+    values->append_to(out);
+    aside = values->aside();
+  }
+  return aside + state_->wildcards.match(topic, out);
 }
 
 bool FilterIndex::any(std::string_view topic) const {

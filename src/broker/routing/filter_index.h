@@ -29,14 +29,17 @@ class FilterIndex {
   bool add(std::string_view filter, Value value);
   // False if it was not there. Frees what nothing else needs.
   bool remove(std::string_view filter, Value value);
+  // One that is aside is there, and any() sees it, but it is no more handed out by match(). False if it was not there.
+  bool set_aside(std::string_view filter, Value value, bool aside);
   // Is anything there under the filter?
   bool has(std::string_view filter) const;
   // A mark that a filter keeps while anything is there under it; 0 at first.
   void set_mark(std::string_view filter, uint8_t mark);
   uint8_t mark(std::string_view filter) const;
   // Appends the value of every matching entry to `out`; a value appears once per matching filter it was added
-  // under. `topic` is valid; filters beginning with a wildcard do not match topics beginning with '$'.
-  void match(std::string_view topic, std::vector<Value>& out) const;
+  // under. `topic` is valid; filters beginning with a wildcard do not match topics beginning with '$'. Returns how many
+  // more match and are aside.
+  std::size_t match(std::string_view topic, std::vector<Value>& out) const;
   // True if at least one entry matches.
   bool any(std::string_view topic) const;
 

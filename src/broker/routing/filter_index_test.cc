@@ -20,9 +20,9 @@ using Values = std::vector<FilterIndex::Value>;
 
 Values matches(const FilterIndex& index, std::string_view topic) {
   Values out;
-  index.match(topic, out);
+  const std::size_t aside = index.match(topic, out);
   std::sort(out.begin(), out.end());
-  EXPECT_EQ(index.any(topic), !out.empty()) << topic;
+  EXPECT_EQ(index.any(topic), aside != 0 || !out.empty()) << topic;
   return out;
 }
 
@@ -207,6 +207,45 @@ TEST(FilterIndex, KeepsAMarkWhileAnythingIsThere) {
   }
 }
 
+// Values of which some are aside, against two sets: for each topic those that are handed out, and the number of the others.
+TEST(FilterIndex, CountsWhatIsAsideInsteadOfHandingItOut) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    RandomNames names(seed);
+    FilterIndex index;
+    Naive present, aside;
+    for (int step = 0; step < 1500; ++step) {
+      const std::string filter = names.filter();
+      const FilterIndex::Value value = names.below(40);
+      const bool known = present.entries().contains({filter, value}) || aside.entries().contains({filter, value});
+      switch (names.below((step / 250) % 2 == 0 ? 3 : 4)) {
+        case 0:
+          ASSERT_EQ(index.add(filter, value), !known) << seed << ' ' << filter;
+          if (!known) present.add(filter, value);
+          break;
+        case 1:
+          ASSERT_EQ(index.set_aside(filter, value, true), known);
+          if (present.remove(filter, value)) aside.add(filter, value);
+          break;
+        case 2:
+          ASSERT_EQ(index.set_aside(filter, value, false), known);
+          if (aside.remove(filter, value)) present.add(filter, value);
+          break;
+        default:
+          ASSERT_EQ(index.remove(filter, value), known);
+          present.remove(filter, value);
+          aside.remove(filter, value);
+      }
+      const std::string topic = names.topic();
+      Values out;
+      const std::size_t passed_by = index.match(topic, out);
+      std::sort(out.begin(), out.end());
+      ASSERT_EQ(out, present.match(topic)) << seed << ' ' << topic;
+      ASSERT_EQ(passed_by, aside.match(topic).size()) << seed << ' ' << topic;
+      ASSERT_EQ(index.any(topic), passed_by != 0 || !out.empty());
+    }
+  }
+}
+
 TEST(FilterIndex, DeepFiltersAndTopics) {
   std::string literal = "l", plus = "+", topic = "l";
   for (int level = 1; level < 128; ++level) {
@@ -253,20 +292,28 @@ TEST(FilterIndex, GivesMemoryBack) {
 TEST(ValueList, IsASetAtEverySize) {
   std::mt19937_64 random(5);
   ValueList list;
-  std::set<uint64_t> naive;
+  std::set<uint64_t> naive, aside;
   for (int step = 0; step < 20'000; ++step) {
     const uint64_t value = random() % 60;
+    const uint64_t moved_value = random() % 60;
+    const bool to_aside = random() % 2 == 0;
+    ASSERT_EQ(list.set_aside(moved_value, to_aside), naive.contains(moved_value));
+    if (to_aside && naive.contains(moved_value)) aside.insert(moved_value);
+    if (!to_aside) aside.erase(moved_value);
     // Leans to growth, then to shrinking, so that every threshold is crossed both ways.
     if (random() % 10 < ((step / 200) % 2 == 0 ? 8u : 2u)) {
       ASSERT_EQ(list.add(value), naive.insert(value).second);
     } else {
       ASSERT_EQ(list.remove(value), naive.erase(value) > 0);
+      aside.erase(value);
     }
-    Values got;
+    Values got, wanted;
     list.append_to(got);
     std::sort(got.begin(), got.end());
-    ASSERT_EQ(got, Values(naive.begin(), naive.end()));
+    std::set_difference(naive.begin(), naive.end(), aside.begin(), aside.end(), std::back_inserter(wanted));
+    ASSERT_EQ(got, wanted);
     ASSERT_EQ(list.size(), naive.size());
+    ASSERT_EQ(list.aside(), aside.size());
     if (step % 50 == 0) {
       ValueList moved(std::move(list));
       list = std::move(moved);

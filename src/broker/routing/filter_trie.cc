@@ -301,11 +301,14 @@ bool FilterTrie::remove(std::string_view filter, Value value) {
   return true;
 }
 
-void FilterTrie::match(std::string_view topic, std::vector<Value>& out) const {
+std::size_t FilterTrie::match(std::string_view topic, std::vector<Value>& out) const {
+  std::size_t aside = 0;
   state_->visit_matches(topic, [&](const ValueList& list) {
     list.append_to(out);
+    aside += list.aside();
     return true;
   });
+  return aside;
 }
 
 bool FilterTrie::any(std::string_view topic) const {

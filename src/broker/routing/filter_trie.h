@@ -27,7 +27,8 @@ class FilterTrie {
   bool remove(std::string_view filter, Value value);
   // The values under exactly this filter; null: none. Holds until the next change.
   ValueList* find(std::string_view filter);
-  void match(std::string_view topic, std::vector<Value>& out) const;
+  // Returns how many more match and are aside.
+  std::size_t match(std::string_view topic, std::vector<Value>& out) const;
   bool any(std::string_view topic) const;
   std::size_t bytes() const;
 

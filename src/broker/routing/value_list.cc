@@ -28,18 +28,32 @@ struct ValueList::Many {
     if (positions) positions->emplace(value, static_cast<uint32_t>(values.size()));
     values.push_back(value);
     if (!positions && values.size() > kIndexAbove) build_index();
+    swap(present++, values.size() - 1);
   }
 
-  // The last value takes the place of the removed one.
   void remove_at(std::size_t at) {
-    if (positions) {
-      positions->erase(values[at]);
-      if (at + 1 != values.size()) (*positions)[values.back()] = static_cast<uint32_t>(at);
+    if (at < present) {
+      swap(at, --present);
+      at = present;
     }
-    values[at] = values.back();
+    swap(at, values.size() - 1);
+    if (positions) positions->erase(values.back());
     values.pop_back();
     if (positions && values.size() < kNoIndexBelow) positions.reset();
     give_back();
+  }
+
+  void set_aside(std::size_t at, bool aside) {
+    if (aside == (at >= present)) return;
+    swap(at, aside ? --present : present++);
+  }
+
+  void swap(std::size_t a, std::size_t b) {
+    if (a == b) return;
+    std::swap(values[a], values[b]);
+    if (!positions) return;
+    (*positions)[values[a]] = static_cast<uint32_t>(a);
+    (*positions)[values[b]] = static_cast<uint32_t>(b);
   }
 
   void build_index() {
@@ -53,11 +67,13 @@ struct ValueList::Many {
     if (positions) positions->rehash(0);
   }
 
-  std::vector<Value> values;
+  std::vector<Value> values;  // the first `present` are not aside
+  std::size_t present = 0;
   std::unique_ptr<Positions> positions;  // value -> index in `values`; null for short lists
 };
 
-ValueList::ValueList(ValueList&& other) noexcept : size_(std::exchange(other.size_, 0)), mark(other.mark) {
+ValueList::ValueList(ValueList&& other) noexcept
+    : size_(std::exchange(other.size_, 0)), one_is_aside_(other.one_is_aside_), mark(other.mark) {
   if (size_ > 1) {
     many_ = other.many_;
   } else {
@@ -69,6 +85,7 @@ ValueList& ValueList::operator=(ValueList&& other) noexcept {
   if (this == &other) return *this;
   clear();
   size_ = std::exchange(other.size_, 0);
+  one_is_aside_ = other.one_is_aside_;
   mark = other.mark;
   if (size_ > 1) {
     many_ = other.many_;
@@ -82,15 +99,19 @@ void ValueList::clear() {
   if (size_ > 1) delete many_;
   one_ = 0;
   size_ = 0;
+  one_is_aside_ = false;
 }
 
 bool ValueList::add(Value value) {
   if (size_ == 0) {
     one_ = value;
+    one_is_aside_ = false;
   } else if (size_ == 1) {
     if (one_ == value) return false;
     auto many = std::make_unique<Many>();
-    many->values = {one_, value};
+    many->values = {one_};
+    many->present = one_is_aside_ ? 0 : 1;
+    many->push(value);
     many_ = many.release();
   } else {
     if (many_->find(value) != many_->values.size()) return false;
@@ -113,19 +134,37 @@ bool ValueList::remove(Value value) {
   many_->remove_at(at);
   if (--size_ == 1) {
     const Value last = many_->values.front();
+    one_is_aside_ = many_->present == 0;
     delete many_;
     one_ = last;
   }
   return true;
 }
 
+bool ValueList::set_aside(Value value, bool aside) {
+  if (size_ <= 1) {
+    if (size_ == 0 || one_ != value) return false;
+    one_is_aside_ = aside;
+    return true;
+  }
+  const std::size_t at = many_->find(value);
+  if (at == many_->values.size()) return false;
+  many_->set_aside(at, aside);
+  return true;
+}
+
+std::size_t ValueList::aside() const {
+  if (size_ == 1) return one_is_aside_ ? 1 : 0;
+  return size_ == 0 ? 0 : size_ - many_->present;
+}
+
 ValueList::Value ValueList::front() const { return size_ == 1 ? one_ : many_->values.front(); }
 
 void ValueList::append_to(std::vector<Value>& out) const {
   if (size_ == 1) {
-    out.push_back(one_);
+    if (!one_is_aside_) out.push_back(one_);
   } else if (size_ > 1) {
-    out.insert(out.end(), many_->values.begin(), many_->values.end());
+    out.insert(out.end(), many_->values.begin(), many_->values.begin() + static_cast<std::ptrdiff_t>(many_->present));
   }
 }
 

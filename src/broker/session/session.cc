@@ -54,6 +54,7 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   inflight_max_ = static_cast<uint16_t>(std::min({request.inflight_max, shard_.options().inflight_per_session_max, std::size_t{UINT16_MAX}}));
   set_due(0);
   expires_at_ms_ = 0;
+  set_aside(false);
   shard_.counters().sessions_opened.add();
   shard_.counters().sessions_connected.add();
   auto then = [shard = &shard_, id = id_, attachment = attachment_, present](engine::CommitStatus status) {
@@ -123,6 +124,7 @@ void Session::release_sink(DetachKind kind, std::optional<uint32_t> expiry_s) {
   return_group_window();
   drop_waiting();
   feed_.stop();
+  set_aside(true);
   if (kind == DetachKind::clean) will_.reset();
   if (!persistent()) {
     end();

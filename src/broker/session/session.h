@@ -280,6 +280,8 @@ class Session final : public Reader {
   std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);
   bool has_durable() const;
+  // While nobody is connected, publishing need not look at what the log keeps for me.
+  void set_aside(bool aside);
   void become_reader();
 
   // There are very many sessions, most of them idle: what few of them need is behind a pointer.

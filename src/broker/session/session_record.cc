@@ -170,6 +170,7 @@ void Session::announce(UniqueFunction<void()> done) {
     if (subscription->request.group.empty()) {
       shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), false,
                           [one_done](const std::vector<MessageRef>&) { (*one_done)(); });
+      if (subscription->durable) shard_.set_aside(*subscription, true);
     } else {
       const std::string name = subscription_name(subscription->request.group, subscription->request.filter);
       join_group(*subscription, [shard = &shard_, id = id_, name, one_done](uint64_t group, bool) {

@@ -12,6 +12,13 @@ bool Session::has_durable() const {
   return std::any_of(subscriptions_.begin(), subscriptions_.end(), [](const auto& subscription) { return subscription->durable; });
 }
 
+void Session::set_aside(bool aside) {
+  if (!is_reader_) return;
+  for (const auto& subscription : subscriptions_) {
+    if (subscription->durable) shard_.set_aside(*subscription, aside);
+  }
+}
+
 Filters Session::durable_filters() {
   Filters& known = rare().durable_filters;
   if (!known) {
@@ -149,6 +156,7 @@ bool Session::wants_durable(const SubscribeRequest& request) const {
 void Session::settle_durable(Subscription& subscription) {
   if (!subscription.durable || wants_durable(subscription.request)) return;
   subscription.durable = false;
+  shard_.set_aside(subscription, false);
   subscription.born.clear();
   forget_durable_filters();
   shard_.withdraw_durable(subscription, id_, !has_durable());
