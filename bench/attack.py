@@ -7,8 +7,9 @@ Starts ARENA with one user and anonymous clients allowed. While idle connections
 pair at 200 messages a second, and a correct login each second, each from an address never seen before. Then it does the
 same during the attack: CONNECTs with wrong passwords at a steady rate and half-open connections that are dialled again a
 second after the server closed them, all from 127.0.0.2 to 127.0.0.254. Every part is a process of its own; all share the
-machine with the server, where attackers would have machines of their own: their processes give way to the others. Ends with
-1 when a bar is missed.
+machine with the server, where attackers would have machines of their own: their processes give way to the others. What that
+costs by itself is measured, too: the same attack on another broker beside this one, which it does not reach. Ends with 1 when a
+bar is missed.
 """
 import argparse
 import collections
@@ -266,23 +267,25 @@ def start(arena, folder):
     raise SystemExit("the server does not listen")
 
 
-def page(arguments, parts, calm, attack, sent, bound):
+def page(arguments, parts, calm, attack, beside, sent, bound):
     mib = 1 << 20
-    rows = [("pair at 200/s, p50 / p99, ms", f"{calm['p50'] * 1e3:.2f} / {calm['p99'] * 1e3:.2f}",
-             f"{attack['p50'] * 1e3:.2f} / {attack['p99'] * 1e3:.2f}"),
-            ("correct login from a new address, p50 / longest, ms", f"{calm['login_p50'] * 1e3:.0f} / {calm['login_max'] * 1e3:.0f}",
-             f"{attack['login_p50'] * 1e3:.0f} / {attack['login_max'] * 1e3:.0f}"),
-            ("of these refused", f"{calm['failed']} of {calm['logins']}", f"{attack['failed']} of {attack['logins']}"),
-            ("resident memory, peak, MiB", f"{calm['peak'] / mib:.0f}", f"{attack['peak'] / mib:.0f} (bound: {bound / mib:.0f})"),
-            ("CPU of the server, cores", f"{calm['cpu']:.2f}", f"{attack['cpu']:.2f}")]
+    all_three = calm, attack, beside
+    rows = [("pair at 200/s, p50 / p99, ms", *(f"{one['p50'] * 1e3:.2f} / {one['p99'] * 1e3:.2f}" for one in all_three)),
+            ("correct login from a new address, p50 / longest, ms",
+             *(f"{one['login_p50'] * 1e3:.0f} / {one['login_max'] * 1e3:.0f}" for one in all_three)),
+            ("of these refused", *(f"{one['failed']} of {one['logins']}" for one in all_three)),
+            ("resident memory, peak, MiB", f"{calm['peak'] / mib:.0f}", f"{attack['peak'] / mib:.0f} (bound: {bound / mib:.0f})",
+             f"{beside['peak'] / mib:.0f}"),
+            ("CPU of the server, cores", *(f"{one['cpu']:.2f}" for one in all_three))]
     bars = [("a correct login succeeds within a second throughout", attack["failed"] == 0 and attack["login_max"] < 1),
             ("the pair's p99 stays under twice its calm value", attack["p99"] < 2 * calm["p99"]),
+            ("the pair's p99 stays under twice what the attack costs by its share of the machine", attack["p99"] < 2 * beside["p99"]),
             ("memory stays under its bound", attack["peak"] < bound)]
     out = [f"{sent:.0f} CONNECTs a second with wrong passwords and {arguments.half_open:,} half-open connections from 127.0.0.2 and up,",
            f"while {parts['idle'].first['ready']:,} idle connections stand; {arguments.seconds} s each, default limits, "
            f"{os.cpu_count()} cores shared with the load, load average before {arguments.load:.1f}.", "",
-           "| | calm | attack |", "|---|---|---|"]
-    out += [f"| {name} | {before} | {during} |" for name, before, during in rows]
+           "| | calm | attack | the same attack on another broker beside it |", "|---|---|---|---|"]
+    out += [f"| {' | '.join(row)} |" for row in rows]
     out += [""] + [f"- {'reached' if good else 'MISSED'}: {name}" for name, good in bars]
     return "\n".join(out) + "\n", all(good for _, good in bars)
 
@@ -304,7 +307,7 @@ def main():
         raise SystemExit(f"needs {needed} descriptors, the system allows {files}: choose fewer connections")
     with tempfile.TemporaryDirectory(prefix="arena-attack-") as folder:
         server, port = start(os.path.abspath(arguments.arena), folder)
-        parts = {}
+        parts, other = {}, None
         try:
             parts["idle"] = Part("idle", port, arguments.idle)
             parts["pair"] = Part("pair", port, 200)
@@ -318,15 +321,23 @@ def main():
             parts["flood"] = Part("flood", port, arguments.rate)
             attack = observe(server, port, parts["pair"], arguments.seconds, 1000)
             last = parts["flood"].lines()[-1]
-            result, good = page(arguments, parts, calm, attack, last["sent"] / last["seconds"], bound)
+            for name in "half_open", "flood":
+                parts.pop(name).end()
+            os.mkdir(os.path.join(folder, "beside"))
+            other, other_port = start(os.path.abspath(arguments.arena), os.path.join(folder, "beside"))
+            parts["half_open"] = Part("half_open", other_port, arguments.half_open)
+            parts["flood"] = Part("flood", other_port, arguments.rate)
+            beside = observe(server, port, parts["pair"], arguments.seconds, 2000)
+            result, good = page(arguments, parts, calm, attack, beside, last["sent"] / last["seconds"], bound)
         finally:
             for part in parts.values():
                 part.end()
-            server.send_signal(signal.SIGTERM)
-            try:
-                server.wait(15)
-            except subprocess.TimeoutExpired:
-                server.kill()
+            for one in filter(None, (server, other)):
+                one.send_signal(signal.SIGTERM)
+                try:
+                    one.wait(15)
+                except subprocess.TimeoutExpired:
+                    one.kill()
     print(result, end="")
     if arguments.write:
         with open(arguments.write, "w") as file:

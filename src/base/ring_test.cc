@@ -22,7 +22,11 @@ TEST(Ring, DoesWhatADequeDoes) {
     const auto choice = random() % 100;
     // Long runs up, then down, so that it grows far and empties again.
     if (choice < ((step / 500) % 2 == 0 ? 60 : 30)) {
-      ring.push_back(std::to_string(step));
+      if (step % 2 == 0) {
+        ring.push_back(std::to_string(step));
+      } else {
+        ring.push_back() = std::to_string(step);  // in place
+      }
       deque.push_back(std::to_string(step));
     } else if (!deque.empty() && choice < 95) {
       EXPECT_EQ(ring.front(), deque.front());

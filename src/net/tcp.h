@@ -81,7 +81,7 @@ class TcpStream final : public Stream, private runtime::IoHandler, private runti
   void drop_output();
   void after_flush();
   bool wants_input() const { return (state_ == State::open && !paused_) || state_ == State::lingering; }
-  uint32_t events_needed();
+  uint32_t events_needed();  // from now on
   bool begin_watching();
   void look_and_watch();
   void watch_what_is_needed();
@@ -121,7 +121,11 @@ struct ListenOptions {
   uint16_t port = 0;                  // 0: a free one
   bool reuse_port = false;            // one listener per core on the same port; the system spreads connections
   int backlog = 4096;
-  unsigned accept_batch = 32;  // per turn: what else is to be done waits that long
+  unsigned accept_batch = 8;          // per turn: what else is to be done waits that long
+  // In all our protocols the client speaks first. The system shows us its connection when it has, or after about so many
+  // seconds: so its words are there at the first look, which spares a wake-up and half of the calls for a new client
+  // (26.5 to 21.5 µs with what follows). 0: at once.
+  int first_bytes_wait_s = 1;
   StreamOptions stream{};
 };
 

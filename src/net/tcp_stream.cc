@@ -58,7 +58,7 @@ void TcpStream::leave_loop() {
   state_ = State::dead;
   if (fd_ < 0) return;
   if (watched_) loop_.remove(fd_, *this);
-  ::close(std::exchange(fd_, -1));
+  loop_.close_soon(std::exchange(fd_, -1));
 }
 
 // The last thing done in any event: the handler may destroy this.
@@ -91,7 +91,6 @@ void TcpStream::begin_closing(CloseReason reason) {
   if (fd_ < 0) return;
   state_ = State::closing;
   reason_ = reason;
-  watch_what_is_needed();
   loop_.at_turn_end(*this);
   arm_close_timer(options().close_timeout_ms);
 }
@@ -227,7 +226,6 @@ void TcpStream::on_turn_end() {
     drop_output();
     return;
   }
-  watch_what_is_needed();
   flush();
   after_flush();
 }
@@ -239,7 +237,6 @@ void TcpStream::flush() {
   output_blocked_ = !send_output();
   if (!output_blocked_) drop_output();
   account_output();
-  watch_what_is_needed();
 }
 
 // False: the system takes no more for now. True: all is out, or can never be.
@@ -309,16 +306,17 @@ void TcpStream::drop_output() {
   loop_.give_spare(std::exchange(output_, {}));
 }
 
+// The system is told here what to watch: a stream that closes with all its output out never stops reading.
 void TcpStream::after_flush() {
   if (state_ == State::closing) {
     if (output_failed_) return finish(peer_ended_ ? CloseReason::peer_closed : reason_);
-    if (output_bytes() != 0) return;
-    if (peer_ended_) return finish(reason_);
-    ::shutdown(fd_, SHUT_WR);
-    state_ = State::lingering;
-    watch_what_is_needed();
-    return;
+    if (output_bytes() == 0) {
+      if (peer_ended_) return finish(reason_);
+      ::shutdown(fd_, SHUT_WR);
+      state_ = State::lingering;
+    }
   }
+  watch_what_is_needed();
   if (state_ == State::open && writable_owed_ && drained()) {
     writable_owed_ = false;
     if (handler_ != nullptr && !output_failed_) handler_->on_writable();

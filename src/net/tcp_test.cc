@@ -88,7 +88,9 @@ class TcpTest : public testing::Test {
  protected:
   TcpTest() : runtime_(1, 1), loop_(runtime_.loop(0)) {}
 
+  // Shows clients that have said nothing yet at once.
   void listen(ListenOptions options = {}) {
+    options.first_bytes_wait_s = 0;
     auto made = TcpListener::listen(loop_, options, [this](std::unique_ptr<Stream> s) {
       ++accepted_;
       stream_ = std::move(s);
@@ -149,6 +151,67 @@ std::string pattern(std::size_t size) {
   std::string out(size, '\0');
   for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 7 + i / 251);
   return out;
+}
+
+TEST_F(TcpTest, WhatCameBeforeTheAcceptIsHandedOverAndAnsweredAtOnce) {
+  listen();
+  server_.data = [&](std::string_view) { stream_->write("answer"); };
+  client_ = std::make_unique<RawClient>(listener_->local_port());
+  ASSERT_TRUE(client_->connected());
+  client_->send("question");
+  ASSERT_TRUE(client_gets("answer"));
+  EXPECT_EQ(server_.received, "question");
+  client_->send(", and more");  // it is watched from then on
+  EXPECT_TRUE(run_until([&] { return server_.received == "question, and more"; }));
+}
+
+TEST_F(TcpTest, MovesOnWhatCameBeforeTheAccept) {
+  listen();
+  std::unique_ptr<Stream> moved;
+  Recorder there;
+  server_.data = [&](std::string_view) {
+    moved = TcpStreamFactory(loop_).attach(stream_->detach());
+    moved->set_handler(&there);
+    moved->write("moved");
+  };
+  client_ = std::make_unique<RawClient>(listener_->local_port());
+  ASSERT_TRUE(client_->connected());
+  client_->send("hello");
+  ASSERT_TRUE(client_gets("moved"));
+  client_->send("again");
+  EXPECT_TRUE(run_until([&] { return there.received == "again"; }));
+  EXPECT_EQ(server_.received, "hello");
+}
+
+TEST_F(TcpTest, AClientThatIsGoneBeforeTheAcceptIsTold) {
+  listen();
+  client_ = std::make_unique<RawClient>(listener_->local_port());
+  ASSERT_TRUE(client_->connected());
+  client_->send("bye");
+  client_->close();
+  ASSERT_TRUE(run_until([&] { return server_.closed.has_value(); }));
+  EXPECT_EQ(server_.received, "bye");
+  EXPECT_EQ(*server_.closed, CloseReason::peer_closed);
+}
+
+TEST_F(TcpTest, ASilentClientIsShownAfterAWhileAndASpeakingOneBeforeIt) {
+  std::vector<std::unique_ptr<Stream>> streams;
+  auto made = TcpListener::listen(loop_, {}, [&](std::unique_ptr<Stream> s) {
+    streams.push_back(std::move(s));
+    streams.back()->set_handler(&server_);
+  });
+  ASSERT_TRUE(made.ok());
+  listener_ = std::move(made).value();
+  RawClient silent(listener_->local_port());
+  ASSERT_TRUE(silent.connected());
+  RawClient speaking(listener_->local_port());
+  ASSERT_TRUE(speaking.connected());
+  speaking.send("hello");
+  ASSERT_TRUE(run_until([&] { return server_.received == "hello"; }));
+  EXPECT_EQ(streams.size(), 1u);
+  ASSERT_TRUE(run_until([&] { return streams.size() == 2; }, 10'000));
+  silent.send(" at last");
+  EXPECT_TRUE(run_until([&] { return server_.received == "hello at last"; }));
 }
 
 TEST_F(TcpTest, BytesGoBothWays) {

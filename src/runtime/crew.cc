@@ -42,6 +42,7 @@ struct Crew::Worker {
 
   const unsigned number;
   std::vector<EpollLoop*> loops;  // the first watches the others
+  int64_t now_ns = 0;     // when its last turn ended
   int64_t window_ns = 0;  // when it began
   int64_t window_busy_ns = 0;
   unsigned busy_windows = 0;
@@ -91,7 +92,8 @@ void Crew::force(bool spread) {
 
 void Crew::work(unsigned number) {
   Worker& me = *workers_[number];
-  begin_window(me, monotonic_ns());
+  me.now_ns = monotonic_ns();
+  begin_window(me, me.now_ns);
   while (!stopping_.load(std::memory_order_acquire)) {
     if (me.has_given.load(std::memory_order_acquire)) take_given(me);
     if (me.loops.empty()) {
@@ -100,14 +102,13 @@ void Crew::work(unsigned number) {
     }
     turn_loops(me);
     if (!gather_) continue;
-    const int64_t now_ns = monotonic_ns();
-    if (now_ns - me.window_ns >= kWindowNs || forced_ != Forced::nothing) close_window(me, now_ns);
+    if (me.now_ns - me.window_ns >= kWindowNs || forced_ != Forced::nothing) close_window(me, me.now_ns);
   }
 }
 
 void Crew::turn_loops(Worker& me) {
   if (me.loops.size() == 1) {
-    me.loops.front()->turn(kForeverMs);
+    me.now_ns = me.loops.front()->turn(kForeverMs);
   } else {
     turn_all(me);
   }
@@ -118,17 +119,18 @@ void Crew::turn_all(Worker& me) {
   int64_t timeout_ms = kForeverMs;
   std::size_t prepared = 0;
   for (; prepared < me.loops.size() && timeout_ms > 0; ++prepared) {
-    timeout_ms = std::min(timeout_ms, me.loops[prepared]->prepare_sleep());
+    timeout_ms = std::min(timeout_ms, me.loops[prepared]->prepare_sleep(me.now_ns));
   }
   me.loops.front()->sleep_for_all(timeout_ms);
   for (std::size_t i = 0; i < prepared; ++i) me.loops[i]->end_sleep();
+  me.now_ns = monotonic_ns();
   // What they post to each other is mostly answered in the second round, before the system is asked for more.
   bool turned = true;
   for (unsigned round = 0; round < kRounds && turned; ++round) {
     turned = false;
     for (EpollLoop* loop : me.loops) {
-      if (!loop->wants_turn()) continue;
-      loop->turn_awake();
+      if (!loop->wants_turn(me.now_ns)) continue;
+      me.now_ns = loop->turn_awake(me.now_ns);
       turned = true;
     }
   }
@@ -150,7 +152,8 @@ void Crew::take_given(Worker& me) {
     me.given.clear();
   }
   set_loops(me, std::move(loops));
-  begin_window(me, monotonic_ns());
+  me.now_ns = monotonic_ns();
+  begin_window(me, me.now_ns);
 }
 
 void Crew::wait_for_loops(Worker& me) {

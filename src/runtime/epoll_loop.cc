@@ -20,6 +20,9 @@ constexpr std::size_t kOutboxMax = 256;      // tasks; then they go without wait
 constexpr std::size_t kKeptCapacity = 4096;  // tasks
 constexpr std::size_t kSpareBytesMax = 64 << 10;
 constexpr std::size_t kSparesMax = 64;
+// Of what can be due for very many at once, so much is done in a turn: the rest waits behind those who have something to say.
+constexpr std::size_t kTimersPerTurn = 64;
+constexpr std::size_t kClosesPerTurn = 16;
 constexpr uint64_t kLoopBit = 1;  // of an event's data: it is another loop, no handler
 constexpr int64_t kForeverMs = std::numeric_limits<int>::max();
 
@@ -52,6 +55,7 @@ EpollLoop::EpollLoop(unsigned core, std::span<Mailbox* const> mailboxes, Blockin
 
 EpollLoop::~EpollLoop() {
   close();
+  while (!to_close_.empty()) close_some();
   ::close(epoll_fd_);
 }
 
@@ -128,15 +132,17 @@ void EpollLoop::run() {
   while (!stop_.load(std::memory_order_acquire)) turn(kForeverMs);
 }
 
-void EpollLoop::turn(int64_t sleep_max_ms) { run_phases(wait(sleep_max_ms)); }
-
-void EpollLoop::turn_awake() {
-  if (has_events_) fetch_events(0);
-  run_phases(true);  // since its last turn others had theirs, or all slept
+int64_t EpollLoop::turn(int64_t sleep_max_ms) {
+  const bool slept = wait(sleep_max_ms);
+  return run_phases(slept, monotonic_ns());
 }
 
-void EpollLoop::run_phases(bool slept) {
-  const int64_t began_ns = monotonic_ns();
+int64_t EpollLoop::turn_awake(int64_t now_ns) {
+  if (has_events_) fetch_events(0);
+  return run_phases(true, now_ns);  // since its last turn others had theirs, or all slept
+}
+
+int64_t EpollLoop::run_phases(bool slept, int64_t began_ns) {
   progress_.turn_began(began_ns, slept);
   refresh_clocks(began_ns);
   progress_.enter(Phase::io);
@@ -146,12 +152,14 @@ void EpollLoop::run_phases(bool slept) {
   run_mail();
   hand_over();
   progress_.enter(Phase::timers);
-  wheel_.advance(now_ms_);
+  wheel_.advance(now_ms_, kTimersPerTurn);
   hand_over();
   progress_.enter(Phase::deferred);
   run_deferred();
   hand_over();
-  progress_.turn_ended(monotonic_ns());
+  const int64_t ended_ns = monotonic_ns();
+  progress_.turn_ended(ended_ns);
+  return ended_ns;
 }
 
 void EpollLoop::refresh_clocks(int64_t now_ns) {
@@ -159,19 +167,19 @@ void EpollLoop::refresh_clocks(int64_t now_ns) {
   wall_ms_ = unix_ms();
 }
 
-int64_t EpollLoop::sleep_ms(int64_t sleep_max_ms) {
+int64_t EpollLoop::sleep_ms(int64_t sleep_max_ms, int64_t now_ns) {
   hand_over();  // what was posted outside a turn
-  if (!own_mail_.empty() || !deferred_.empty() || !turn_ends_.empty()) return 0;
+  if (!own_mail_.empty() || !deferred_.empty() || !turn_ends_.empty() || !to_close_.empty()) return 0;
   const int64_t deadline_ms = wheel_.next_deadline_ms();
   if (deadline_ms == TimerWheel::kNever) return std::min(sleep_max_ms, kForeverMs);
   // Rounded up by at most one millisecond, so that a wake-up finds its timer due.
-  const int64_t left_ms = deadline_ms - monotonic_ns() / 1'000'000;
+  const int64_t left_ms = deadline_ms - now_ns / 1'000'000;
   return std::clamp<int64_t>(left_ms, 0, std::min(sleep_max_ms, kForeverMs));
 }
 
 // Returns whether it may have slept.
 bool EpollLoop::wait(int64_t sleep_max_ms) {
-  int64_t timeout_ms = sleep_ms(sleep_max_ms);
+  int64_t timeout_ms = sleep_ms(sleep_max_ms, monotonic_ns());
   const bool sleeping = timeout_ms > 0 && mailbox().prepare_sleep();
   if (!sleeping) timeout_ms = 0;
   fetch_events(timeout_ms);
@@ -215,15 +223,15 @@ void EpollLoop::unwatch(EpollLoop& other) {
   --watched_;
 }
 
-int64_t EpollLoop::prepare_sleep() {
-  const int64_t timeout_ms = sleep_ms(kForeverMs);
+int64_t EpollLoop::prepare_sleep(int64_t now_ns) {
+  const int64_t timeout_ms = sleep_ms(kForeverMs, now_ns);
   return timeout_ms > 0 && mailbox().prepare_sleep() ? timeout_ms : 0;
 }
 
 void EpollLoop::end_sleep() { mailbox().awake(); }
 
-bool EpollLoop::wants_turn() {
-  return events_count_ != 0 || has_events_ || mailbox().has_mail() || sleep_ms(kForeverMs) == 0;
+bool EpollLoop::wants_turn(int64_t now_ns) {
+  return events_count_ != 0 || has_events_ || mailbox().has_mail() || sleep_ms(kForeverMs, now_ns) == 0;
 }
 
 void EpollLoop::dispatch_io() {
@@ -251,6 +259,14 @@ void EpollLoop::run_deferred() {
   hooks.splice_back(turn_ends_);
   while (!hooks.empty()) hooks.pop_front().on_turn_end();
   run_deferred_tasks();
+  close_some();
+}
+
+void EpollLoop::close_some() {
+  for (std::size_t n = 0; n < kClosesPerTurn && !to_close_.empty(); ++n) {
+    ::close(to_close_.front());
+    to_close_.pop_front();
+  }
 }
 
 void EpollLoop::run_deferred_tasks() {

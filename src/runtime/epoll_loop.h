@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ring.h"
 #include "runtime/loop.h"
 #include "runtime/progress.h"
 #include "runtime/random.h"
@@ -72,25 +73,29 @@ class EpollLoop final : public Loop {
   void at_turn_end(TurnEnd& hook) {
     if (!hook.linked()) turn_ends_.push_back(hook);
   }
+  // Closes a descriptor that is not watched, in this turn or a later one: closing a socket takes longer than most that a turn
+  // has to do, and a crowd that leaves at once must not hold up those who stay.
+  void close_soon(int fd) { to_close_.push_back(fd); }
   void adopt(LoopOwned& owned) { owned_.push_back(owned); }
 
   // Runs turns until stop().
   void run();
-  // One turn that sleeps at most `sleep_max_ms`: for tests and for programs that wait for one thing.
-  void turn(int64_t sleep_max_ms);
+  // One turn that sleeps at most `sleep_max_ms`: for tests and for programs that wait for one thing. Returns when it ended.
+  int64_t turn(int64_t sleep_max_ms);
   // For whoever turns several loops on one thread (Crew). They sleep together in one of them, which watches the others:
-  // so what comes for that one takes a single system call to see, what comes for another two.
+  // so what comes for that one takes a single system call to see, what comes for another two. now_ns: of the monotonic
+  // clock, which is read once for all that follows on a waking up.
   void watch(EpollLoop& other);
   void unwatch(EpollLoop& other);
   // How long this one may sleep; unless that is 0, end_sleep() follows.
-  int64_t prepare_sleep();
+  int64_t prepare_sleep(int64_t now_ns);
   void end_sleep();
   // Sleeps, and fetches what there is to do; what there is for those it watches they know from then on.
   void sleep_for_all(int64_t timeout_ms) { fetch_events(timeout_ms); }
   // Is there anything to do?
-  bool wants_turn();
-  // One turn without sleeping, with the events known already.
-  void turn_awake();
+  bool wants_turn(int64_t now_ns);
+  // One turn without sleeping, with the events known already. Returns when it ended.
+  int64_t turn_awake(int64_t now_ns);
   // Destroys the tasks and loop-owned objects that are left. Posts from others are destroyed from now on.
   void close();
 
@@ -106,16 +111,17 @@ class EpollLoop final : public Loop {
  private:
   static constexpr int kEventsMax = 512;
 
-  int64_t sleep_ms(int64_t sleep_max_ms);
+  int64_t sleep_ms(int64_t sleep_max_ms, int64_t now_ns);
   void refresh_clocks(int64_t now_ns);
   bool wait(int64_t sleep_max_ms);
   void fetch_events(int64_t timeout_ms);
   void pass_on_events();
-  void run_phases(bool slept);
+  int64_t run_phases(bool slept, int64_t began_ns);
   void dispatch_io();
   void run_mail();
   void run_deferred();
   void run_deferred_tasks();
+  void close_some();
   void hand_over();
   Mailbox& mailbox() { return *mailboxes_[core_]; }
 
@@ -133,6 +139,7 @@ class EpollLoop final : public Loop {
   std::vector<std::vector<Task>> outbox_;  // per destination
   uint64_t outbox_mask_ = 0;               // which destinations have something
   TurnEndList turn_ends_;
+  Ring<int> to_close_;  // descriptors
   LoopOwnedList owned_;
   std::array<epoll_event, kEventsMax> events_;
   int events_count_ = 0;

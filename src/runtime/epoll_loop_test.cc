@@ -2,10 +2,12 @@
 // early, and mail that arrives in order, in one thread.
 #include "runtime/epoll_loop.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,6 +56,23 @@ struct Hook : TurnEnd {
   void on_turn_end() override { body(); }
   std::function<void()> body;
 };
+
+bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+TEST(EpollLoop, ClosesACrowdOfDescriptorsInParts) {
+  Runtime runtime(1, 1);
+  EpollLoop& loop = runtime.loop(0);
+  std::vector<int> crowd;
+  for (int i = 0; i < 100; ++i) {
+    crowd.push_back(::dup(STDERR_FILENO));
+    loop.close_soon(crowd.back());
+  }
+  const auto left = [&] { return std::count_if(crowd.begin(), crowd.end(), is_open); };
+  loop.turn(10'000);  // does not sleep
+  EXPECT_GT(left(), 50);
+  EXPECT_LT(left(), 100);
+  EXPECT_TRUE(run_until(loop, [&] { return left() == 0; }));
+}
 
 TEST(EpollLoop, ATurnGoesFromIoToMailToTimersToDeferredToTurnEnd) {
   Runtime runtime(1, 1);
@@ -122,6 +141,32 @@ TEST(EpollLoop, ModifyChangesWhatIsWatched) {
   loop.turn(0);
   EXPECT_EQ(seen, uint32_t{EPOLLIN | EPOLLOUT});
   loop.remove(pair.ends[0], handler);
+}
+
+TEST(EpollLoop, SleepsForTheLoopsItWatches) {
+  Runtime runtime(2, 1);
+  EpollLoop& sleeper = runtime.loop(0);  // of one worker, that turns both
+  EpollLoop& watched = runtime.loop(1);
+  Pair own;
+  Pair others;
+  std::string order;
+  Handler own_handler([&](uint32_t) { order += 'o', sleeper.remove(own.ends[0], own_handler); });
+  Handler handler([&](uint32_t) { order += 'w', watched.remove(others.ends[0], handler); });
+  ASSERT_TRUE(sleeper.add(own.ends[0], EPOLLIN, own_handler));
+  ASSERT_TRUE(watched.add(others.ends[0], EPOLLIN, handler));
+  others.poke();
+  sleeper.sleep_for_all(5000);
+  EXPECT_FALSE(sleeper.wants_turn(monotonic_ns())) << "nothing has come for itself";
+  ASSERT_TRUE(watched.wants_turn(monotonic_ns()));
+  watched.turn_awake(monotonic_ns());
+  EXPECT_EQ(order, "w");
+  EXPECT_FALSE(watched.wants_turn(monotonic_ns()));
+  own.poke();
+  sleeper.sleep_for_all(5000);
+  EXPECT_TRUE(sleeper.wants_turn(monotonic_ns()));
+  EXPECT_FALSE(watched.wants_turn(monotonic_ns()));
+  sleeper.turn_awake(monotonic_ns());
+  EXPECT_EQ(order, "wo");
 }
 
 TEST(EpollLoop, TimersComeInOrderAndNeverEarly) {

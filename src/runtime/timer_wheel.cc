@@ -71,14 +71,16 @@ void TimerWheel::collect_due(int64_t now_ms, List& due) {
   time_ms_ = std::max(time_ms_, now_ms);
 }
 
-std::size_t TimerWheel::advance(int64_t now_ms) {
+std::size_t TimerWheel::advance(int64_t now_ms, std::size_t fired_max) {
   List due;
   collect_due(now_ms, due);
   std::size_t fired = 0;
-  while (!due.empty()) {
+  while (!due.empty() && fired < fired_max) {
     ++fired;
     due.pop_front().fire();  // the timer may be gone after this
   }
+  due.splice_back(overdue_);
+  overdue_.splice_back(due);
   return fired;
 }
 

@@ -23,9 +23,10 @@ class TimerWheel {
 
   // A deadline at or before the time of the last advance() fires in the next advance().
   void arm(Timer& timer, int64_t deadline_ms);
-  // Fires all timers due at `now_ms`, in the order of their deadlines; returns how many. Timers armed by callbacks
-  // wait for the next call, even when they are due. Callbacks may arm, disarm and destroy any timer.
-  std::size_t advance(int64_t now_ms);
+  // Fires the timers due at `now_ms`, in the order of their deadlines, at most so many; returns how many. The others, and
+  // timers armed by callbacks, wait for the next call, even when they are due. Callbacks may arm, disarm and destroy any
+  // timer.
+  std::size_t advance(int64_t now_ms, std::size_t fired_max = SIZE_MAX);
   // No timer fires before this; kNever when there is none. It can be earlier than the first deadline (the wheel
   // wants to move timers down), so a loop that wakes then may find nothing to fire.
   int64_t next_deadline_ms();

@@ -45,6 +45,35 @@ TEST(TimerWheel, AVeryLongDelayIsKeptAndDoesNotOverflow) {
   EXPECT_TRUE(probe.timer.armed());
 }
 
+TEST(TimerWheel, ACrowdThatIsDueAtOnceFiresInPartsAndInOrder) {
+  TimerWheel wheel(0);
+  std::vector<int> order;
+  struct Numbered {
+    Numbered(int its_number, std::vector<int>& its_order) : number(its_number), order(its_order), timer(&Numbered::on_fire, this) {}
+    static void on_fire(void* context) {
+      auto* self = static_cast<Numbered*>(context);
+      self->order.push_back(self->number);
+    }
+    int number;
+    std::vector<int>& order;
+    Timer timer;
+  };
+  std::vector<std::unique_ptr<Numbered>> crowd;
+  for (int n = 0; n < 10; ++n) {
+    crowd.push_back(std::make_unique<Numbered>(n, order));
+    wheel.arm(crowd.back()->timer, 100 + n / 5);
+  }
+  EXPECT_EQ(wheel.advance(200, 4), 4u);
+  EXPECT_LE(wheel.next_deadline_ms(), 200);
+  crowd[4].reset();
+  Numbered late(10, order);
+  wheel.arm(late.timer, 150);  // overdue, and behind those that were due before
+  EXPECT_EQ(wheel.advance(200, 4), 4u);
+  EXPECT_EQ(wheel.advance(201, 4), 2u);
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 5, 6, 7, 8, 9, 10}));
+  EXPECT_EQ(wheel.next_deadline_ms(), TimerWheel::kNever);
+}
+
 struct Rearming {
   explicit Rearming(TimerWheel& w) : wheel(w), timer(&Rearming::on_fire, this) {}
   static void on_fire(void* context) {

@@ -64,6 +64,7 @@ class Planner {
     lengthen_lives();
     if (once_below(4) != 0) publish_once();
     if (last_below(3) == 0) last_scenes();
+    if (last_below(8) == 0) set_clock_back();
     return std::move(plan_);
   }
 
@@ -254,6 +255,23 @@ class Planner {
     step.dial.expiry_s = expiry_s;
     step.dial.clean = expiry_s == 0;
     plan_.steps.push_back(step);
+  }
+
+  // Between two values of a topic; somebody new is told the last.
+  void set_clock_back() {
+    const auto [publisher, reader, nobody] = three();
+    const std::string topic = "r/c" + std::to_string(publisher);
+    begin(publisher, 3600);
+    for (const int64_t back_ms : {5000, 0}) {
+      plan_.steps.push_back(by(publisher, Act::publish, topic.c_str(), 300));
+      plan_.steps.back().retain = true;
+      Step jump;
+      jump.act = Act::jump_clock;
+      jump.amount_ms = back_ms;
+      if (back_ms != 0) plan_.steps.push_back(jump);
+    }
+    begin(reader, 0);
+    plan_.steps.push_back(by(reader, Act::subscribe, topic.c_str(), 1000));
   }
 
   // A member says goodbye, and its session ends, while messages are on their way to it from the group's core.
