@@ -135,6 +135,10 @@ class Shard {
   // Is it stored because a stream captures its topic?
   bool captured(std::string_view topic) const { return !streams_->empty() && streams_->of(topic) != nullptr; }
   void set_retained(const MessageRef& message);
+  // Last values of topics owned here.
+  const TopicTree& retained() const { return retained_; }
+  // The cores that own topics which the filter matches.
+  std::vector<unsigned> owners_of(std::string_view filter) const;
   void tell_end(LogName log, uint64_t end);
   void on_store_failed();
 
@@ -203,7 +207,6 @@ class Shard {
   void add_candidate(Subscription& subscription, const Message& message, std::size_t count);
   template <typename What>
   bool post_to_interested(std::string_view topic, const What& what);
-  std::vector<unsigned> owners_of(std::string_view filter) const;
   static std::string_view filter_of_subscription(FilterIndex::Value value);
   static std::pair<LogName, uint64_t> register_reader(Log& log, const InterestRequest& request);
   InterestAnswer serve_interest(const InterestRequest& request);

@@ -18,6 +18,7 @@
 #include <optional>
 #include <utility>
 
+#include "codec/json/depth.h"
 #include "runtime/main_thread.h"
 
 namespace arena::server {
@@ -27,6 +28,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kName = "admin.sock";
 constexpr std::size_t kRequestBytesMax = 1 << 20;
+constexpr int kDepthMax = 16;
 constexpr std::size_t kAtOnce = 8;
 constexpr int64_t kRequestMs = 1000;
 constexpr int64_t kSendMs = 5000;      // a page of messages is large
@@ -82,24 +84,8 @@ std::string line_of(const ApiResponse& response) {
   return "{\"status\":" + std::to_string(response.status) + ",\"body\":" + response.body + "}";
 }
 
-// What is nested endlessly would be written out by as many nested calls.
-bool is_deep(const std::string& text) {
-  constexpr int kDepthMax = 16;
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"') quoted = !quoted;
-    if (quoted && text[i] == '\\') ++i;
-    if (quoted) continue;
-    if (text[i] == '[' || text[i] == '{') ++depth;
-    if (text[i] == ']' || text[i] == '}') --depth;
-    if (depth > kDepthMax) return true;
-  }
-  return false;
-}
-
 std::optional<ApiRequest> request_in(const std::string& line) {
-  if (is_deep(line)) return std::nullopt;
+  if (is_deep(line, kDepthMax)) return std::nullopt;
   const Json json = Json::parse(line, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   ApiRequest request;

@@ -13,6 +13,7 @@
 #include "engine/rocksdb/rocks_store.h"
 #include "gateway/http/door.h"
 #include "gateway/http/events.h"
+#include "gateway/http/latest.h"
 #include "gateway/http/publish.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
@@ -240,6 +241,7 @@ Status Server::recover() {
   for (std::promise<void>& one : announced) one.get_future().wait();
   state_->on_every_core([](Core& core) { core.shard.start(); });
   state_->on_every_core([state = state_.get()](Core& core) {
+    add_latest_routes(core.http_door, core.publishers);
     add_topic_routes(core.http_door, core.publishers);
     add_event_routes(core.http_door, core.events);
     add_web_routes(core.http_door.router(), {core.loop, core.shard, core.api, state->views(), state->output, state->failed});

@@ -153,6 +153,11 @@ def users_publish_what_they_may():
         equal(curl("/v1/topics/news/a?retain=true", "-d", "x", *ann, **at)[0], 200)
         equal(curl("/v1/topics/old/a", "-d", "x", *ann, **at)[0], 403)
         equal(curl("/v1/topics/news/a", "-d", "x", *bob, **at)[0], 403)
+        equal(curl("/v1/topics/news/a/latest", *bob, **at), (200, "x"))
+        equal(curl("/v1/topics/news/a/latest", *ann, **at)[0], 403)
+        equal(len(json.loads(curl("/v1/retained", *bob, **at)[1])["items"]), 1)
+        equal(len(json.loads(curl("/v1/retained", *ann, **at)[1])["items"]), 0)
+        equal(curl("/v1/topics/news/a/latest", "-X", "DELETE", *bob, **at)[0], 403)
 
 
 @test
@@ -162,6 +167,36 @@ def many_publishes_on_one_connection_keep_their_order():
     requests = [one.format(len(str(n)), "Connection: close\r\n" if n == 199 else "", n) for n in range(200)]
     equal(raw("".join(requests).encode()).count(b"HTTP/1.1 200 OK"), 200)
     equal([int(line.split("|")[1]) for line in listener.lines()], list(range(200)))
+
+
+@test
+def last_values_are_one_with_mqtts():
+    equal(curl("/v1/topics/last/a%20b/latest")[0], 404)
+    subprocess.run(["mosquitto_pub", "-V", "5", "-p", str(broker.port), "-q", "1", "-r", "-t", "last/a b", "-m", '{"n":1}', "-D", "publish", "content-type", "application/json",
+                    "-D", "publish", "user-property", "device", "7"], check=True, timeout=10 * SLOW)
+    status, answer = curl("/v1/topics/last/a%20b/latest", "-i")
+    head, _, body = answer.partition("\n\n")
+    equal((status, body), (200, '{"n":1}'))
+    assert "content-type: application/json" in head and "arena-header: device=7" in head, head
+    equal(curl("/v1/topics/last/c/latest", "-X", "PUT", "-d", "from curl")[0], 200)
+    equal([line.split("|")[:4] for line in Listener("last/c").lines()], [["last/c", "from curl", "1", "1"]])
+    equal(curl("/v1/topics/last/c/latest", "-X", "DELETE")[0], 200)
+    equal(curl("/v1/topics/last/c/latest")[0], 404)
+
+
+@test
+def last_values_are_listed_page_by_page():
+    wanted = sorted(f"list/{n}" for n in range(25))
+    batch = json.dumps([{"topic": topic, "payload": topic, "retain": True} for topic in wanted])
+    equal(json.loads(curl("/v1/publish", "-d", batch)[1])["failed"], 0)
+    got, after = [], ""
+    while True:
+        page = json.loads(curl(f"/v1/retained?topic=list/%2B&limit=10{after}")[1])
+        got += [item["topic"] for item in page["items"]]
+        if not page["more"]:
+            break
+        after = "&after=" + page["next"]
+    equal(got, wanted)
 
 
 class Follower:

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "codec/json/depth.h"
 #include "gateway/http/door.h"
 
 namespace arena::gateway::http {
@@ -17,21 +18,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kDepthMax = 32;
 constexpr const char* kKnown = "topic, payload, encoding, content_type, headers, id, retain, expiry_s, guarantee";
-
-// What is nested endlessly would be written out by as many nested calls.
-bool is_deep(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"') quoted = !quoted;
-    if (quoted && text[i] == '\\') ++i;
-    if (quoted) continue;
-    if (text[i] == '[' || text[i] == '{') ++depth;
-    if (text[i] == ']' || text[i] == '}') --depth;
-    if (depth > kDepthMax) return true;
-  }
-  return false;
-}
 
 std::optional<Fault> bad_field(const std::string& key, std::string detail) { return Fault{422, "bad_field", std::move(detail), "/" + key}; }
 
@@ -157,12 +143,12 @@ std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::siz
       if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
       if (items.size() == items_max) return too_many(items_max);
       Item& item = items.emplace_back();
-      const Json json = is_deep(line) ? Json(Json::value_t::discarded) : Json::parse(line, nullptr, false);
+      const Json json = is_deep(line, kDepthMax) ? Json(Json::value_t::discarded) : Json::parse(line, nullptr, false);
       item.fault = json.is_discarded() ? Fault{400, "bad_json", "the line is no JSON", {}} : read_item(json, topics, item.draft);
     }
     return std::nullopt;
   }
-  const Json json = is_deep(body) ? Json(Json::value_t::discarded) : Json::parse(body, nullptr, false);
+  const Json json = is_deep(body, kDepthMax) ? Json(Json::value_t::discarded) : Json::parse(body, nullptr, false);
   if (!json.is_array()) return Fault{400, "bad_json", "the body is no JSON array; of NDJSON say so: Content-Type: application/x-ndjson", {}};
   if (json.size() > items_max) return too_many(items_max);
   for (const Json& one : json) {

@@ -7,33 +7,76 @@
 #include <optional>
 
 #include "codec/http/message.h"
+#include "codec/json/depth.h"
+#include "server/api/retained_routes.h"
 #include "server/api/stream_routes.h"
 
 namespace arena::server {
 namespace {
 
+constexpr int kDepthMax = 16;
+
 using Handler = void (*)(broker::Shard&, ApiCall);
+
+// What one must be allowed to ask. By the one function that permits, as everything: the topics that stand for it below
+// $arena are granted by no wildcard.
+enum class Right : uint8_t {
+  none,            // what is shown depends on the topics that one may read
+  see_streams,
+  change_streams,
+  local,           // the operator of this machine alone
+};
 
 struct Route {
   std::string_view method;
   std::string_view path;  // "{name}" is any one level
+  Right right;
   Handler handler;        // null: the checkpoint, which is the Api's own
 };
 
 constexpr Route kRoutes[] = {
-    {"GET", "/v1/streams", list_streams},
-    {"POST", "/v1/streams", create_stream},
-    {"GET", "/v1/streams/{name}", show_stream},
-    {"PATCH", "/v1/streams/{name}", edit_stream},
-    {"DELETE", "/v1/streams/{name}", remove_stream},
-    {"POST", "/v1/streams/{name}/purge", purge_stream},
-    {"GET", "/v1/streams/{name}/messages", list_messages},
-    {"POST", "/v1/store/checkpoints", nullptr},
+    {"GET", "/v1/streams", Right::see_streams, list_streams},
+    {"POST", "/v1/streams", Right::change_streams, create_stream},
+    {"GET", "/v1/streams/{name}", Right::see_streams, show_stream},
+    {"PATCH", "/v1/streams/{name}", Right::change_streams, edit_stream},
+    {"DELETE", "/v1/streams/{name}", Right::change_streams, remove_stream},
+    {"POST", "/v1/streams/{name}/purge", Right::change_streams, purge_stream},
+    {"GET", "/v1/streams/{name}/messages", Right::none, list_messages},
+    {"GET", "/v1/retained", Right::none, list_retained},
+    {"POST", "/v1/store/checkpoints", Right::local, nullptr},
 };
+
+struct Grant {
+  access::Action action;
+  std::string_view topic;
+  std::string_view refusal;
+};
+
+// Null: nothing is needed.
+const Grant* grant_for(Right right) {
+  static constexpr Grant kSeeStreams{access::Action::subscribe, "$SYS/broker/streams/count", "to see streams one may subscribe to $SYS/broker/streams/count"};
+  static constexpr Grant kChangeStreams{access::Action::publish, "$arena/streams", "to change streams one may publish to $arena/streams"};
+  switch (right) {
+    case Right::see_streams: return &kSeeStreams;
+    case Right::change_streams: return &kChangeStreams;
+    case Right::none:
+    case Right::local: break;
+  }
+  return nullptr;
+}
+
+std::optional<ApiResponse> refusal(const access::Policy& policy, const std::optional<Principal>& asker, Right right) {
+  if (!asker) return std::nullopt;
+  if (right == Right::local) return problem(403, "denied", "only commands on the broker's own machine may ask for this");
+  const Grant* grant = grant_for(right);
+  if (grant == nullptr || policy.decide({*asker, {}}, grant->action, grant->topic)) return std::nullopt;
+  return problem(403, "denied", grant->refusal);
+}
 
 std::string_view title_of(int status) {
   switch (status) {
     case 400: return "Bad request";
+    case 403: return "Forbidden";
     case 404: return "Not found";
     case 405: return "Method not allowed";
     case 409: return "Conflict";
@@ -83,9 +126,11 @@ void Api::handle(ApiRequest request, ApiDone done) {
     if (!leads_to(request.path, route.path, call.name)) continue;
     path_is_known = true;
     if (route.method != request.method) continue;
+    if (auto refused = refusal(shard_.policy(), request.asker, route.right)) return done(std::move(*refused));
     if (!http::read_query(request.query, call.query)) return done(problem(400, "bad_query", "the query has a % that no two hexadecimal digits follow"));
+    if (is_deep(request.body, kDepthMax)) return done(problem(400, "bad_json", "the body is nested too deeply"));
     call.body = std::move(request.body);
-    call.may_read = std::move(request.may_read);
+    call.asker = std::move(request.asker);
     call.done = std::move(done);
     return route.handler == nullptr ? make_checkpoint(std::move(call)) : route.handler(shard_, std::move(call));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "base/unique_function.h"
 #include "broker/shard.h"
+#include "message/principal.h"
 
 namespace arena::server {
 
@@ -18,8 +20,7 @@ struct ApiRequest {
   std::string path;    // "/v1/streams/orders"; "%xx" stands for a byte
   std::string query;   // "from=earliest&limit=10"; likewise, and '+' is itself, as filters have it
   std::string body;    // a JSON object, or nothing
-  // Of whom asks: which topics' messages are shown. Empty: an operator, all.
-  std::function<bool(std::string_view topic)> may_read;
+  std::optional<Principal> asker = std::nullopt;  // whose rights hold; none: the operator of this machine
 };
 
 struct ApiResponse {
@@ -37,7 +38,7 @@ struct ApiCall {
   std::string name;  // what stands for {name} in the path
   std::vector<std::pair<std::string, std::string>> query;
   std::string body;
-  std::function<bool(std::string_view topic)> may_read;
+  std::optional<Principal> asker;
   ApiDone done;
 };
 

@@ -114,6 +114,64 @@ TEST_P(ApiTest, GivesMessagesPageByPage) {
   EXPECT_EQ(fault(get("/v1/streams/other/messages")), "404 no_stream ");
 }
 
+TEST_P(ApiTest, GivesLastValuesByTopicPageByPage) {
+  broker::test::Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 25; ++i) {
+    wanted.push_back("a/" + std::to_string(i));
+    source.publish(wanted.back(), "old", Guarantee::at_least_once, true);
+    source.publish(wanted.back(), wanted.back(), Guarantee::at_least_once, true);
+  }
+  source.publish("b", "x", Guarantee::at_least_once, true);
+  source.publish("a/gone", "x", Guarantee::at_least_once, true);
+  source.publish("a/gone", "", Guarantee::at_least_once, true);
+  std::sort(wanted.begin(), wanted.end());
+  std::vector<std::string> got;
+  std::string after;
+  for (bool more = true; more;) {
+    const auto [status, page] = get("/v1/retained", "topic=a/%23&limit=10" + after);
+    ASSERT_EQ(status, 200);
+    EXPECT_LE(page["items"].size(), 10u);
+    for (const json& item : page["items"]) {
+      got.push_back(item["topic"]);
+      EXPECT_EQ(item["payload"], item["topic"]);
+    }
+    more = page["more"];
+    EXPECT_EQ(more, page.contains("next"));
+    after = "&after=" + page.value("next", "");
+  }
+  EXPECT_EQ(got, wanted);
+  EXPECT_EQ(get("/v1/retained").second["items"].size(), 26u);
+  EXPECT_EQ(get("/v1/retained", "topic=b").second["items"][0]["payload"], "x");
+  EXPECT_EQ(fault(get("/v1/retained", "after=%25")), "400 bad_parameter after");
+  EXPECT_EQ(fault(get("/v1/retained", "from=a")), "400 unknown_parameter from");
+}
+
+TEST_P(ApiTest, ShowsLastValuesToThoseWhoMayRead) {
+  broker::test::Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  for (int i = 0; i < 20; ++i) source.publish((i % 2 == 0 ? "open/" : "shut/") + std::to_string(i), "x", Guarantee::at_least_once, true);
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.filter = "shut/#";
+  for (unsigned core = 0; core < world.cores(); ++core) {
+    world.shard(core).set_policy(access::Policy::make({rule}, {.epoch = 2, .default_allow = true}).value());
+  }
+  const auto [status, page] = ask({"GET", "/v1/retained", "limit=10", {}, Principal{}});
+  EXPECT_EQ(status, 200);
+  EXPECT_EQ(page["items"].size(), 10u) << "what is hidden takes no place on a page";
+  EXPECT_EQ(page["more"], false);
+  EXPECT_EQ(get("/v1/retained").second["items"].size(), 20u) << "an operator";
+}
+
+TEST_P(ApiTest, WhoMayNotIsTold) {
+  EXPECT_EQ(fault(ask({"POST", "/v1/streams", {}, "{}", Principal{}})), "403 denied ");
+  EXPECT_EQ(ask({"GET", "/v1/streams", {}, {}, Principal{}}).first, 200) << "as $SYS may be read";
+  EXPECT_EQ(fault(ask({"POST", "/v1/store/checkpoints", {}, {}, Principal{}})), "403 denied ");
+}
+
 TEST_P(ApiTest, ACheckpointIsMadeOffTheLoop) {
   EXPECT_EQ(fault(ask({"POST", "/v1/store/checkpoints", {}, {}})), "409 no_store ");
   checkpoint = [] { return Result<std::string>("checkpoint-1"); };

@@ -2,23 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/log.h"
 #include "broker/stream/from.h"
 #include "broker/stream/stream_reader.h"
-#include "message/topic.h"
 #include "codec/json/message_json.h"
+#include "server/api/paging.h"
 
 namespace arena::server {
 namespace {
 
 using broker::StreamConfig;
 using Json = nlohmann::ordered_json;
-
-constexpr uint64_t kLimitMax = 1000;
 
 ApiResponse answer(int status, const Json& body) {
   return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
@@ -157,28 +154,17 @@ std::optional<ApiResponse> read_parameter(const std::string& name, const std::st
     auto from = broker::parse_from(value, now_ms);
     if (!from) return problem(400, "bad_parameter", from.error().reason, "?from");
     page.from = std::move(*from);
-  } else if (name == "limit") {
-    uint64_t limit = 0;
-    const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), limit);
-    if (fault != std::errc{} || end != value.data() + value.size() || limit == 0 || limit > kLimitMax) {
-      return problem(400, "bad_parameter", fmt::format("\"limit\" is a number from 1 to {}", kLimitMax), "?limit");
-    }
-    page.messages_max = limit;
-  } else if (name == "topic") {
-    if (const auto fault = check_filter(value)) {
-      return problem(400, "bad_parameter", fmt::format("\"{}\" is no filter: {}", value, to_string(*fault)), "?topic");
-    }
-    page.filter = value;
-  } else {
-    return problem(400, "unknown_parameter", fmt::format("there is no parameter \"{}\": from, limit, topic", name), "?" + name);
+    return std::nullopt;
   }
-  return std::nullopt;
+  if (name == "limit") return read_limit(value, page.messages_max);
+  if (name == "topic") return read_filter(value, page.filter);
+  return unknown_parameter(name, "from, limit, topic");
 }
 
-ApiResponse answer_page(const broker::Page& page, const std::function<bool(std::string_view)>& may_read) {
+ApiResponse answer_page(const broker::Page& page, const std::optional<Principal>& asker, const access::Policy& policy) {
   std::string items, next;
   for (const broker::PageItem& item : page.items) {
-    if (may_read && !may_read(item.message->topic)) continue;
+    if (asker && !policy.decide({*asker, {}}, access::Action::subscribe, item.message->topic)) continue;
     items += (items.empty() ? "" : ",") + message_json(*item.message, broker::to_text(item.log, item.offset));
   }
   for (const auto& [log, offset] : page.next) next += (next.empty() ? "" : ",") + broker::to_text(log, offset);
@@ -234,8 +220,8 @@ void list_messages(broker::Shard& shard, ApiCall call) {
   for (const auto& [name, value] : call.query) {
     if (auto refused = read_parameter(name, value, shard.loop().wall_ms(), request)) return call.done(std::move(*refused));
   }
-  read_page(shard, std::move(request), [name = std::move(call.name), may_read = std::move(call.may_read), done = std::move(call.done)](Result<broker::Page> page) mutable {
-    done(page ? answer_page(*page, may_read) : no_stream(name));
+  read_page(shard, std::move(request), [&shard, name = std::move(call.name), asker = std::move(call.asker), done = std::move(call.done)](Result<broker::Page> page) mutable {
+    done(page ? answer_page(*page, asker, shard.policy()) : no_stream(name));
   });
 }
 
