@@ -87,6 +87,8 @@ struct Config {
     uint64_t control_frames_per_s = 100;
     uint64_t stream_output_bytes_max = 64 << 10;
     uint64_t stall_timeout_ms = 30'000;
+    uint64_t event_streams_max = 10'000;
+    uint64_t event_streams_per_user_max = 1000;
     std::string allowed_origins;
   } http;
 

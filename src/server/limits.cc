@@ -67,6 +67,8 @@ constexpr std::array kLimits = {
     Limit{"http.continuations_max", "HTTP/2: the connection is closed (ENHANCE_YOUR_CALM)", "http/refused/continuations",
           "Http2Floods.AHeadInManyPieces"},
     Limit{"http.batch_max", "answered 413, and none is published", "http/refused/batch_too_large", "HttpLimits.MessagesOfABatch"},
+    Limit{"http.event_streams_max", "answered 503", "http/refused/event_streams", "HttpEventLimits.Followers"},
+    Limit{"http.event_streams_per_user_max", "answered 429", "http/refused/event_streams_per_user", "HttpEventLimits.FollowersOfAUser"},
     // ---- sessions and subscribers
     Limit{"mqtt.session_expiry_max_s", "the session expires sooner; MQTT 5 clients are told", "clients/expired",
           "BrokerLimits.HowLongASessionOutlivesItsConnection"},

@@ -94,6 +94,7 @@ void add_http(Page& page) {
   page.one("arena_http_stuck_closed_total", "counter", "Answers and event streams whose client took nothing for long.", page.sum(&HttpCounters::stuck_closed));
   page.one("arena_http_held_back_total", "counter", "Times a connection was not read or a body got no window.", page.sum(&HttpCounters::held_back));
   page.one("arena_http_requests_total", "counter", "Requests.", page.sum(&HttpCounters::requests));
+  page.one("arena_http_event_streams", "gauge", "Open server-sent event streams and waiting polls.", page.sum(&HttpCounters::event_streams));
   page.one("arena_http_publishes_total", "counter", "Messages that requests asked to publish.", page.sum(&HttpCounters::publishes));
   page.family("arena_http_responses_total", "counter", "Responses by the first digit of their status.");
   for (std::size_t digit = 1; digit < 6; ++digit) {

@@ -71,6 +71,7 @@ struct Server::State {
         placement(std::make_shared<const broker::Placement>(settings.broker.partitions, runtime.cores())),
         memory(settings.broker.partitions),
         admission(process_seed()),
+        event_seats(process_seed()),
         output(settings.output_bytes_max),
         tickets(net::TicketSeed::make(runtime.loop(0).now_ms(), settings.tls_session_s * 1000)),
         passwords(std::make_shared<access::PasswordQueue>(settings.password_queue_max)),
@@ -118,6 +119,7 @@ struct Server::State {
   std::optional<AdminSocket> admin;
   std::atomic<uint64_t> checkpoints{0};
   access::Admission admission;
+  gateway::http::EventSeats event_seats;
   net::OutputBudget output;
   net::TicketSeed tickets;
   std::shared_ptr<access::PasswordQueue> passwords;
@@ -140,7 +142,7 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
       http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
       publishers(own_loop, shard),
-      events(http_door, shard),
+      events(http_door, shard, state.event_seats),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   shard.set_on_store_failed([&state] { state.failed = true; });
 }

@@ -113,6 +113,7 @@ void SysTopics::publish_all() {
       {"output/times_full", output_.times_full.load()},
       {"http/connections", sum(&HttpCounters::connections)},
       {"http/http2_connections", sum(&HttpCounters::http2_connections)},
+      {"http/event_streams", sum(&HttpCounters::event_streams)},
       {"http/publishes", sum(&HttpCounters::publishes)},
       {"http/requests", sum(&HttpCounters::requests)},
       {"http/idle_closed", sum(&HttpCounters::idle_closed)},

@@ -65,6 +65,8 @@ std::shared_ptr<const gateway::http::Options> http_options_of(const Config& conf
   out->control_frames_per_s = static_cast<uint32_t>(http.control_frames_per_s);
   out->stream_output_bytes_max = http.stream_output_bytes_max;
   out->stall_timeout_ms = static_cast<int64_t>(http.stall_timeout_ms);
+  out->event_streams_max = http.event_streams_max;
+  out->event_streams_per_user_max = http.event_streams_per_user_max;
   out->origins = words_of(http.allowed_origins);
   out->topics.length_max = limits.topic_length_max;
   out->topics.depth_max = limits.topic_depth_max;

@@ -57,6 +57,8 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
     {"http.fields_max", GIVEN(live.http->fields_max)},
     {"http.body_bytes_max", GIVEN(live.http->body_bytes_max)},
     {"http.batch_max", GIVEN(live.http->batch_max)},
+    {"http.event_streams_max", GIVEN(live.http->event_streams_max)},
+    {"http.event_streams_per_user_max", GIVEN(live.http->event_streams_per_user_max)},
     {"http.pipelined_max", GIVEN(live.http->pipelined_max)},
     {"http.streams_max", GIVEN(live.http->streams_max)},
     {"http.bodies_bytes_max", GIVEN(live.http->bodies_bytes_max)},

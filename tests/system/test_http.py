@@ -268,6 +268,27 @@ def a_page_that_is_cut_off_misses_nothing_that_is_kept():
 
 
 @test
+def who_polls_misses_nothing_that_is_kept():
+    config = "[[streams]]\nname = \"kept\"\nfilters = [\"kept/#\"]\n"
+    with Broker(http=True, more=config) as kept:
+        after = json.loads(curl("/v1/topics/kept/%23?wait=1", port=kept.http_port)[1])["next"]
+        wanted = {str(n) for n in range(40)}
+        for n in sorted(wanted):
+            mqtt_publish(f"kept/{int(n) % 5}", n, kept.port)
+        got = []
+        while len(got) < len(wanted):
+            page = json.loads(curl(f"/v1/topics/kept/%23?wait=5&limit=7&after={after}", port=kept.http_port)[1])
+            got += [item["payload"] for item in page["items"]]
+            assert 0 < len(page["items"]) <= 7, page
+            after = page["next"]
+        equal(set(got), wanted)
+        follower = Follower("topic=kept/%23", after, kept.http_port)
+        mqtt_publish("kept/a", "the next", kept.port)
+        equal(follower.next()["payload"], "the next")
+        follower.close()
+
+
+@test
 def events_are_for_those_who_may_read():
     rules = [Rule("allow", "subscribe", ["news/#"], user="bob")]
     with Broker(users={"bob": "other"}, rules=rules, http=True) as guarded:

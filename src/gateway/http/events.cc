@@ -1,21 +1,23 @@
 #include "gateway/http/events.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "gateway/http/door.h"
 #include "gateway/http/event_stream.h"
+#include "gateway/http/long_poll.h"
 #include "gateway/http/publish.h"
 #include "message/topic.h"
 
 namespace arena::gateway::http {
 namespace {
 
+Fault bad_query() { return {400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}}; }
+
 std::optional<Fault> read_order(const Exchange& exchange, const TopicLimits& topics, EventOrder& order, std::string& after) {
   arena::http::Parameters parameters;
-  if (!arena::http::read_query(exchange.request.query, parameters)) {
-    return Fault{400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}};
-  }
+  if (!arena::http::read_query(exchange.request.query, parameters)) return bad_query();
   for (auto& [name, value] : parameters) {
     if (name == "topic") {
       if (const auto fault = check_filter(value, topics)) return Fault{400, "bad_topic", std::string(to_string(*fault)), "?topic"};
@@ -33,9 +35,43 @@ std::optional<Fault> read_order(const Exchange& exchange, const TopicLimits& top
   return std::nullopt;
 }
 
+// "20" or "20s": a number from 1 to `most`.
+bool read_number(std::string_view text, std::string_view unit, std::size_t most, std::size_t& number) {
+  if (!unit.empty() && text.ends_with(unit)) text.remove_suffix(unit.size());
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return fault == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= most;
+}
+
+std::optional<Fault> read_poll(const Exchange& exchange, const TopicLimits& topics, PollOrder& poll, std::string& after) {
+  if (const auto fault = check_filter(exchange.target, topics)) return Fault{400, "bad_topic", std::string(to_string(*fault)), {}};
+  arena::http::Parameters parameters;
+  if (!arena::http::read_query(exchange.request.query, parameters)) return bad_query();
+  for (auto& [name, value] : parameters) {
+    std::size_t number = 0;
+    if (name == "after") {
+      after = std::move(value);
+    } else if (name == "wait") {
+      if (!read_number(value, "s", LongPoll::kWaitMaxS, number)) return Fault{400, "bad_parameter", "\"wait\" is a number of seconds from 1 to 60", "?wait"};
+      poll.wait_ms = static_cast<int64_t>(number) * 1000;
+    } else if (name == "limit") {
+      if (!read_number(value, {}, LongPoll::kMessagesMax, number)) return Fault{400, "bad_parameter", "\"limit\" is a number from 1 to 1000", "?limit"};
+      poll.messages_max = number;
+    } else {
+      return Fault{400, "unknown_parameter", "there is no parameter \"" + name + "\": after, wait, limit", "?" + name};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_after(const std::string& after, const std::string& where, EventOrder& order) {
+  order.after = parse_event_id(after, order.filters.size());
+  if (order.after) return std::nullopt;
+  return Fault{400, "bad_event_id", "this is no id of an event of these topics, in their order", where};
+}
+
 }  // namespace
 
-Events::Events(Door& door, broker::Shard& shard) : door_(door), shard_(shard) {}
+Events::Events(Door& door, broker::Shard& shard, EventSeats& seats) : door_(door), shard_(shard), seats_(seats) {}
 Events::~Events() = default;
 
 void Events::open(const ExchangeRef& exchange) {
@@ -47,28 +83,51 @@ void Events::open(const ExchangeRef& exchange) {
   const std::string* last = exchange->request.field("last-event-id");
   if (last != nullptr) after = *last;
   if (last != nullptr || !after.empty()) {
-    order.after = parse_event_id(after, order.filters.size());
-    if (!order.after) {
-      return answer_fault(exchange, {400, "bad_event_id", "this is no id of an event of these topics, in their order", last != nullptr ? "last-event-id:" : "?after"});
-    }
+    if (const auto fault = read_after(after, last != nullptr ? "last-event-id:" : "?after", order)) return answer_fault(exchange, *fault);
+  }
+  follow<EventStream>(exchange, std::move(order));
+}
+
+void Events::poll(const ExchangeRef& exchange) {
+  if (exchange->request.method == "HEAD") return answer_fault(exchange, {405, "method_not_allowed", "what is waited for is a body, so HEAD has no answer", {}});
+  EventOrder order;
+  PollOrder poll;
+  std::string after;
+  if (const auto fault = read_poll(*exchange, door_.options()->topics, poll, after)) return answer_fault(exchange, *fault);
+  order.filters.push_back(exchange->target);
+  if (!after.empty()) {
+    if (const auto fault = read_after(after, "?after", order)) return answer_fault(exchange, *fault);
+  }
+  follow<LongPoll>(exchange, std::move(order), poll);
+}
+
+template <typename Kind, typename... More>
+void Events::follow(const ExchangeRef& exchange, EventOrder order, const More&... more) {
+  Result<EventSeat, Refused> seat = seats_.take(exchange->principal, *door_.options());
+  if (!seat) {
+    door_.counters().refuse(seat.error());
+    const bool all = seat.error() == Refused::event_streams;
+    return answer_fault(exchange, {all ? 503 : 429, "too_many_followers", all ? "as many follow topics as http.event_streams_max" : "you follow as many as http.event_streams_per_user_max", {}});
   }
   const uint64_t id = next_id_++;
-  auto stream = std::make_unique<EventStream>(*this, id, exchange, std::move(order));
-  EventStream& added = *stream;
-  streams_.emplace(id, std::move(stream));
+  auto follower = std::make_unique<Kind>(*this, id, exchange, std::move(order), *std::move(seat), more...);
+  Follower& added = *follower;
+  followers_.emplace(id, std::move(follower));
+  door_.counters().event_streams.set(followers_.size());
   added.begin();
 }
 
-EventStream* Events::find(uint64_t id) const {
-  const auto it = streams_.find(id);
-  return it == streams_.end() ? nullptr : it->second.get();
+Follower* Events::find(uint64_t id) const {
+  const auto it = followers_.find(id);
+  return it == followers_.end() ? nullptr : it->second.get();
 }
 
 void Events::bury(uint64_t id) {
-  const auto it = streams_.find(id);
-  if (it == streams_.end()) return;
+  const auto it = followers_.find(id);
+  if (it == followers_.end()) return;
   dead_.push_back(std::move(it->second));
-  streams_.erase(it);
+  followers_.erase(it);
+  door_.counters().event_streams.set(followers_.size());
   if (dead_.size() == 1) {
     door_.loop().defer([this] { dead_.clear(); });
   }
@@ -76,6 +135,7 @@ void Events::bury(uint64_t id) {
 
 void add_event_routes(Door& door, Events& events) {
   door.router().add({"GET", "/v1/events", Access::identified, [&events](const ExchangeRef& exchange) { events.open(exchange); }});
+  door.router().add({"GET", "/v1/topics/{topic}", Access::identified, [&events](const ExchangeRef& exchange) { events.poll(exchange); }});
 }
 
 }  // namespace arena::gateway::http

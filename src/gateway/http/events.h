@@ -1,5 +1,6 @@
-// Server-sent events: what is published under some filters, to one client, as it comes. What streams keep is read from them,
-// so that a slow client or one that comes back misses nothing of it; the rest comes like to any subscriber.
+// What is published under some filters, to one client, as it comes: by server-sent events, or by one answer after the other. What
+// streams keep is read from them, so that a slow client or one that comes back misses nothing of it; the rest comes like to any
+// subscriber.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +10,15 @@
 #include <vector>
 
 #include "broker/shard.h"
+#include "gateway/http/event_seats.h"
 #include "gateway/http/exchange.h"
 #include "runtime/loop.h"
 
 namespace arena::gateway::http {
 
 class Door;
-class EventStream;
+class Follower;
+struct EventOrder;
 
 // One core's.
 class Events {
@@ -25,26 +28,32 @@ class Events {
   // So long a client may take nothing while something waits for it.
   static constexpr int64_t kStuckMs = 2 * kHeartbeatMs;
 
-  // Both outlive it.
-  Events(Door& door, broker::Shard& shard);
+  // All outlive it.
+  Events(Door& door, broker::Shard& shard, EventSeats& seats);
   ~Events();
 
   // GET /v1/events?topic=…&topic=…
   void open(const ExchangeRef& exchange);
-  std::size_t streams() const { return streams_.size(); }
+  // GET /v1/topics/{topic}?after=…
+  void poll(const ExchangeRef& exchange);
+  std::size_t followers() const { return followers_.size(); }
 
-  // ---- for its streams ----
+  // ---- for its followers ----
   Door& door() { return door_; }
   broker::Shard& shard() { return shard_; }
-  EventStream* find(uint64_t id) const;
+  Follower* find(uint64_t id) const;
   void bury(uint64_t id);
 
  private:
+  template <typename Kind, typename... More>
+  void follow(const ExchangeRef& exchange, EventOrder order, const More&... more);
+
   Door& door_;
   broker::Shard& shard_;
+  EventSeats& seats_;
   uint64_t next_id_ = 1;
-  std::unordered_map<uint64_t, std::unique_ptr<EventStream>> streams_;
-  std::vector<std::unique_ptr<EventStream>> dead_;
+  std::unordered_map<uint64_t, std::unique_ptr<Follower>> followers_;
+  std::vector<std::unique_ptr<Follower>> dead_;
 };
 
 void add_event_routes(Door& door, Events& events);

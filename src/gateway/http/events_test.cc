@@ -79,7 +79,8 @@ class HttpEvents : public testing::TestWithParam<unsigned> {
   }
 
   WebWorld world{{}, std::make_shared<const access::AuthSettings>(), GetParam()};
-  Events events{world.door, world.broker.shard(0)};
+  EventSeats seats;
+  Events events{world.door, world.broker.shard(0), seats};
   broker::test::Peer source{world.broker, "source"};
 };
 
@@ -177,19 +178,19 @@ TEST_P(HttpEvents, IsAliveThoughNothingHappens) {
   world.broker.run_ms(3 * Events::kHeartbeatMs + 100);
   page.read();
   EXPECT_EQ(page.comments, 3u);
-  EXPECT_EQ(events.streams(), 1u);
+  EXPECT_EQ(events.followers(), 1u);
 }
 
 TEST_P(HttpEvents, EndsWithItsClientAndWithTheBroker) {
   { Page page(world, "topic=a"); }
   world.broker.run_ms(10);
-  EXPECT_EQ(events.streams(), 0u);
+  EXPECT_EQ(events.followers(), 0u);
   EXPECT_EQ(world.broker.sum(&broker::Counters::sessions), 1u) << "the source's";
   Page page(world, "topic=a");
-  EXPECT_EQ(events.streams(), 1u);
+  EXPECT_EQ(events.followers(), 1u);
   world.broker.shard(0).kick_all([](const PrincipalView&) { return true; });
   EXPECT_TRUE(page.closed());
-  EXPECT_EQ(events.streams(), 0u);
+  EXPECT_EQ(events.followers(), 0u);
 }
 
 TEST_P(HttpEvents, NamesWhatIsWrong) {
@@ -203,7 +204,7 @@ TEST_P(HttpEvents, NamesWhatIsWrong) {
   head.bytes("HEAD /v1/events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_TRUE(head.received().starts_with("HTTP/1.1 405 "));
   world.broker.run_ms(10);
-  EXPECT_EQ(events.streams(), 0u);
+  EXPECT_EQ(events.followers(), 0u);
 }
 
 TEST(HttpEventId, ReadsBackWhatItWrote) {

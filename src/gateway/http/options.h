@@ -27,6 +27,8 @@ struct Options : access::AdmissionLimits {
   std::size_t stream_output_bytes_max = 64 << 10;  // HTTP/2: waits for one request's client; of a connection 16 times that
   int64_t stall_timeout_ms = 30'000;      // HTTP/2: so long a client may take nothing of an answer
   std::size_t batch_max = 1000;           // messages in one request
+  std::size_t event_streams_max = 10'000;        // followers at the same time, event streams and waiting polls, on all cores
+  std::size_t event_streams_per_user_max = 1000;
   std::vector<std::string> origins;       // web pages that may use this besides our own: "https://app.example"
   TopicLimits topics;
 };
@@ -49,12 +51,14 @@ enum class Refused : uint8_t {
   resets,
   control_frames,
   continuations,
+  event_streams,
+  event_streams_per_user,
 };
-inline constexpr std::size_t kRefused = 16;
+inline constexpr std::size_t kRefused = 18;
 inline constexpr const char* kRefusedNames[kRefused] = {
     "shut",      "connections",    "connections_per_address", "connect_rate",   "half_open",     "request_timeout",
     "malformed", "head_too_large", "too_many_fields",         "body_too_large", "batch_too_large", "password_queue",
-    "streams",   "resets",         "control_frames",          "continuations"};
+    "streams",   "resets",         "control_frames",          "continuations",  "event_streams", "event_streams_per_user"};
 
 // What one core's gateway counts.
 struct Counters {
@@ -67,6 +71,7 @@ struct Counters {
   broker::Counter idle_closed;     // connections, for silence between requests
   broker::Counter stuck_closed;    // answers and event streams whose client took nothing for long
   broker::Counter held_back;       // times a connection was not read, as too many of its requests were being worked on, or a body got no window
+  broker::Counter event_streams;   // open now, and polls that wait
   broker::Counter publishes;       // messages that were asked to be published
   broker::Counter answers[6];      // by the first digit of their status; 0 is not used
   broker::Counter refused[kRefused];

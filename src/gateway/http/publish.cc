@@ -81,7 +81,7 @@ void publish_one(Door& door, Publishers& publishers, const ExchangeRef& exchange
 
 void answer_fault(const ExchangeRef& exchange, const Fault& fault) {
   Response response = problem(*exchange, fault.status, fault.code, fault.detail, fault.pointer);
-  if (fault.status == 503) response.fields.emplace_back("retry-after", "1");
+  if (fault.status == 503 || fault.status == 429) response.fields.emplace_back("retry-after", "1");
   exchange->answer(std::move(response));
 }
 
