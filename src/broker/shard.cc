@@ -114,6 +114,18 @@ std::size_t Shard::kick_all(const std::function<bool(const PrincipalView&)>& cho
   return kicked;
 }
 
+bool Shard::end_session(std::string_view key) {
+  Session* session = find_session(key);
+  if (session == nullptr) return false;
+  session->evict(EndReason::kicked, DetachKind::abrupt);
+  if (Session* left = find_session(key)) left->end();
+  return true;
+}
+
+void Shard::each_session(const std::function<void(const Session&)>& visit) const {
+  for (const auto& session : sessions_) visit(*session);
+}
+
 void Shard::drain(UniqueFunction<void()> done) {
   std::vector<SessionId> ids;
   for (const auto& session : sessions_) {

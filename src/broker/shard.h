@@ -69,6 +69,7 @@ class Shard {
 
   // ---- for gateways ----
   unsigned core() const { return loop_.core(); }
+  unsigned cores() const { return static_cast<unsigned>(shards_.size()); }
   unsigned home_core(std::string_view session_key) const { return placement_->core_of_name(session_key); }
   // On the session's home core. The sink hears opened() or open_refused(), perhaps from inside. The session stays
   // the sink's until closed() or detach(); null when refused.
@@ -79,6 +80,9 @@ class Shard {
   bool kick(std::string_view session_key);
   // The same for every session here whose principal is chosen; tells how many.
   std::size_t kick_all(const std::function<bool(const PrincipalView&)>& chosen);
+  // Ends a session, connected or not. False: there is none of that key here.
+  bool end_session(std::string_view session_key);
+  void each_session(const std::function<void(const Session&)>& visit) const;
   // Holds for what waits, too: nothing leaves from now on that the new one does not allow.
   void set_policy(std::shared_ptr<const access::Policy> policy);
   const access::Policy& policy() const { return *policy_; }

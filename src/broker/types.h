@@ -155,6 +155,12 @@ enum class DeliverResult : uint8_t {
   unfit,  // this subscriber can never take it (too large for it): counted, and done with
 };
 
+// Where a session's connection comes from, for who looks after the broker.
+struct Contact {
+  std::string_view protocol;  // with its version; a literal
+  std::string address;        // and port; empty: several, or none
+};
+
 // Implemented by a gateway's connection; lives on the session's core. Calls may come from inside calls to the
 // session. After closed() the session forgets the sink.
 class SessionSink {
@@ -175,6 +181,7 @@ class SessionSink {
   virtual void subscribed(uint64_t cookie, std::span<const SubscribeOutcome> outcomes) = 0;
   virtual void unsubscribed(uint64_t cookie, std::span<const bool> existed) = 0;
   virtual void closed(EndReason reason) = 0;
+  virtual Contact contact() const { return {}; }
 };
 
 struct Will {

@@ -51,7 +51,7 @@ void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
 }  // namespace
 
 void add_web_routes(Router& router, const WebWorld& world) {
-  for (const char* path : {"/v1/streams", "/v1/streams/*", "/v1/retained"}) {
+  for (const char* path : {"/v1/streams", "/v1/streams/*", "/v1/retained", "/v1/clients", "/v1/clients/*", "/v1/sessions", "/v1/sessions/*", "/v1/subscriptions"}) {
     router.add({"*", path, Access::identified, [world](const ExchangeRef& exchange) { ask_api(world, exchange); }});
   }
   add_health(router, world);

@@ -333,6 +333,26 @@ def without_users_streams_are_seen_and_not_changed():
 
 
 @test
+def clients_are_seen_and_disconnected_by_those_who_may():
+    rules = [Rule("allow", "all", ["$arena/clients"], user="ops"), Rule("allow", "all", ["a/#"])]
+    with Broker(users={"ops": "secret", "bob": "other"}, rules=rules, http=True) as guarded:
+        ops, at = ("-u", "ops:secret"), {"port": guarded.http_port}
+        listener = Listener("a/#", port=guarded.port, arguments=("-u", "bob", "-P", "other", "-i", "a sensor", "-c", "-x", "60"))
+        equal(curl("/v1/clients", "-u", "bob:other", **at)[0], 403)
+        page = json.loads(curl("/v1/clients?user=bob", *ops, **at)[1])
+        equal([(c["client_id"], c["protocol"], c["subscriptions"]) for c in page["items"]], [("a sensor", "MQTT 5", 1)])
+        assert page["items"][0]["address"].startswith("127.0.0.1:"), page
+        subscription, = json.loads(curl("/v1/subscriptions?topic=a/b", *ops, **at)[1])["items"]
+        equal((subscription["client_id"], subscription["topic"], subscription["guarantee"]), ("a sensor", "a/#", "at_least_once"))
+        path = "/v1/clients/" + page["items"][0]["id"]
+        equal(curl(path, "-X", "DELETE", "-u", "bob:other", **at)[0], 403)
+        equal(curl(path, "-X", "DELETE", *ops, **at)[0], 200)
+        assert any("0x98" in line or "152" in line or "dministrative" in line for line in listener.process.stdout), "it was not told why"
+        listener.process.kill()
+        listener.process.wait()
+
+
+@test
 def metrics_are_what_prometheus_reads():
     status, page = curl("/metrics")
     equal(status, 200)

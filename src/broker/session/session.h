@@ -82,6 +82,11 @@ class Session final : public Reader {
   access::Subject subject() const { return {principal(), client_id()}; }
   uint32_t expiry_s() const { return expiry_s_; }
   std::size_t queued_bytes() const { return waiting_bytes_; }
+  std::size_t unsettled() const { return window_.size(); }
+  std::size_t subscription_count() const { return subscriptions_.size() + (rare_ ? rare_->replays.size() : 0); }
+  // By their names, replays last.
+  void each_subscription(const std::function<void(const Subscription& subscription, std::string_view name)>& visit) const;
+  Contact contact() const { return sink_ == nullptr ? Contact{} : sink_->contact(); }
 
   // ---- for the broker ----
   std::string_view key() const { return key_; }
@@ -259,7 +264,6 @@ class Session final : public Reader {
   bool end_replay(const std::string& name);
   void end_replays();
   bool replays(uint32_t number) const;
-  std::size_t subscription_count() const { return subscriptions_.size() + (rare_ ? rare_->replays.size() : 0); }
   void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
                          std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);
   void undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before);

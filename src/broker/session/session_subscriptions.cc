@@ -330,6 +330,12 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
 }
 
 // What somebody may no longer say is no longer said for them.
+void Session::each_subscription(const std::function<void(const Subscription& subscription, std::string_view name)>& visit) const {
+  for (const auto& subscription : subscriptions_) visit(*subscription, subscription_name(subscription->request.group, subscription->request.filter));
+  if (!rare_) return;
+  for (const auto& [name, replay] : rare_->replays) visit(replay->subscription(), name);
+}
+
 bool Session::publisher_may(const Message& message) const {
   if (message.publisher == 0) return true;  // the broker itself
   return shard_.policy().may_still_publish({principal().space, message.principal}, message.topic);

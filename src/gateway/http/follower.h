@@ -45,6 +45,7 @@ class Follower : public broker::SessionSink {
   void subscribed(uint64_t cookie, std::span<const broker::SubscribeOutcome> outcomes) override;
   void unsubscribed(uint64_t, std::span<const bool>) override {}
   void closed(broker::EndReason reason) override;
+  broker::Contact contact() const override { return {"HTTP", {}}; }
 
  protected:
   // All is subscribed to: what comes is delivered from now on.

@@ -63,6 +63,7 @@ class Publishers::Publisher final : public broker::SessionSink {
   void subscribed(uint64_t, std::span<const broker::SubscribeOutcome>) override {}
   void unsubscribed(uint64_t, std::span<const bool>) override {}
   void closed(broker::EndReason) override { end(); }
+  broker::Contact contact() const override { return {"HTTP", {}}; }
 
  private:
   struct Waiting {

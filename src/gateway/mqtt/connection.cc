@@ -327,6 +327,19 @@ void Connection::on_closed(net::CloseReason) {
   door_.bury(*this);
 }
 
+broker::Contact Connection::contact() const {
+  const net::PeerAddress& peer = stream_->peer();
+  const std::string ip = peer.ip();
+  const bool v6 = ip.find(':') != std::string::npos;
+  const std::string address = (v6 ? "[" : "") + ip + (v6 ? "]:" : ":") + std::to_string(peer.port());
+  switch (version_) {
+    case Version::v3_1: return {"MQTT 3.1", address};
+    case Version::v3_1_1: return {"MQTT 3.1.1", address};
+    case Version::v5: break;
+  }
+  return {"MQTT 5", address};
+}
+
 void Connection::closed(broker::EndReason reason) {
   session_ = nullptr;
   switch (reason) {

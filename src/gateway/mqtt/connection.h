@@ -73,6 +73,7 @@ class Connection final : public net::StreamHandler, public broker::SessionSink {
   void subscribed(uint64_t cookie, std::span<const broker::SubscribeOutcome> outcomes) override;
   void unsubscribed(uint64_t cookie, std::span<const bool> existed) override;
   void closed(broker::EndReason reason) override;
+  broker::Contact contact() const override;
 
  private:
   enum class Stage : uint8_t {

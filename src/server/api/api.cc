@@ -8,6 +8,7 @@
 
 #include "codec/http/message.h"
 #include "codec/json/depth.h"
+#include "server/api/client_routes.h"
 #include "server/api/retained_routes.h"
 #include "server/api/stream_routes.h"
 
@@ -24,6 +25,8 @@ enum class Right : uint8_t {
   none,            // what is shown depends on the topics that one may read
   see_streams,
   change_streams,
+  see_clients,
+  change_clients,
   local,           // the operator of this machine alone
 };
 
@@ -43,6 +46,13 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/streams/{name}/purge", Right::change_streams, purge_stream},
     {"GET", "/v1/streams/{name}/messages", Right::none, list_messages},
     {"GET", "/v1/retained", Right::none, list_retained},
+    {"GET", "/v1/clients", Right::see_clients, list_clients},
+    {"GET", "/v1/clients/{name}", Right::see_clients, show_client},
+    {"DELETE", "/v1/clients/{name}", Right::change_clients, kick_client},
+    {"GET", "/v1/sessions", Right::see_clients, list_sessions},
+    {"GET", "/v1/sessions/{name}", Right::see_clients, show_session},
+    {"DELETE", "/v1/sessions/{name}", Right::change_clients, end_session},
+    {"GET", "/v1/subscriptions", Right::see_clients, list_subscriptions},
     {"POST", "/v1/store/checkpoints", Right::local, nullptr},
 };
 
@@ -56,7 +66,11 @@ struct Grant {
 const Grant* grant_for(Right right) {
   static constexpr Grant kSeeStreams{access::Action::subscribe, "$SYS/broker/streams/count", "to see streams one may subscribe to $SYS/broker/streams/count"};
   static constexpr Grant kChangeStreams{access::Action::publish, "$arena/streams", "to change streams one may publish to $arena/streams"};
+  static constexpr Grant kSeeClients{access::Action::subscribe, "$arena/clients", "to see clients one may subscribe to $arena/clients"};
+  static constexpr Grant kChangeClients{access::Action::publish, "$arena/clients", "to disconnect clients one may publish to $arena/clients"};
   switch (right) {
+    case Right::see_clients: return &kSeeClients;
+    case Right::change_clients: return &kChangeClients;
     case Right::see_streams: return &kSeeStreams;
     case Right::change_streams: return &kChangeStreams;
     case Right::none:

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "broker/test_world.h"
@@ -166,7 +167,76 @@ TEST_P(ApiTest, ShowsLastValuesToThoseWhoMayRead) {
   EXPECT_EQ(get("/v1/retained").second["items"].size(), 20u) << "an operator";
 }
 
+TEST_P(ApiTest, SessionsAreListedShownAndEnded) {
+  std::vector<std::unique_ptr<broker::test::Peer>> peers;
+  for (int i = 0; i < 12; ++i) {
+    peers.push_back(std::make_unique<broker::test::Peer>(world, "client " + std::to_string(i)));
+    peers.back()->user = i % 2 == 0 ? "ann" : "";
+    ASSERT_TRUE(peers.back()->connect(false, i < 3 ? 60 : 0));
+    peers.back()->subscribe("a/#", Guarantee::at_least_once);
+    if (i == 5) peers.back()->subscribe("b/+", Guarantee::at_most_once, "group");
+  }
+  peers[0]->drop();
+  peers[1]->drop();
+  const auto ids = [&](const std::string& path, std::string query) {
+    std::vector<std::string> out;
+    for (std::string after;;) {
+      const json page = get(path, query + "&limit=5" + after).second;
+      for (const json& item : page["items"]) out.push_back(item["client_id"]);
+      if (!page["more"]) break;
+      after = "&after=" + page["next"].get<std::string>();
+    }
+    return out;
+  };
+  EXPECT_EQ(ids("/v1/clients", "").size(), 10u);
+  EXPECT_EQ(ids("/v1/sessions", "").size(), 12u);
+  const std::vector<std::string> away = ids("/v1/sessions", "connected=false");
+  EXPECT_EQ((std::set<std::string>{away.begin(), away.end()}), (std::set<std::string>{"client 0", "client 1"}));
+  EXPECT_EQ(ids("/v1/sessions", "user=ann").size(), 6u);
+  EXPECT_EQ(ids("/v1/sessions", "user=").size(), 6u);
+  EXPECT_EQ(ids("/v1/subscriptions", "").size(), 13u);
+  EXPECT_EQ(ids("/v1/subscriptions", "topic=b/x"), std::vector<std::string>{"client 5"});
+
+  const json one = get("/v1/clients", "client_id=client%205").second["items"][0];
+  EXPECT_EQ(one["subscriptions"], 2);
+  EXPECT_TRUE(one["user"].is_null());
+  const std::string id = one["id"];
+  EXPECT_EQ(get("/v1/clients/" + id).second, one);
+  const json subscriptions = get("/v1/subscriptions", "session=" + id).second["items"];
+  ASSERT_EQ(subscriptions.size(), 2u);
+  EXPECT_EQ(subscriptions[0]["group"], "group");
+  EXPECT_EQ(subscriptions[1]["guarantee"], "at_least_once");
+  EXPECT_EQ(ask({"DELETE", "/v1/clients/" + id, {}, {}}).first, 200);
+  EXPECT_EQ(peers[5]->close_reason, broker::EndReason::kicked);
+  EXPECT_EQ(fault(ask({"DELETE", "/v1/clients/" + id, {}, {}})), "404 no_client ");
+  EXPECT_EQ(fault(get("/v1/sessions/" + id)), "404 no_session ") << "it did not outlive its connection";
+
+  const std::string stays = get("/v1/clients", "client_id=client%202").second["items"][0]["id"];
+  EXPECT_EQ(ask({"DELETE", "/v1/clients/" + stays, {}, {}}).first, 200);
+  EXPECT_EQ(fault(get("/v1/clients/" + stays)), "404 no_client ");
+  EXPECT_EQ(get("/v1/sessions/" + stays).second["connected"], false);
+  EXPECT_EQ(ask({"DELETE", "/v1/sessions/" + stays, {}, {}}).first, 200);
+  EXPECT_EQ(fault(ask({"DELETE", "/v1/sessions/" + stays, {}, {}})), "404 no_session ");
+  world.settle([&] { return world.sum(&broker::Counters::sessions) == 10; });
+  EXPECT_EQ(ids("/v1/sessions", "").size(), 10u);
+}
+
+TEST_P(ApiTest, NamesWhatIsWrongWithAListOfClients) {
+  EXPECT_EQ(fault(get("/v1/clients", "connected=true")), "400 unknown_parameter connected");
+  EXPECT_EQ(fault(get("/v1/sessions", "connected=1")), "400 bad_parameter connected");
+  EXPECT_EQ(fault(get("/v1/subscriptions", "after=YQ==")), "400 bad_parameter after");
+  EXPECT_EQ(fault(get("/v1/subscriptions", "session=%")), "400 bad_query ");
+  EXPECT_EQ(fault(get("/v1/subscriptions", "session=x")), "400 bad_parameter session");
+  EXPECT_EQ(fault(get("/v1/subscriptions", "topic=a/%23")), "400 bad_parameter topic");
+  EXPECT_EQ(fault(get("/v1/sessions/x")), "404 no_session ");
+  EXPECT_EQ(fault(ask({"DELETE", "/v1/clients/x", {}, {}})), "404 no_client ");
+}
+
 TEST_P(ApiTest, WhoMayNotIsTold) {
+  for (const char* path : {"/v1/clients", "/v1/sessions", "/v1/subscriptions", "/v1/clients/x"}) {
+    EXPECT_EQ(fault(ask({"GET", path, {}, {}, Principal{}})), "403 denied ") << path;
+  }
+  EXPECT_EQ(fault(ask({"DELETE", "/v1/clients/x", {}, {}, Principal{}})), "403 denied ");
   EXPECT_EQ(fault(ask({"POST", "/v1/streams", {}, "{}", Principal{}})), "403 denied ");
   EXPECT_EQ(ask({"GET", "/v1/streams", {}, {}, Principal{}}).first, 200) << "as $SYS may be read";
   EXPECT_EQ(fault(ask({"POST", "/v1/store/checkpoints", {}, {}, Principal{}})), "403 denied ");
