@@ -15,6 +15,7 @@
 #include "gateway/http/events.h"
 #include "gateway/http/latest.h"
 #include "gateway/http/publish.h"
+#include "gateway/http/requests.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "net/tls/stream.h"
@@ -58,6 +59,7 @@ struct Server::Core {
   gateway::http::Door http_door;
   gateway::http::Publishers publishers;
   gateway::http::Events events;
+  gateway::http::Requests requests;
   Api api;
   std::vector<std::unique_ptr<net::TcpListener>> listeners;
   std::unique_ptr<SysTopics> sys;
@@ -143,6 +145,7 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
       publishers(own_loop, shard),
       events(http_door, shard, state.event_seats),
+      requests(http_door, shard, state.event_seats),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   shard.set_on_store_failed([&state] { state.failed = true; });
 }
@@ -246,6 +249,7 @@ Status Server::recover() {
     add_latest_routes(core.http_door, core.publishers);
     add_topic_routes(core.http_door, core.publishers);
     add_event_routes(core.http_door, core.events);
+    add_request_routes(core.http_door, core.requests);
     add_web_routes(core.http_door.router(), {core.loop, core.shard, core.api, state->views(), state->output, state->failed});
   });
   return Unit{};

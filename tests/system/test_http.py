@@ -4,9 +4,9 @@ import http.client
 import json
 import re
 import socket
-import subprocess
 import time
 
+import web
 from broker import Broker, Rule, SLOW
 from harness import equal, run_all, test
 
@@ -15,13 +15,19 @@ PORT = broker.http_port
 
 
 def curl(path, *arguments, port=PORT):
-    """Status and body."""
-    done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", str(10 * SLOW), "--write-out", "\n%{http_code}", *arguments,
-                           f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
-    if done.returncode:
-        raise AssertionError(f"curl: {done.returncode} {done.stderr}")
-    body, _, status = done.stdout.rpartition("\n")
-    return int(status), body
+    return web.curl(path, *arguments, port=port)
+
+
+def Listener(topic, port=None, **options):
+    return web.Listener(topic, port or broker.port, **options)
+
+
+def Follower(query, last_id=None, port=None):
+    return web.Follower(query, last_id, port=port or PORT)
+
+
+def mqtt_publish(topic, text, port=None):
+    web.mqtt_publish(topic, text, port or broker.port)
 
 
 def raw(*pieces, port=PORT):
@@ -94,23 +100,6 @@ def a_large_body_is_refused_before_it_is_sent():
     assert got.startswith(b"HTTP/1.1 413 "), got
 
 
-class Listener:
-    """mosquitto_sub, which shows MQTT 5 properties."""
-
-    def __init__(self, topic, port=None, arguments=(), count=1):
-        self.process = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", "-V", "5", "-p", str(port or broker.port), "-q", "1", "-t", topic, "-C", str(count), "-W", str(int(10 * SLOW)),
-                                         "-F", "%t|%p|%q|%r|%P|%C", "-d", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for line in self.process.stdout:
-            if "Subscribed" in line:
-                return
-        raise AssertionError("mosquitto_sub did not subscribe")
-
-    def lines(self):
-        lines = [line.rstrip("\n") for line in self.process.stdout]  # it ends by itself (-W)
-        self.process.wait(5 * SLOW)
-        return [line for line in lines if line.count("|") >= 5]
-
-
 @test
 def a_message_from_curl_reaches_mqtt_with_all_it_has():
     listener = Listener("web/#")
@@ -170,71 +159,6 @@ def many_publishes_on_one_connection_keep_their_order():
 
 
 @test
-def last_values_are_one_with_mqtts():
-    equal(curl("/v1/topics/last/a%20b/latest")[0], 404)
-    subprocess.run(["mosquitto_pub", "-V", "5", "-p", str(broker.port), "-q", "1", "-r", "-t", "last/a b", "-m", '{"n":1}', "-D", "publish", "content-type", "application/json",
-                    "-D", "publish", "user-property", "device", "7"], check=True, timeout=10 * SLOW)
-    status, answer = curl("/v1/topics/last/a%20b/latest", "-i")
-    head, _, body = answer.partition("\n\n")
-    equal((status, body), (200, '{"n":1}'))
-    assert "content-type: application/json" in head and "arena-header: device=7" in head, head
-    equal(curl("/v1/topics/last/c/latest", "-X", "PUT", "-d", "from curl")[0], 200)
-    equal([line.split("|")[:4] for line in Listener("last/c").lines()], [["last/c", "from curl", "1", "1"]])
-    equal(curl("/v1/topics/last/c/latest", "-X", "DELETE")[0], 200)
-    equal(curl("/v1/topics/last/c/latest")[0], 404)
-
-
-@test
-def last_values_are_listed_page_by_page():
-    wanted = sorted(f"list/{n}" for n in range(25))
-    batch = json.dumps([{"topic": topic, "payload": topic, "retain": True} for topic in wanted])
-    equal(json.loads(curl("/v1/publish", "-d", batch)[1])["failed"], 0)
-    got, after = [], ""
-    while True:
-        page = json.loads(curl(f"/v1/retained?topic=list/%2B&limit=10{after}")[1])
-        got += [item["topic"] for item in page["items"]]
-        if not page["more"]:
-            break
-        after = "&after=" + page["next"]
-    equal(got, wanted)
-
-
-class Follower:
-    """Reads server-sent events in a thread-less way: line by line from a socket of its own."""
-
-    def __init__(self, query, last_id=None, port=None):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port or PORT, timeout=10 * SLOW)
-        self.connection.request("GET", "/v1/events?" + query, headers={"Last-Event-ID": last_id} if last_id else {})
-        self.answer = self.connection.getresponse()
-        equal((self.answer.status, self.answer.headers["Content-Type"]), (200, "text/event-stream"))
-        self.last_id = last_id
-        while not self.last_id:
-            self.block()
-
-    def block(self):
-        """The next event, or None for a block that is none."""
-        event = {}
-        while line := self.answer.readline().decode().rstrip("\n"):
-            name, _, value = line.partition(": ")
-            event[name] = value
-        self.last_id = event.get("id", self.last_id)
-        return event if "data" in event else None
-
-    def next(self):
-        while not (event := self.block()):
-            pass
-        return json.loads(event["data"])
-
-    def close(self):
-        self.connection.sock and self.connection.sock.close()
-        self.answer.close()
-
-
-def mqtt_publish(topic, text, port=None):
-    subprocess.run(["mosquitto_pub", "-p", str(port or broker.port), "-q", "1", "-t", topic, "-m", text], check=True, timeout=10 * SLOW)
-
-
-@test
 def events_follow_what_every_door_publishes():
     follower = Follower("topic=follow/%23&topic=other")
     curl("/v1/topics/follow/a", "-d", "from curl")
@@ -264,27 +188,6 @@ def a_page_that_is_cut_off_misses_nothing_that_is_kept():
         follower = Follower("topic=kept/%23", last_id, kept.http_port)
         while set(got) != set(wanted):
             got.append(follower.next()["payload"])
-        follower.close()
-
-
-@test
-def who_polls_misses_nothing_that_is_kept():
-    config = "[[streams]]\nname = \"kept\"\nfilters = [\"kept/#\"]\n"
-    with Broker(http=True, more=config) as kept:
-        after = json.loads(curl("/v1/topics/kept/%23?wait=1", port=kept.http_port)[1])["next"]
-        wanted = {str(n) for n in range(40)}
-        for n in sorted(wanted):
-            mqtt_publish(f"kept/{int(n) % 5}", n, kept.port)
-        got = []
-        while len(got) < len(wanted):
-            page = json.loads(curl(f"/v1/topics/kept/%23?wait=5&limit=7&after={after}", port=kept.http_port)[1])
-            got += [item["payload"] for item in page["items"]]
-            assert 0 < len(page["items"]) <= 7, page
-            after = page["next"]
-        equal(set(got), wanted)
-        follower = Follower("topic=kept/%23", after, kept.http_port)
-        mqtt_publish("kept/a", "the next", kept.port)
-        equal(follower.next()["payload"], "the next")
         follower.close()
 
 
@@ -330,26 +233,6 @@ def streams_are_managed_and_read_by_those_who_may():
 def without_users_streams_are_seen_and_not_changed():
     equal(curl("/v1/streams"), (200, '{"items":[]}\n'))
     equal(curl("/v1/streams", "-d", "{}")[0], 403)
-
-
-@test
-def clients_are_seen_and_disconnected_by_those_who_may():
-    rules = [Rule("allow", "all", ["$arena/clients"], user="ops"), Rule("allow", "all", ["a/#"])]
-    with Broker(users={"ops": "secret", "bob": "other"}, rules=rules, http=True) as guarded:
-        ops, at = ("-u", "ops:secret"), {"port": guarded.http_port}
-        listener = Listener("a/#", port=guarded.port, arguments=("-u", "bob", "-P", "other", "-i", "a sensor", "-c", "-x", "60"))
-        equal(curl("/v1/clients", "-u", "bob:other", **at)[0], 403)
-        page = json.loads(curl("/v1/clients?user=bob", *ops, **at)[1])
-        equal([(c["client_id"], c["protocol"], c["subscriptions"]) for c in page["items"]], [("a sensor", "MQTT 5", 1)])
-        assert page["items"][0]["address"].startswith("127.0.0.1:"), page
-        subscription, = json.loads(curl("/v1/subscriptions?topic=a/b", *ops, **at)[1])["items"]
-        equal((subscription["client_id"], subscription["topic"], subscription["guarantee"]), ("a sensor", "a/#", "at_least_once"))
-        path = "/v1/clients/" + page["items"][0]["id"]
-        equal(curl(path, "-X", "DELETE", "-u", "bob:other", **at)[0], 403)
-        equal(curl(path, "-X", "DELETE", *ops, **at)[0], 200)
-        assert any("0x98" in line or "152" in line or "dministrative" in line for line in listener.process.stdout), "it was not told why"
-        listener.process.kill()
-        listener.process.wait()
 
 
 @test

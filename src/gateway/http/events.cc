@@ -1,7 +1,6 @@
 #include "gateway/http/events.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "gateway/http/door.h"
@@ -33,13 +32,6 @@ std::optional<Fault> read_order(const Exchange& exchange, const TopicLimits& top
   }
   if (order.filters.empty()) return Fault{400, "topic_needed", "which topics? ?topic=demo/%23&topic=…", "?topic"};
   return std::nullopt;
-}
-
-// "20" or "20s": a number from 1 to `most`.
-bool read_number(std::string_view text, std::string_view unit, std::size_t most, std::size_t& number) {
-  if (!unit.empty() && text.ends_with(unit)) text.remove_suffix(unit.size());
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return fault == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= most;
 }
 
 std::optional<Fault> read_poll(const Exchange& exchange, const TopicLimits& topics, PollOrder& poll, std::string& after) {
@@ -104,11 +96,7 @@ void Events::poll(const ExchangeRef& exchange) {
 template <typename Kind, typename... More>
 void Events::follow(const ExchangeRef& exchange, EventOrder order, const More&... more) {
   Result<EventSeat, Refused> seat = seats_.take(exchange->principal, *door_.options());
-  if (!seat) {
-    door_.counters().refuse(seat.error());
-    const bool all = seat.error() == Refused::event_streams;
-    return answer_fault(exchange, {all ? 503 : 429, "too_many_followers", all ? "as many follow topics as http.event_streams_max" : "you follow as many as http.event_streams_per_user_max", {}});
-  }
+  if (!seat) return answer_no_seat(door_, exchange, seat.error());
   const uint64_t id = next_id_++;
   auto follower = std::make_unique<Kind>(*this, id, exchange, std::move(order), *std::move(seat), more...);
   Follower& added = *follower;

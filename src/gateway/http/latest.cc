@@ -1,37 +1,15 @@
 #include "gateway/http/latest.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "broker/retained_reader.h"
 #include "codec/json/message_json.h"
 #include "gateway/http/door.h"
+#include "gateway/http/message_response.h"
 #include "gateway/http/publish.h"
 
 namespace arena::gateway::http {
 namespace {
-
-// May it stand in a field of an answer as it is? Whoever published it chose it.
-bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
-}
-
-// The payload as it was published. What of the message no field can say is in its JSON alone.
-Response as_published(const Message& message) {
-  Response response{200, {}, message.payload};
-  const Extras* extras = message.extras.get();
-  const bool has_type = extras != nullptr && extras->has_content_type && !extras->content_type.empty() && is_plain(extras->content_type);
-  response.fields.emplace_back("content-type", has_type ? extras->content_type : "application/octet-stream");
-  response.fields.emplace_back("arena-id", fmt::format("{:016x}{:016x}", message.id.high, message.id.low));
-  response.fields.emplace_back("arena-time", time_text(message.published_ms));
-  if (extras == nullptr) return response;
-  for (const auto& [name, value] : extras->headers) {
-    if (is_plain(name) && is_plain(value) && name.find('=') == std::string::npos) response.fields.emplace_back("arena-header", name + "=" + value);
-  }
-  return response;
-}
 
 std::optional<Fault> read_format(const Exchange& exchange, bool& as_json) {
   arena::http::Parameters parameters;

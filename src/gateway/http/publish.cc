@@ -16,11 +16,21 @@ namespace {
 
 constexpr std::size_t kIdBytesMax = 128;
 constexpr uint64_t kExpiryMaxS = UINT32_MAX;
+constexpr std::size_t kTimeoutMaxS = 60;
 
 std::optional<Fault> bad_parameter(const std::string& name, std::string detail) { return Fault{400, "bad_parameter", std::move(detail), "?" + name}; }
 
-std::optional<Fault> read_parameter(const std::string& name, const std::string& value, Draft& draft) {
+std::optional<Fault> read_timeout(const std::string& value, int64_t& timeout_ms) {
+  std::size_t seconds = 0;
+  if (!read_number(value, "s", kTimeoutMaxS, seconds)) return bad_parameter("timeout", "\"timeout\" is a number of seconds from 1 to 60");
+  timeout_ms = static_cast<int64_t>(seconds) * 1000;
+  return std::nullopt;
+}
+
+std::optional<Fault> read_parameter(const std::string& name, const std::string& value, Draft& draft, int64_t* timeout_ms) {
+  if (name == "timeout" && timeout_ms != nullptr) return read_timeout(value, *timeout_ms);
   if (name == "retain") {
+    if (timeout_ms != nullptr) return bad_parameter(name, "a request is no last value");
     if (value != "true" && value != "false") return bad_parameter(name, "\"retain\" is true or false");
     draft.message->retain = value == "true";
   } else if (name == "guarantee") {
@@ -31,7 +41,7 @@ std::optional<Fault> read_parameter(const std::string& name, const std::string& 
     if (fault != std::errc{} || end != value.data() + value.size()) return bad_parameter(name, kExpiryText);
     if (!set_expiry(number, draft)) return bad_parameter(name, kExpiryText);
   } else {
-    return Fault{400, "unknown_parameter", "there is no parameter \"" + name + "\": retain, expiry_s, guarantee", "?" + name};
+    return Fault{400, "unknown_parameter", "there is no parameter \"" + name + "\": " + (timeout_ms == nullptr ? "retain" : "timeout") + ", expiry_s, guarantee", "?" + name};
   }
   return std::nullopt;
 }
@@ -85,6 +95,19 @@ void answer_fault(const ExchangeRef& exchange, const Fault& fault) {
   exchange->answer(std::move(response));
 }
 
+void answer_no_seat(Door& door, const ExchangeRef& exchange, Refused why) {
+  door.counters().refuse(why);
+  const bool all = why == Refused::event_streams;
+  answer_fault(exchange, {all ? 503 : 429, "too_many_followers",
+                          all ? "as many wait for messages as http.event_streams_max" : "you wait for messages as often as http.event_streams_per_user_max", {}});
+}
+
+bool read_number(std::string_view text, std::string_view unit, std::size_t most, std::size_t& number) {
+  if (!unit.empty() && text.ends_with(unit)) text.remove_suffix(unit.size());
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return fault == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= most;
+}
+
 bool set_guarantee(std::string_view text, Message& message) {
   if (text == "at_most_once") {
     message.guarantee = Guarantee::at_most_once;
@@ -129,7 +152,7 @@ std::optional<Fault> check_draft(const Draft& draft, const TopicLimits& topics, 
   return std::nullopt;
 }
 
-std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft) {
+std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft, int64_t* timeout_ms) {
   draft.message->topic = exchange.target;
   draft.message->guarantee = Guarantee::at_least_once;
   arena::http::Parameters parameters;
@@ -137,7 +160,7 @@ std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& t
     return Fault{400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}};
   }
   for (const auto& [name, value] : parameters) {
-    if (auto fault = read_parameter(name, value, draft)) return fault;
+    if (auto fault = read_parameter(name, value, draft, timeout_ms)) return fault;
   }
   auto extras = std::make_unique<Extras>();
   if (auto fault = read_fields(exchange.request, *extras, draft)) return fault;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/http/exchange.h"
+#include "gateway/http/options.h"
 #include "gateway/http/publishers.h"
 #include "message/topic.h"
 
@@ -23,6 +24,8 @@ struct Fault {
   std::string pointer;  // as problem() has it
 };
 void answer_fault(const ExchangeRef& exchange, const Fault& fault);
+// Of who may not wait for messages, as too many do.
+void answer_no_seat(Door& door, const ExchangeRef& exchange, Refused why);
 
 // A message on its way in, and by what a repetition of it is known.
 struct Draft {
@@ -39,8 +42,11 @@ std::optional<Fault> set_id(const std::string& id, const std::string& pointer, D
 std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras);
 // Of all of it together.
 std::optional<Fault> check_draft(const Draft& draft, const TopicLimits& topics, const std::string& topic_pointer);
-// Of POST /v1/topics/{topic}: the body is the payload, the query says how it is published, fields say what it is.
-std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft);
+// Of POST /v1/topics/{topic}: the body is the payload, the query says how it is published, fields say what it is. With `timeout_ms` the
+// query may say how long to wait for a reply, too.
+std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft, int64_t* timeout_ms = nullptr);
+// "20" or, with the unit "s", "20s": a number from 1 to `most`. False: it is none.
+bool read_number(std::string_view text, std::string_view unit, std::size_t most, std::size_t& number);
 
 // `done` is called once, perhaps from inside.
 void submit(Door& door, Publishers& publishers, const Principal& principal, Draft draft, Publishers::Done done);

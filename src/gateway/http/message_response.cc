@@ -1,0 +1,39 @@
+#include "gateway/http/message_response.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "codec/json/message_json.h"
+
+namespace arena::gateway::http {
+namespace {
+
+constexpr std::size_t kHeaderBytesMax = 8192;  // clients refuse answers with much more
+
+// May it stand in a field of an answer as it is? Whoever published it chose it.
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+Response as_published(const Message& message) {
+  Response response{200, {}, message.payload};
+  const Extras* extras = message.extras.get();
+  const bool has_type = extras != nullptr && extras->has_content_type && !extras->content_type.empty() && is_plain(extras->content_type);
+  response.fields.emplace_back("content-type", has_type ? extras->content_type : "application/octet-stream");
+  response.fields.emplace_back("arena-id", fmt::format("{:016x}{:016x}", message.id.high, message.id.low));
+  response.fields.emplace_back("arena-time", time_text(message.published_ms));
+  if (extras == nullptr) return response;
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : extras->headers) {
+    bytes += name.size() + value.size();
+    if (bytes > kHeaderBytesMax) break;
+    if (is_plain(name) && is_plain(value) && name.find('=') == std::string::npos) response.fields.emplace_back("arena-header", name + "=" + value);
+  }
+  return response;
+}
+
+}  // namespace arena::gateway::http

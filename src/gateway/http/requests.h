@@ -1,0 +1,43 @@
+// Requests to whoever answers on a topic: published with a response topic, answered with what is published there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/shard.h"
+#include "gateway/http/event_seats.h"
+#include "gateway/http/exchange.h"
+
+namespace arena::gateway::http {
+
+class Door;
+
+// One core's. Each waits with a session of its own, which takes one of the places that followers have.
+class Requests {
+ public:
+  // All outlive it.
+  Requests(Door& door, broker::Shard& shard, EventSeats& seats);
+  ~Requests();
+
+  // POST /v1/request/{topic}
+  void ask(const ExchangeRef& exchange);
+  std::size_t waiting() const { return requests_.size(); }
+
+ private:
+  class Request;
+  void bury(uint64_t id);
+
+  Door& door_;
+  broker::Shard& shard_;
+  EventSeats& seats_;
+  uint64_t next_id_ = 1;
+  std::unordered_map<uint64_t, std::unique_ptr<Request>> requests_;
+  std::vector<std::unique_ptr<Request>> dead_;
+};
+
+void add_request_routes(Door& door, Requests& requests);
+
+}  // namespace arena::gateway::http

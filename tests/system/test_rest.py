@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""REST beside MQTT: last values, polls, requests, clients, with curl against a real broker."""
+import json
+import subprocess
+
+import web
+from broker import Broker, Rule, SLOW
+from harness import equal, run_all, test
+from wire import PUBLISH, opened, publish
+
+broker = Broker(http=True).start()
+PORT = broker.http_port
+
+
+def curl(path, *arguments, port=PORT):
+    return web.curl(path, *arguments, port=port)
+
+
+def Listener(topic, port=None, **options):
+    return web.Listener(topic, port or broker.port, **options)
+
+
+def Follower(query, last_id=None, port=None):
+    return web.Follower(query, last_id, port=port or PORT)
+
+
+def mqtt_publish(topic, text, port=None):
+    web.mqtt_publish(topic, text, port or broker.port)
+
+
+@test
+def last_values_are_one_with_mqtts():
+    equal(curl("/v1/topics/last/a%20b/latest")[0], 404)
+    subprocess.run(["mosquitto_pub", "-V", "5", "-p", str(broker.port), "-q", "1", "-r", "-t", "last/a b", "-m", '{"n":1}', "-D", "publish", "content-type", "application/json",
+                    "-D", "publish", "user-property", "device", "7"], check=True, timeout=10 * SLOW)
+    status, answer = curl("/v1/topics/last/a%20b/latest", "-i")
+    head, _, body = answer.partition("\n\n")
+    equal((status, body), (200, '{"n":1}'))
+    assert "content-type: application/json" in head and "arena-header: device=7" in head, head
+    equal(curl("/v1/topics/last/c/latest", "-X", "PUT", "-d", "from curl")[0], 200)
+    equal([line.split("|")[:4] for line in Listener("last/c").lines()], [["last/c", "from curl", "1", "1"]])
+    equal(curl("/v1/topics/last/c/latest", "-X", "DELETE")[0], 200)
+    equal(curl("/v1/topics/last/c/latest")[0], 404)
+
+
+@test
+def last_values_are_listed_page_by_page():
+    wanted = sorted(f"list/{n}" for n in range(25))
+    batch = json.dumps([{"topic": topic, "payload": topic, "retain": True} for topic in wanted])
+    equal(json.loads(curl("/v1/publish", "-d", batch)[1])["failed"], 0)
+    got, after = [], ""
+    while True:
+        page = json.loads(curl(f"/v1/retained?topic=list/%2B&limit=10{after}")[1])
+        got += [item["topic"] for item in page["items"]]
+        if not page["more"]:
+            break
+        after = "&after=" + page["next"]
+    equal(got, wanted)
+
+
+@test
+def who_polls_misses_nothing_that_is_kept():
+    config = "[[streams]]\nname = \"kept\"\nfilters = [\"kept/#\"]\n"
+    with Broker(http=True, more=config) as kept:
+        after = json.loads(curl("/v1/topics/kept/%23?wait=1", port=kept.http_port)[1])["next"]
+        wanted = {str(n) for n in range(40)}
+        for n in sorted(wanted):
+            mqtt_publish(f"kept/{int(n) % 5}", n, kept.port)
+        got = []
+        while len(got) < len(wanted):
+            page = json.loads(curl(f"/v1/topics/kept/%23?wait=5&limit=7&after={after}", port=kept.http_port)[1])
+            got += [item["payload"] for item in page["items"]]
+            assert 0 < len(page["items"]) <= 7, page
+            after = page["next"]
+        equal(set(got), wanted)
+        follower = Follower("topic=kept/%23", after, kept.http_port)
+        mqtt_publish("kept/a", "the next", kept.port)
+        equal(follower.next()["payload"], "the next")
+        follower.close()
+
+
+@test
+def clients_are_seen_and_disconnected_by_those_who_may():
+    rules = [Rule("allow", "all", ["$arena/clients"], user="ops"), Rule("allow", "all", ["a/#"])]
+    with Broker(users={"ops": "secret", "bob": "other"}, rules=rules, http=True) as guarded:
+        ops, at = ("-u", "ops:secret"), {"port": guarded.http_port}
+        listener = Listener("a/#", port=guarded.port, arguments=("-u", "bob", "-P", "other", "-i", "a sensor", "-c", "-x", "60"))
+        equal(curl("/v1/clients", "-u", "bob:other", **at)[0], 403)
+        page = json.loads(curl("/v1/clients?user=bob", *ops, **at)[1])
+        equal([(c["client_id"], c["protocol"], c["subscriptions"]) for c in page["items"]], [("a sensor", "MQTT 5", 1)])
+        assert page["items"][0]["address"].startswith("127.0.0.1:"), page
+        subscription, = json.loads(curl("/v1/subscriptions?topic=a/b", *ops, **at)[1])["items"]
+        equal((subscription["client_id"], subscription["topic"], subscription["guarantee"]), ("a sensor", "a/#", "at_least_once"))
+        path = "/v1/clients/" + page["items"][0]["id"]
+        equal(curl(path, "-X", "DELETE", "-u", "bob:other", **at)[0], 403)
+        equal(curl(path, "-X", "DELETE", *ops, **at)[0], 200)
+        assert any("0x98" in line or "152" in line or "dministrative" in line for line in listener.process.stdout), "it was not told why"
+        listener.process.kill()
+        listener.process.wait()
+
+
+@test
+def a_request_is_answered_by_a_responder_of_mqtt_5():
+    equal(json.loads(curl("/v1/request/svc/price", "-d", "7")[1])["code"], "no_responder")
+    responder = opened(broker.port, 5, "responder")
+    responder.subscribe("svc/#")
+    asking = subprocess.Popen(["curl", "--silent", "-d", '{"item":7}', "-H", "Content-Type: application/json", f"http://127.0.0.1:{PORT}/v1/request/svc/price?timeout=10"],
+                              stdout=subprocess.PIPE, text=True)
+    asked = responder.expect(PUBLISH, topic="svc/price", payload=b'{"item":7}')
+    equal(asked.props[0x03], "application/json")
+    assert asked.props[0x08].startswith("replies/") and asked.props[0x09], asked.props
+    responder.send(publish(5, asked.props[0x08], b"12.5", props=[(0x09, asked.props[0x09])]))
+    equal(asking.communicate(timeout=10 * SLOW)[0], "12.5")
+    equal(json.loads(curl("/v1/request/svc/price?timeout=1", "-d", "7")[1])["code"], "no_reply")
+    responder.close()
+
+
+@test
+def and_ends_well():
+    equal(broker.stop(), 0, "exit code on SIGTERM")
+
+
+run_all()
