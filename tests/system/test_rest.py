@@ -116,6 +116,21 @@ def a_request_is_answered_by_a_responder_of_mqtt_5():
 
 
 @test
+def cloud_events_reach_mqtt_alike_in_each_mode():
+    listener = Listener("events/#", count=3)
+    event = {"specversion": "1.0", "id": "7", "source": "/shop", "type": "made", "datacontenttype": "application/json", "data": {"total": 12}}
+    fields = [argument for name in ("specversion", "id", "source", "type") for argument in ("-H", f"ce-{name}: {event[name]}")]
+    equal(curl("/v1/topics/events/a", "-d", '{"total":12}', "-H", "Content-Type: application/json", *fields)[0], 200)
+    equal(curl("/v1/topics/events/a", "-d", json.dumps(event), "-H", "Content-Type: application/cloudevents+json")[0], 200)
+    equal(curl("/v1/topics/events/a", "-d", json.dumps([event]), "-H", "Content-Type: application/cloudevents-batch+json")[0], 200)
+    lines = [line.split("|") for line in listener.lines()]
+    for topic, payload, _, _, user_properties, content_type in lines:
+        equal((topic, payload, content_type), ("events/a", '{"total":12}', "application/json"))
+        equal(sorted(user_properties.split()), ["id:7", "source:/shop", "specversion:1.0", "type:made"])
+    equal(len(lines), 3)
+
+
+@test
 def and_ends_well():
     equal(broker.stop(), 0, "exit code on SIGTERM")
 

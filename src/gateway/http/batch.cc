@@ -105,10 +105,6 @@ std::optional<Fault> read_item(const Json& json, const TopicLimits& topics, Draf
   return check_draft(draft, topics, "/topic");
 }
 
-std::optional<Fault> too_many(std::size_t items_max) {
-  return Fault{413, "batch_too_large", fmt::format("a batch has up to {} messages (http.batch_max)", items_max), {}};
-}
-
 // Results as they come, until all are there.
 struct Batch {
   ExchangeRef exchange;
@@ -134,6 +130,10 @@ struct Batch {
 
 }  // namespace
 
+std::optional<Fault> too_many(std::size_t items_max) {
+  return Fault{413, "batch_too_large", fmt::format("a batch has up to {} messages (http.batch_max)", items_max), {}};
+}
+
 std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const TopicLimits& topics, std::vector<Item>& items) {
   if (one_a_line) {
     while (!body.empty()) {
@@ -158,15 +158,7 @@ std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::siz
   return std::nullopt;
 }
 
-void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
-  const std::string* type = exchange->request.field("content-type");
-  const bool one_a_line = type != nullptr && (type->starts_with("application/x-ndjson") || type->starts_with("application/jsonl"));
-  std::vector<Item> items;
-  if (!exchange->request.query.empty()) return answer_fault(exchange, {400, "unknown_parameter", "a batch says all in its items", {}});
-  if (const auto fault = read_batch(exchange->request.body, one_a_line, door.options()->batch_max, door.options()->topics, items)) {
-    if (fault->code == "batch_too_large") door.counters().refuse(Refused::batch_too_large);
-    return answer_fault(exchange, *fault);
-  }
+void publish_items(Door& door, Publishers& publishers, const ExchangeRef& exchange, std::vector<Item> items) {
   if (items.empty()) return exchange->answer(json_response(200, "{\"failed\":0,\"results\":[]}"));
   auto batch = std::make_shared<Batch>();
   batch->exchange = exchange;
@@ -180,6 +172,18 @@ void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchan
     submit(door, publishers, exchange->principal, std::move(items[at].draft),
            [batch, at](const Published& published) { batch->settle(at, fault_of(published), &published); });
   }
+}
+
+void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
+  const std::string* type = exchange->request.field("content-type");
+  const bool one_a_line = type != nullptr && (type->starts_with("application/x-ndjson") || type->starts_with("application/jsonl"));
+  std::vector<Item> items;
+  if (!exchange->request.query.empty()) return answer_fault(exchange, {400, "unknown_parameter", "a batch says all in its items", {}});
+  if (const auto fault = read_batch(exchange->request.body, one_a_line, door.options()->batch_max, door.options()->topics, items)) {
+    if (fault->code == "batch_too_large") door.counters().refuse(Refused::batch_too_large);
+    return answer_fault(exchange, *fault);
+  }
+  publish_items(door, publishers, exchange, std::move(items));
 }
 
 }  // namespace arena::gateway::http

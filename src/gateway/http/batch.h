@@ -18,7 +18,10 @@ struct Item {
 // The items of the body, in their order. A fault: it is no batch at all.
 std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const TopicLimits& topics, std::vector<Item>& items);
 
+std::optional<Fault> too_many(std::size_t items_max);
 // Answered when each item is: 200 with a result for each, in their order.
+void publish_items(Door& door, Publishers& publishers, const ExchangeRef& exchange, std::vector<Item> items);
+// Reads them from the body first.
 void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchange);
 
 }  // namespace arena::gateway::http

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "broker/stream/from.h"
 #include "gateway/http/batch.h"
+#include "gateway/http/cloud_events.h"
 #include "gateway/http/door.h"
 
 namespace arena::gateway::http {
@@ -53,16 +54,21 @@ std::optional<Fault> read_header(const std::string& text, Extras& extras) {
   return add_header(text.substr(0, equals), text.substr(equals + 1), "arena-header:", extras);
 }
 
-std::optional<Fault> read_fields(const Request& request, Extras& extras, Draft& draft) {
+bool has_header(const Extras& extras, std::string_view name) {
+  return std::any_of(extras.headers.begin(), extras.headers.end(), [name](const Header& header) { return header.first == name; });
+}
+
+std::optional<Fault> read_fields(const Request& request, EventMode mode, Extras& extras, Draft& draft) {
   for (const auto& [name, value] : request.fields) {
     std::optional<Fault> fault;
+    if (name == "content-type" && (mode == EventMode::structured || mode == EventMode::batch)) continue;  // what it says is said
     if (name == "content-type" && value != "application/x-www-form-urlencoded") {  // what curl says who was told nothing
       if (!is_utf8_without_nul(value)) return Fault{400, "bad_content_type", "Content-Type is not UTF-8", "content-type:"};
       extras.has_content_type = true;
       extras.content_type = value;
     } else if (name == "arena-header") {
       fault = read_header(value, extras);
-    } else if (name == "traceparent" || name == "tracestate") {
+    } else if ((name == "traceparent" || name == "tracestate") && !has_header(extras, name)) {  // an event's own goes on
       fault = add_header(name, value, name + ":", extras);
     } else if (name == "idempotency-key") {
       fault = set_id(value, "idempotency-key:", draft);
@@ -78,7 +84,46 @@ void stamp_expiry(Draft& draft, int64_t wall_ms) {
   if (draft.expiry_s) draft.message->expires_ms = wall_ms + static_cast<int64_t>(*draft.expiry_s) * 1000;
 }
 
+// By its source and id, where nothing else tells its repetition and something has to.
+std::optional<Fault> know_event(const Extras& extras, Draft& draft) {
+  if (draft.key || draft.message->guarantee != Guarantee::exactly_once) return std::nullopt;
+  const std::string key = event_key(extras);
+  return key.empty() ? std::nullopt : set_id(key, {}, draft);
+}
+
+// What the request says of all its events, besides their own.
+std::optional<Fault> complete_event(const Draft& common, Draft& draft) {
+  draft.expiry_s = common.expiry_s;
+  draft.message->guarantee = common.message->guarantee;
+  draft.message->retain = common.message->retain;
+  if (common.message->extras != nullptr) {
+    auto extras = std::make_unique<Extras>(*draft.message->extras);
+    for (const Header& header : common.message->extras->headers) {
+      if (!has_header(*draft.message->extras, header.first)) extras->headers.push_back(header);
+    }
+    draft.message->extras = std::move(extras);
+  }
+  return know_event(*draft.message->extras, draft);
+}
+
+// All to the topic of the path, all as the query and the other fields say.
+void publish_events(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
+  std::vector<Item> items;
+  Draft common;
+  if (const auto fault = read_message(*exchange, door.options()->topics, common)) return answer_fault(exchange, *fault);
+  if (common.key) return answer_fault(exchange, {400, "bad_id", "a batch has no idempotency key of its own: with exactly_once, its events' sources and ids are", "idempotency-key:"});
+  if (const auto fault = read_event_batch(exchange->request.body, exchange->target, door.options()->batch_max, items)) {
+    if (fault->code == "batch_too_large") door.counters().refuse(Refused::batch_too_large);
+    return answer_fault(exchange, *fault);
+  }
+  for (Item& item : items) {
+    if (!item.fault) item.fault = complete_event(common, item.draft);
+  }
+  publish_items(door, publishers, exchange, std::move(items));
+}
+
 void publish_one(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
+  if (event_mode(exchange->request) == EventMode::batch) return publish_events(door, publishers, exchange);
   Draft draft;
   if (const auto fault = read_message(*exchange, door.options()->topics, draft)) return answer_fault(exchange, *fault);
   submit(door, publishers, exchange->principal, std::move(draft), [exchange](const Published& published) {
@@ -162,11 +207,25 @@ std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& t
   for (const auto& [name, value] : parameters) {
     if (auto fault = read_parameter(name, value, draft, timeout_ms)) return fault;
   }
+  const EventMode mode = event_mode(exchange.request);
+  if (mode == EventMode::unknown) return Fault{415, "bad_content_type", "events are JSON: application/cloudevents+json, application/cloudevents-batch+json", "content-type:"};
   auto extras = std::make_unique<Extras>();
-  if (auto fault = read_fields(exchange.request, *extras, draft)) return fault;
+  if (mode == EventMode::structured) {
+    if (auto fault = read_event_body(exchange.request.body, *extras, *draft.message)) return fault;
+  } else if (mode != EventMode::batch) {
+    draft.message->payload = exchange.request.body;
+  }
+  if (mode == EventMode::binary) {
+    if (auto fault = read_event_fields(exchange.request, *extras)) return fault;
+  }
+  if (auto fault = read_fields(exchange.request, mode, *extras, draft)) return fault;
+  if (mode != EventMode::none && mode != EventMode::batch) {
+    if (auto fault = know_event(*extras, draft)) return fault;
+  }
   if (extras->has_content_type || !extras->headers.empty()) draft.message->extras = std::move(extras);
-  draft.message->payload = exchange.request.body;
-  return check_draft(draft, topics, {});
+  if (mode != EventMode::batch) return check_draft(draft, topics, {});
+  const auto fault = check_topic(draft.message->topic, topics);
+  return fault ? std::optional(Fault{400, "bad_topic", std::string(to_string(*fault)), {}}) : std::nullopt;
 }
 
 void submit(Door& door, Publishers& publishers, const Principal& principal, Draft draft, Publishers::Done done) {

@@ -1,0 +1,150 @@
+#include "gateway/http/cloud_events.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/base64.h"
+#include "base/hash.h"
+#include "base/utf8.h"
+#include "codec/json/depth.h"
+
+namespace arena::gateway::http {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kDepthMax = 32;
+constexpr std::string_view kPrefix = "ce-";
+constexpr std::string_view kStructured = "application/cloudevents";
+constexpr std::string_view kBatch = "application/cloudevents-batch";
+
+const std::string* find_header(const Extras& extras, std::string_view name) {
+  const auto it = std::find_if(extras.headers.begin(), extras.headers.end(), [name](const Header& header) { return header.first == name; });
+  return it == extras.headers.end() ? nullptr : &it->second;
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+}
+
+std::optional<Fault> add_attribute(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras) {
+  if (!is_name(name)) return Fault{422, "bad_attribute", "the name of an attribute has lower-case letters and digits alone", pointer};
+  if (find_header(extras, name) != nullptr) return Fault{422, "bad_attribute", "there is one value of an attribute", pointer};
+  if (name == "specversion" && value != "1.0") return Fault{422, "bad_attribute", "\"specversion\" is 1.0", pointer};
+  return add_header(name, value, pointer, extras);
+}
+
+// Faults point into JSON, or to fields.
+std::optional<Fault> check_required(const Extras& extras, bool is_json) {
+  for (const char* name : {"specversion", "id", "source", "type"}) {
+    const std::string* value = find_header(extras, name);
+    if (value != nullptr && !value->empty()) continue;
+    return Fault{422, "bad_attribute", fmt::format("an event has \"{}\"", name), is_json ? fmt::format("/{}", name) : fmt::format("{}{}:", kPrefix, name)};
+  }
+  return std::nullopt;
+}
+
+// "application/json", "application/vnd.x+json", with or without parameters.
+bool is_json_type(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  return type.ends_with("/json") || type.ends_with("+json");
+}
+
+std::optional<Fault> read_data(const Json& event, const Extras& extras, Message& message) {
+  const auto data = event.find("data");
+  const auto encoded = event.find("data_base64");
+  if (encoded != event.end()) {
+    auto bytes = encoded->is_string() ? base64_decode(encoded->get_ref<const std::string&>()) : std::nullopt;
+    if (!bytes || data != event.end()) return Fault{422, "bad_field", "\"data_base64\" is base64, and there is no \"data\" then", "/data_base64"};
+    message.payload = std::move(*bytes);
+  } else if (data != event.end()) {
+    const bool is_text = data->is_string() && extras.has_content_type && !is_json_type(extras.content_type);
+    message.payload = is_text ? data->get<std::string>() : data->dump();
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_member(const std::string& name, const Json& value, Extras& extras) {
+  if (name == "data" || name == "data_base64" || value.is_null()) return std::nullopt;
+  if (!value.is_string() && !value.is_boolean() && !value.is_number_integer()) {
+    return Fault{422, "bad_attribute", "an attribute is a text, a whole number or true or false", "/" + name};
+  }
+  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  if (name != "datacontenttype") return add_attribute(name, text, "/" + name, extras);
+  if (!is_utf8_without_nul(text) || text.size() > UINT16_MAX) return Fault{422, "bad_attribute", "\"datacontenttype\" is up to 65,535 bytes of text", "/datacontenttype"};
+  extras.has_content_type = true;
+  extras.content_type = text;
+  return std::nullopt;
+}
+
+std::optional<Fault> read_event(const Json& event, Extras& extras, Message& message) {
+  if (!event.is_object()) return Fault{422, "bad_item", "an event is a JSON object", {}};
+  for (const auto& [name, value] : event.items()) {
+    if (auto fault = read_member(name, value, extras)) return fault;
+  }
+  if (auto fault = check_required(extras, true)) return fault;
+  if (auto fault = read_data(event, extras, message)) return fault;
+  if (!extras.has_content_type && event.contains("data")) {
+    extras.has_content_type = true;
+    extras.content_type = "application/json";
+  }
+  return std::nullopt;
+}
+
+Json parsed(std::string_view body) { return is_deep(body, kDepthMax) ? Json(Json::value_t::discarded) : Json::parse(body, nullptr, false); }
+
+}  // namespace
+
+EventMode event_mode(const Request& request) {
+  const std::string* field = request.field("content-type");
+  if (field != nullptr && field->starts_with(kStructured)) {
+    const std::string_view type = std::string_view(*field).substr(0, field->find(';'));
+    if (!type.ends_with("+json")) return EventMode::unknown;
+    return type.starts_with(kBatch) ? EventMode::batch : EventMode::structured;
+  }
+  return request.field("ce-specversion") != nullptr ? EventMode::binary : EventMode::none;
+}
+
+std::optional<Fault> read_event_fields(const Request& request, Extras& extras) {
+  for (const auto& [name, value] : request.fields) {
+    if (!name.starts_with(kPrefix)) continue;
+    std::string text;
+    if (!arena::http::percent_decode(value, text)) return Fault{422, "bad_attribute", "a % is followed by two hexadecimal digits", name + ":"};
+    if (name == "ce-datacontenttype") return Fault{422, "bad_attribute", "what the data is, says Content-Type", name + ":"};
+    if (auto fault = add_attribute(name.substr(kPrefix.size()), text, name + ":", extras)) return fault;
+  }
+  return check_required(extras, false);
+}
+
+std::optional<Fault> read_event_body(std::string_view body, Extras& extras, Message& message) {
+  const Json event = parsed(body);
+  if (event.is_discarded()) return Fault{400, "bad_json", "the body is no JSON", {}};
+  return read_event(event, extras, message);
+}
+
+std::optional<Fault> read_event_batch(std::string_view body, const std::string& topic, std::size_t items_max, std::vector<Item>& items) {
+  const Json batch = parsed(body);
+  if (!batch.is_array()) return Fault{400, "bad_json", "the body is no JSON array", {}};
+  if (batch.size() > items_max) return too_many(items_max);
+  for (const Json& event : batch) {
+    Item& item = items.emplace_back();
+    item.draft.message->topic = topic;
+    auto extras = std::make_unique<Extras>();
+    item.fault = read_event(event, *extras, *item.draft.message);
+    item.draft.message->extras = std::move(extras);
+  }
+  return std::nullopt;
+}
+
+std::string event_key(const Extras& extras) {
+  const std::string* source = find_header(extras, "source");
+  const std::string* id = find_header(extras, "id");
+  if (source == nullptr || id == nullptr || find_header(extras, "specversion") == nullptr) return {};
+  const Hash128 hash = hash128(*source + '\0' + *id);
+  return fmt::format("event {:016x}{:016x}", hash.high, hash.low);
+}
+
+}  // namespace arena::gateway::http
