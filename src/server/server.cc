@@ -16,6 +16,7 @@
 #include "gateway/http/latest.h"
 #include "gateway/http/publish.h"
 #include "gateway/http/requests.h"
+#include "gateway/http/tickets.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "net/tls/stream.h"
@@ -122,6 +123,7 @@ struct Server::State {
   std::atomic<uint64_t> checkpoints{0};
   access::Admission admission;
   gateway::http::EventSeats event_seats;
+  access::Tickets event_tickets;
   net::OutputBudget output;
   net::TicketSeed tickets;
   std::shared_ptr<access::PasswordQueue> passwords;
@@ -250,6 +252,7 @@ Status Server::recover() {
     add_topic_routes(core.http_door, core.publishers);
     add_event_routes(core.http_door, core.events);
     add_request_routes(core.http_door, core.requests);
+    add_ticket_routes(core.http_door, core.shard, state->event_tickets);
     add_web_routes(core.http_door.router(), {core.loop, core.shard, core.api, state->views(), state->output, state->failed});
   });
   return Unit{};

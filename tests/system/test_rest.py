@@ -131,6 +131,22 @@ def cloud_events_reach_mqtt_alike_in_each_mode():
 
 
 @test
+def a_ticket_says_who_follows():
+    rules = [Rule("allow", "all", ["news/#"], user="bob")]
+    with Broker(users={"bob": "other"}, rules=rules, http=True) as guarded:
+        at = {"port": guarded.http_port}
+        equal(curl("/v1/tickets", "-X", "POST", **at)[0], 401)
+        ticket = json.loads(curl("/v1/tickets", "-X", "POST", "-u", "bob:other", **at)[1])["ticket"]
+        follower = Follower("topic=news/%23&ticket=" + ticket, **at)
+        equal(curl("/v1/topics/news/a", "-d", "x", "-u", "bob:other", **at)[0], 200)
+        equal(follower.next()["payload"], "x")
+        follower.close()
+        equal(curl("/v1/events?topic=old&ticket=" + ticket, **at)[0], 403)
+        equal(curl("/v1/topics/news/a?ticket=" + ticket, **at)[0], 401)
+        equal(curl("/v1/events?topic=news&ticket=" + ticket[:-1], **at)[0], 401)
+
+
+@test
 def and_ends_well():
     equal(broker.stop(), 0, "exit code on SIGTERM")
 

@@ -142,9 +142,38 @@ void Door::answer_preflight(const ExchangeRef& exchange) const {
                           {"access-control-max-age", "600"}}, {}});
 }
 
+// True: it has one, so that is how it is known, or it was refused for it.
+bool Door::identify_by_ticket(const ExchangeRef& exchange, const Route& route) const {
+  constexpr std::string_view kName = "ticket=";
+  std::string ticket, rest;
+  bool has_ticket = false;
+  for (std::string_view query = exchange->request.query; !query.empty();) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view one = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (one.starts_with(kName)) {
+      has_ticket = true;
+      ticket = one.substr(kName.size());
+    } else {
+      rest += (rest.empty() ? "" : "&") + std::string(one);
+    }
+  }
+  if (!has_ticket) return false;
+  std::optional<Principal> who = redeem_ ? redeem_(ticket) : std::nullopt;
+  if (!who) {
+    exchange->answer(problem(*exchange, 401, "bad_ticket", "the ticket is of no use, or not any more: POST /v1/tickets gives another", "?ticket"));
+    return true;
+  }
+  exchange->principal = std::move(*who);
+  exchange->request.query = std::move(rest);
+  route.handler(exchange);
+  return true;
+}
+
 void Door::identify(const ExchangeRef& exchange, const Route& route) {
   Connection* connection = find(exchange->connection);
   if (connection == nullptr) return;
+  if (route.access == Access::ticketed && identify_by_ticket(exchange, route)) return;
   const std::string* words = exchange->request.field("authorization");
   const std::optional<Known>& known = connection->known();
   if (known && words != nullptr && known->settings == settings_ && known->words == *words) {

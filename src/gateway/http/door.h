@@ -4,7 +4,9 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,9 @@ class Door {
   ~Door();
 
   Router& router() { return router_; }
+  // Who a ticket is of. Unset: tickets are none.
+  using Redeem = std::function<std::optional<Principal>(std::string_view ticket)>;
+  void set_redeem(Redeem redeem) { redeem_ = std::move(redeem); }
   // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
   void accept(std::unique_ptr<net::Stream> stream);
   // Who was let in by the settings before is asked again.
@@ -54,6 +59,7 @@ class Door {
   Result<access::Seat, Refused> admit(std::string_view ip);
   bool check_origin(const ExchangeRef& exchange) const;
   void answer_preflight(const ExchangeRef& exchange) const;
+  bool identify_by_ticket(const ExchangeRef& exchange, const Route& route) const;
   void identify(const ExchangeRef& exchange, const Route& route);
   void on_identified(const ExchangeRef& exchange, const Route& route, const Result<Principal, access::AuthRefusal>& result);
   void bury_later(std::unique_ptr<Connection> connection);
@@ -64,6 +70,7 @@ class Door {
   access::Admission& admission_;
   Counters& counters_;
   Router router_;
+  Redeem redeem_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
   uint64_t settings_ = 1;  // how often they were set: what was verified before is not any more

@@ -122,7 +122,7 @@ void Events::bury(uint64_t id) {
 }
 
 void add_event_routes(Door& door, Events& events) {
-  door.router().add({"GET", "/v1/events", Access::identified, [&events](const ExchangeRef& exchange) { events.open(exchange); }});
+  door.router().add({"GET", "/v1/events", Access::ticketed, [&events](const ExchangeRef& exchange) { events.open(exchange); }});
   door.router().add({"GET", "/v1/topics/{topic}", Access::identified, [&events](const ExchangeRef& exchange) { events.poll(exchange); }});
 }
 

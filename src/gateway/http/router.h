@@ -15,6 +15,7 @@ using Handler = std::function<void(const ExchangeRef&)>;
 enum class Access : uint8_t {
   open,        // whoever asks: health, the welcome
   identified,  // its principal is known when the handler is called, and a web page may ask only if it is allowed to
+  ticketed,    // the same, and ?ticket= may say who it is
 };
 
 struct Route {
