@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "access/tickets.h"
 #include "base/log.h"
 #include "broker/shard.h"
 #include "engine/memory/memory_store.h"
@@ -13,10 +14,8 @@
 #include "engine/rocksdb/rocks_store.h"
 #include "gateway/http/door.h"
 #include "gateway/http/events.h"
-#include "gateway/http/latest.h"
-#include "gateway/http/publish.h"
+#include "gateway/http/publishers.h"
 #include "gateway/http/requests.h"
-#include "gateway/http/tickets.h"
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "net/tls/stream.h"
@@ -248,12 +247,7 @@ Status Server::recover() {
   for (std::promise<void>& one : announced) one.get_future().wait();
   state_->on_every_core([](Core& core) { core.shard.start(); });
   state_->on_every_core([state = state_.get()](Core& core) {
-    add_latest_routes(core.http_door, core.publishers);
-    add_topic_routes(core.http_door, core.publishers);
-    add_event_routes(core.http_door, core.events);
-    add_request_routes(core.http_door, core.requests);
-    add_ticket_routes(core.http_door, core.shard, state->event_tickets);
-    add_web_routes(core.http_door.router(), {core.loop, core.shard, core.api, state->views(), state->output, state->failed});
+    add_web_routes(core.http_door, {core.loop, core.shard, core.api, core.publishers, core.events, core.requests, state->event_tickets, state->views(), state->output, state->failed});
   });
   return Unit{};
 }

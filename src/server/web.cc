@@ -4,7 +4,13 @@
 
 #include <utility>
 
+#include "gateway/http/door.h"
+#include "gateway/http/latest.h"
+#include "gateway/http/publish.h"
+#include "gateway/http/tickets.h"
+#include "server/api/operations.h"
 #include "server/metrics.h"
+#include "server/pages.h"
 #include "server/version.h"
 
 namespace arena::server {
@@ -13,12 +19,6 @@ namespace {
 using gateway::http::Access;
 using gateway::http::ExchangeRef;
 using gateway::http::Router;
-
-constexpr const char* kWelcome =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>Arena</title><h1>Arena {} is running</h1>"
-    "<p>A real-time messaging broker. This port speaks HTTP/1.1 and HTTP/2; devices speak MQTT to the other one.</p>"
-    "<ul><li><a href=\"/readyz\">/readyz</a>: is it ready?</li><li><code>POST /v1/topics/{{topic}}</code> publishes its body</li><li><a href=\"/metrics\">/metrics</a>: its counters, for Prometheus</li></ul></html>\n";
 
 void add_health(Router& router, const WebWorld& world) {
   const auto yes = [](const ExchangeRef& exchange) { exchange->answer(gateway::http::text_response(200, "ok\n")); };
@@ -48,17 +48,28 @@ void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
   });
 }
 
-}  // namespace
-
-void add_web_routes(Router& router, const WebWorld& world) {
-  for (const char* path : {"/v1/streams", "/v1/streams/*", "/v1/retained", "/v1/clients", "/v1/clients/*", "/v1/sessions", "/v1/sessions/*", "/v1/subscriptions"}) {
-    router.add({"*", path, Access::identified, [world](const ExchangeRef& exchange) { ask_api(world, exchange); }});
+// What is only ever asked by the operator of this machine has no path here.
+void add_api(Router& router, const WebWorld& world) {
+  for (const ApiPath& one : Api::paths()) {
+    if (one.local) continue;
+    router.add({std::string(one.method), std::string(one.path), Access::identified, [world](const ExchangeRef& exchange) { ask_api(world, exchange); }});
   }
-  add_health(router, world);
-  router.add({"GET", "/", Access::open, [](const ExchangeRef& exchange) {
-                exchange->answer({200, {{"content-type", "text/html; charset=utf-8"}}, fmt::format(kWelcome, kVersion)});
-              }});
-  // What it tells is what $SYS tells, to those who may read that.
+}
+
+void answer_page(const ExchangeRef& exchange, std::string type, std::string text) {
+  exchange->answer({200, {{"content-type", std::move(type)}, {"content-security-policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}},
+                    std::move(text)});
+}
+
+void add_pages(Router& router) {
+  router.add({"GET", "/", Access::open, [](const ExchangeRef& exchange) { answer_page(exchange, "text/html; charset=utf-8", welcome_page(kVersion)); }});
+  router.add({"GET", "/docs", Access::open, [](const ExchangeRef& exchange) { answer_page(exchange, "text/html; charset=utf-8", docs_page(kVersion)); }});
+  router.add({"GET", "/style.css", Access::open, [](const ExchangeRef& exchange) { answer_page(exchange, "text/css; charset=utf-8", std::string(page_style())); }});
+  router.add({"GET", "/openapi.json", Access::open, [](const ExchangeRef& exchange) { exchange->answer(gateway::http::json_response(200, openapi_json(kVersion))); }});
+}
+
+// What it tells is what $SYS tells, to those who may read that.
+void add_metrics(Router& router, const WebWorld& world) {
   router.add({"GET", "/metrics", Access::identified, [world, started_ms = world.loop.now_ms()](const ExchangeRef& exchange) {
                 const access::Coverage coverage = world.shard.policy().covers({exchange->principal, {}}, "$SYS/broker/#");
                 if (coverage != access::Coverage::all) {
@@ -67,6 +78,30 @@ void add_web_routes(Router& router, const WebWorld& world) {
                 exchange->answer({200, {{"content-type", kMetricsType}},
                                   metrics_text({world.cores, world.output, world.shard.streams().all().size(), world.loop.now_ms() - started_ms})});
               }});
+}
+
+void add_info(Router& router, const WebWorld& world) {
+  router.add({"GET", "/v1/info", Access::identified, [world, started_ms = world.loop.now_ms()](const ExchangeRef& exchange) {
+                const bool on_disk = world.shard.options_level() == broker::Level::disk;
+                exchange->answer(gateway::http::json_response(
+                    200, fmt::format("{{\"version\":\"{}\",\"uptime_s\":{},\"level\":\"{}\",\"threads\":{}}}", kVersion, (world.loop.now_ms() - started_ms) / 1000,
+                                     on_disk ? "disk" : "memory", world.shard.cores())));
+              }});
+}
+
+}  // namespace
+
+void add_web_routes(gateway::http::Door& door, const WebWorld& world) {
+  add_latest_routes(door, world.publishers);
+  add_topic_routes(door, world.publishers);
+  add_event_routes(door, world.events);
+  add_request_routes(door, world.requests);
+  add_ticket_routes(door, world.shard, world.tickets);
+  add_api(door.router(), world);
+  add_health(door.router(), world);
+  add_info(door.router(), world);
+  add_metrics(door.router(), world);
+  add_pages(door.router());
 }
 
 }  // namespace arena::server

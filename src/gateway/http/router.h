@@ -29,6 +29,8 @@ class Router {
  public:
   void add(Route route) { routes_.push_back(std::move(route)); }
 
+  const std::vector<Route>& routes() const { return routes_; }
+
   struct Found {
     const Route* route = nullptr;  // null: no path, or not with this method
     std::string allowed;           // methods that the path has: empty, no such path

@@ -32,26 +32,27 @@ enum class Right : uint8_t {
 
 struct Route {
   std::string_view method;
-  std::string_view path;  // "{name}" is any one level
+  std::string_view path;  // "{name}" or "{id}" is any one level
   Right right;
   Handler handler;        // null: the checkpoint, which is the Api's own
 };
 
+// The first that fits: longer ones before those that they contain.
 constexpr Route kRoutes[] = {
     {"GET", "/v1/streams", Right::see_streams, list_streams},
     {"POST", "/v1/streams", Right::change_streams, create_stream},
+    {"GET", "/v1/streams/{name}/messages", Right::none, list_messages},
     {"GET", "/v1/streams/{name}", Right::see_streams, show_stream},
     {"PATCH", "/v1/streams/{name}", Right::change_streams, edit_stream},
     {"DELETE", "/v1/streams/{name}", Right::change_streams, remove_stream},
     {"POST", "/v1/streams/{name}/purge", Right::change_streams, purge_stream},
-    {"GET", "/v1/streams/{name}/messages", Right::none, list_messages},
     {"GET", "/v1/retained", Right::none, list_retained},
     {"GET", "/v1/clients", Right::see_clients, list_clients},
-    {"GET", "/v1/clients/{name}", Right::see_clients, show_client},
-    {"DELETE", "/v1/clients/{name}", Right::change_clients, kick_client},
+    {"GET", "/v1/clients/{id}", Right::see_clients, show_client},
+    {"DELETE", "/v1/clients/{id}", Right::change_clients, kick_client},
     {"GET", "/v1/sessions", Right::see_clients, list_sessions},
-    {"GET", "/v1/sessions/{name}", Right::see_clients, show_session},
-    {"DELETE", "/v1/sessions/{name}", Right::change_clients, end_session},
+    {"GET", "/v1/sessions/{id}", Right::see_clients, show_session},
+    {"DELETE", "/v1/sessions/{id}", Right::change_clients, end_session},
     {"GET", "/v1/subscriptions", Right::see_clients, list_subscriptions},
     {"POST", "/v1/store/checkpoints", Right::local, nullptr},
 };
@@ -111,7 +112,7 @@ std::string_view next_level(std::string_view& path) {
 bool leads_to(std::string_view path, std::string_view pattern, std::string& name) {
   while (!path.empty() && !pattern.empty()) {
     const std::string_view level = next_level(path), wanted = next_level(pattern);
-    if (wanted == "{name}") {
+    if (wanted.starts_with('{')) {
       if (!http::percent_decode(level, name)) return false;
     } else if (level != wanted) {
       return false;
@@ -131,6 +132,12 @@ ApiResponse problem(int status, std::string_view code, std::string_view detail, 
   }
   // Whatever was asked may be quoted in it.
   return {status, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+}
+
+std::vector<ApiPath> Api::paths() {
+  std::vector<ApiPath> out;
+  for (const Route& route : kRoutes) out.push_back({route.method, route.path, route.right == Right::local});
+  return out;
 }
 
 void Api::handle(ApiRequest request, ApiDone done) {

@@ -42,6 +42,12 @@ struct ApiCall {
   ApiDone done;
 };
 
+struct ApiPath {
+  std::string_view method;
+  std::string_view path;  // "{name}" is one level
+  bool local = false;     // for the operator of this machine alone
+};
+
 // One core's, called there. The shard outlives it. May be destroyed before it has answered.
 class Api {
  public:
@@ -50,6 +56,7 @@ class Api {
 
   Api(broker::Shard& shard, Checkpoint checkpoint) : shard_(shard), checkpoint_(std::move(checkpoint)) {}
 
+  static std::vector<ApiPath> paths();
   // Answers once, perhaps from inside.
   void handle(ApiRequest request, ApiDone done);
 
