@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "gateway/http/door.h"
@@ -34,6 +36,21 @@ void add_health(Router& router, const WebWorld& world) {
 
 bool is_look(const gateway::http::Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
+// The same request with `next`, "after=…", in the place of what it said itself.
+std::string next_link(const gateway::http::Request& request, const std::string& next) {
+  const std::string name = next.substr(0, next.find('=') + 1);
+  std::string query;
+  for (std::string_view rest = request.query; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view one = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!one.starts_with(name)) query += std::string(one) + "&";
+  }
+  std::string target = request.path + "?" + query + next;
+  for (std::size_t at; (at = target.find_first_of("<>\"")) != std::string::npos;) target.replace(at, 1, target[at] == '<' ? "%3C" : target[at] == '>' ? "%3E" : "%22");
+  return "<" + target + ">; rel=\"next\"";
+}
+
 void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
   ApiRequest request;
   request.method = is_look(exchange->request) ? "GET" : exchange->request.method;
@@ -44,7 +61,9 @@ void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
   world.api.handle(std::move(request), [exchange](ApiResponse response) {
     const bool good = response.status < 400;
     if (!good && response.body.ends_with('}')) response.body.insert(response.body.size() - 1, ",\"request_id\":\"" + exchange->id + "\"");
-    exchange->answer({response.status, {{"content-type", good ? "application/json" : "application/problem+json"}}, response.body + "\n"});
+    gateway::http::Response out{response.status, {{"content-type", good ? "application/json" : "application/problem+json"}}, response.body + "\n"};
+    if (!response.next.empty()) out.fields.emplace_back("link", next_link(exchange->request, response.next));
+    exchange->answer(std::move(out));
   });
 }
 

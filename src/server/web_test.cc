@@ -115,6 +115,21 @@ TEST_F(WebRoutes, ArePagesToRead) {
   EXPECT_EQ(json::parse(browser.get("/v1/info").body)["level"], "memory");
 }
 
+TEST_F(WebRoutes, LinkOnePageToTheNext) {
+  broker::test::Peer source(world.broker, "source");
+  ASSERT_TRUE(source.connect());
+  for (int i = 0; i < 3; ++i) source.publish("a/" + std::to_string(i), "x", Guarantee::at_least_once, true);
+  web::test::Browser browser(world);
+  const web::test::Answer first = browser.get("/v1/retained?after=YQ==&limit=2&topic=a/%23");
+  const std::size_t at = first.head.find("link: </v1/retained?limit=2&topic=a/%23&after=");
+  ASSERT_NE(at, std::string::npos) << first.head;
+  EXPECT_NE(first.head.find(">; rel=\"next\"\r\n"), std::string::npos);
+  const std::string target = first.head.substr(at + 7, first.head.find('>', at) - at - 7);
+  const web::test::Answer last = browser.get(target);
+  EXPECT_EQ(json::parse(last.body)["items"].size(), 1u);
+  EXPECT_EQ(last.head.find("link:"), std::string::npos);
+}
+
 TEST_F(WebRoutes, OfTheMachinesOperatorHaveNoPath) {
   web::test::Browser browser(world);
   EXPECT_EQ(browser.ask("POST /v1/store/checkpoints HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status, 404);

@@ -56,6 +56,11 @@ def last_values_are_listed_page_by_page():
             break
         after = "&after=" + page["next"]
     equal(got, wanted)
+    whole = curl("/v1/retained?topic=list/%23")[1]
+    equal(curl("/v1/retained?topic=list/%23", "--compressed")[1], whole)
+    size = subprocess.run(["curl", "--silent", "--output", "/dev/null", "-H", "Accept-Encoding: gzip", "--write-out", "%{size_download}", f"http://127.0.0.1:{PORT}/v1/retained?topic=list/%23"],
+                          capture_output=True, text=True, check=True).stdout
+    assert int(size) < len(whole) / 2, (size, len(whole))
 
 
 @test
@@ -144,6 +149,18 @@ def a_ticket_says_who_follows():
         equal(curl("/v1/events?topic=old&ticket=" + ticket, **at)[0], 403)
         equal(curl("/v1/topics/news/a?ticket=" + ticket, **at)[0], 401)
         equal(curl("/v1/events?topic=news&ticket=" + ticket[:-1], **at)[0], 401)
+
+
+@test
+def the_document_says_what_there_is():
+    document = json.loads(curl("/openapi.json")[1])
+    equal(document["openapi"], "3.1.0")
+    for path, item in document["paths"].items():
+        if "get" in item and "{" not in path and path not in ("/v1/events",):
+            status, _ = curl(path)
+            assert str(status) in item["get"]["responses"], (path, status)
+    equal(curl("/docs")[0], 200)
+    equal(json.loads(curl("/v1/info")[1])["level"], "memory")
 
 
 @test

@@ -138,7 +138,7 @@ bool Door::check_origin(const ExchangeRef& exchange) const {
 void Door::answer_preflight(const ExchangeRef& exchange) const {
   if (!check_origin(exchange)) return;
   exchange->answer({204, {{"access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"},
-                          {"access-control-allow-headers", "authorization, content-type, idempotency-key, arena-header, traceparent, tracestate, x-request-id, last-event-id"},
+                          {"access-control-allow-headers", "authorization, content-type, idempotency-key, arena-header, traceparent, tracestate, x-request-id, last-event-id, ce-specversion, ce-id, ce-source, ce-type, ce-subject, ce-time, ce-dataschema"},
                           {"access-control-max-age", "600"}}, {}});
 }
 

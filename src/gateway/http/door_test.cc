@@ -159,5 +159,24 @@ TEST(HttpCredentials, KnowsTheNamesOfThisMachine) {
   for (const char* host : {"", "localhost.evil.example", "127.0.0.1.evil.example", "127.evil.example", "[::2]", "10.0.0.1", "[", "[::1"}) EXPECT_FALSE(is_local_host(host)) << host;
 }
 
+TEST(HttpDoor, MakesLargeTextSmallerForThoseWhoTakeIt) {
+  WebWorld world;
+  const std::string large = "{\"a\":\"" + std::string(5000, 'x') + "\"}";
+  world.door.router().add({"GET", "/json", Access::open, [&](const ExchangeRef& exchange) { exchange->answer(json_response(200, large)); }});
+  world.door.router().add({"GET", "/bytes", Access::open, [&](const ExchangeRef& exchange) { exchange->answer({200, {{"content-type", "image/png"}}, large}); }});
+  world.door.router().add({"GET", "/small", Access::open, [&](const ExchangeRef& exchange) { exchange->answer(json_response(200, "{}")); }});
+  Browser browser(world);
+  const Answer smaller = browser.get("/json", "Accept-Encoding: br, gzip\r\n");
+  EXPECT_LT(smaller.body.size(), 200u);
+  EXPECT_NE(smaller.head.find("content-encoding: gzip\r\n"), std::string::npos) << smaller.head;
+  EXPECT_NE(smaller.head.find("vary: accept-encoding\r\n"), std::string::npos) << smaller.head;
+  const Answer whole = browser.get("/json");
+  EXPECT_EQ(whole.body, large + "\n");
+  EXPECT_NE(whole.head.find("vary: accept-encoding\r\n"), std::string::npos) << "what lies between must know";
+  EXPECT_EQ(browser.get("/json", "Accept-Encoding: gzip;q=0\r\n").body, large + "\n");
+  EXPECT_EQ(browser.get("/bytes", "Accept-Encoding: gzip\r\n").body, large);
+  EXPECT_EQ(browser.get("/small", "Accept-Encoding: gzip\r\n").body, "{}\n");
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

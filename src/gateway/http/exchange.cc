@@ -3,12 +3,40 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "codec/http/gzip.h"
+
 namespace arena::gateway::http {
+
+namespace {
+
+constexpr std::size_t kSmallBytes = 1024;  // a packet takes it as it is
+
+bool is_text(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  return type.starts_with("text/") || type.ends_with("/json") || type.ends_with("+json");
+}
+
+// Where that is worth its time, and the client takes it.
+void make_smaller(const Request& request, Response& response) {
+  const std::string* type = arena::http::find_field(response.fields, "content-type");
+  if (response.body.size() < kSmallBytes || type == nullptr || !is_text(*type)) return;
+  response.fields.emplace_back("vary", "accept-encoding");
+  const std::string* accepted = request.field("accept-encoding");
+  if (accepted == nullptr || !arena::http::accepts_gzip(*accepted)) return;
+  std::string smaller = arena::http::gzip(response.body);
+  if (smaller.empty() || smaller.size() >= response.body.size()) return;
+  response.body = std::move(smaller);
+  response.fields.emplace_back("content-encoding", "gzip");
+}
+
+}  // namespace
 
 void Exchange::answer(Response response) {
   if (answered_) return;
   answered_ = true;
-  if (sink_ != nullptr) sink_->on_answer(*this, std::move(response));
+  if (sink_ == nullptr) return;
+  make_smaller(request, response);
+  sink_->on_answer(*this, std::move(response));
 }
 
 void Exchange::begin(Response head) {
@@ -55,7 +83,7 @@ Response problem(const Exchange& exchange, int status, std::string_view code, st
 void add_security_fields(const Exchange& exchange, Response& response) {
   if (!exchange.foreign_origin.empty()) {
     response.fields.insert(response.fields.end(), {{"access-control-allow-origin", exchange.foreign_origin},
-                                                   {"access-control-expose-headers", "x-request-id, arena-id, arena-time, arena-header"},
+                                                   {"access-control-expose-headers", "x-request-id, arena-id, arena-time, arena-header, link, retry-after"},
                                                    {"vary", "origin"},
                                                    {"cross-origin-resource-policy", "cross-origin"}});
   }

@@ -26,6 +26,7 @@ struct ApiRequest {
 struct ApiResponse {
   int status = 200;  // as HTTP has them
   std::string body;  // a JSON object; from 400 on a problem: title, status, detail, code, and what was wrong
+  std::string next = {};  // of a page with more behind it: what to ask for instead, "after=…"
 };
 
 using ApiDone = UniqueFunction<void(ApiResponse)>;

@@ -48,8 +48,9 @@ std::string cursor_of(std::string_view place) {
 }
 
 ApiResponse page_answer(const std::string& items, bool more, std::string_view next_place) {
-  const std::string next = more ? fmt::format(",\"next\":\"{}\"", cursor_of(next_place)) : "";
-  return {200, fmt::format("{{\"items\":[{}]{},\"more\":{}}}", items, next, more)};
+  const std::string cursor = more ? cursor_of(next_place) : std::string();
+  const std::string next = more ? fmt::format(",\"next\":\"{}\"", cursor) : "";
+  return {200, fmt::format("{{\"items\":[{}]{},\"more\":{}}}", items, next, more), more ? "after=" + cursor : ""};
 }
 
 }  // namespace arena::server

@@ -169,7 +169,8 @@ ApiResponse answer_page(const broker::Page& page, const std::optional<Principal>
   }
   for (const auto& [log, offset] : page.next) next += (next.empty() ? "" : ",") + broker::to_text(log, offset);
   const std::string gap = page.missing == 0 ? "" : fmt::format(",\"gap\":{}", page.missing);
-  return {200, fmt::format("{{\"items\":[{}],\"next\":\"{}\",\"more\":{}{}}}", items, next.empty() ? "earliest" : next, page.more, gap)};
+  if (next.empty()) next = "earliest";
+  return {200, fmt::format("{{\"items\":[{}],\"next\":\"{}\",\"more\":{}{}}}", items, next, page.more, gap), page.more ? "from=" + next : ""};
 }
 
 }  // namespace
