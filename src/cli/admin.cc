@@ -8,12 +8,17 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/contexts.h"
 #include "server/admin_socket.h"
 #include "server/config.h"
 
 namespace arena::cli {
 
 void add_admin_flags(CLI::App& command, AdminTarget& target) {
+  CLI::Option* url = command.add_option("--url", target.url, "Where the server speaks HTTP, such as http://127.0.0.1:8080");
+  command.add_option("--context", target.context, "The same, by the name that arena context gave it")->excludes(url);
+  command.add_option("-u,--user", target.user, "With --url: who asks; the password is in ARENA_PASSWORD, or in --password-file")->needs(url);
+  command.add_option("--password-file", target.password_file, "Its first line is the password")->type_name("FILE")->needs(url);
   command.add_option("--data", target.data, "The running server's store: its store.data, or --data of arena dev")->type_name("DIRECTORY");
   command.add_option("--config", target.config, "The server's configuration, which names the store")->type_name("FILE");
 }
@@ -25,15 +30,49 @@ Result<std::string> folder_of(const AdminTarget& target) {
   const auto loaded = server::load_config(path, server::process_environment());
   if (!loaded) return fail_with(loaded.error().front().text());
   if (loaded->config.store.data.empty()) {
-    return fail("which server? Name its store by --data DIR, or by --config and store.data in that file; one that keeps all in memory cannot be asked");
+    return fail("which server? Say where it speaks HTTP (--url, --context), or name its store by --data DIR, or by --config and store.data in that file");
   }
   return loaded->config.store.data;
 }
 
-Result<std::string, Refusal> ask(const std::string& folder, const server::ApiRequest& request) {
-  const auto answer = server::ask_server(folder, request);
+namespace {
+
+Result<AdminDoor> door_to(const Context& context) {
+  auto http = target_of(context);
+  if (!http) return fail_with(http.error().reason);
+  return AdminDoor{{}, std::move(*http)};
+}
+
+// Null: none is meant.
+Result<std::optional<Context>> context_of(const AdminTarget& target) {
+  if (!target.url.empty()) return std::optional<Context>({"", target.url, target.user, target.password_file, "", false});
+  const auto contexts = load_contexts(contexts_path());
+  if (!contexts) return fail_with(contexts.error().reason);
+  const std::string& name = target.context.empty() ? contexts->chosen : target.context;
+  const Context* found = name.empty() ? nullptr : contexts->find(name);
+  if (found == nullptr && !target.context.empty()) return fail_with(fmt::format("there is no context \"{}\"; arena context ls tells which there are", name));
+  return found == nullptr ? std::optional<Context>() : *found;
+}
+
+}  // namespace
+
+Result<AdminDoor> door_of(const AdminTarget& target) {
+  const bool by_http = !target.url.empty() || !target.context.empty();
+  if (!by_http) {
+    auto folder = folder_of(target);
+    if (folder) return AdminDoor{std::move(*folder), std::nullopt};
+    if (!target.config.empty()) return fail_with(folder.error().reason);
+  }
+  const auto context = context_of(target);
+  if (!context) return fail_with(context.error().reason);
+  if (*context) return door_to(**context);
+  return fail_with(folder_of(target).error().reason);
+}
+
+Result<std::string, Refusal> ask(const AdminDoor& door, const server::ApiRequest& request) {
+  const auto answer = door.http ? ask_http(*door.http, request) : server::ask_server(door.folder, request);
   if (!answer) {
-    const std::string next = answer.error().reached ? "look into the server's log" : fmt::format("start one there: arena dev --data {}", folder);
+    const std::string next = answer.error().reached ? "look into the server's log" : door.http ? "" : fmt::format("start one there: arena dev --data {}", door.folder);
     return fail(Refusal{0, answer.error().reason, next});
   }
   if (answer->status < 400) return answer->body;
@@ -42,7 +81,10 @@ Result<std::string, Refusal> ask(const std::string& folder, const server::ApiReq
   return fail(Refusal{answer->status, why.empty() ? fmt::format("the server says {}", answer->status) : why, {}});
 }
 
-int complain_of(const Refusal& refusal) { return complain(kFailed, refusal.what, refusal.next); }
+int complain_of(const Refusal& refusal) {
+  const bool refused = refusal.status == 401 || refusal.status == 403;
+  return complain(refused ? kRefused : kFailed, refusal.what, refusal.next);
+}
 
 std::string percent_encoded(std::string_view text) {
   std::string out;

@@ -52,13 +52,16 @@ std::string check_not_negative(const std::string& text) {
 
 void add_commands(CLI::App& app, int& exit_code) {
   add_bench_command(app, exit_code);
+  add_client_command(app, exit_code);
   add_completion_command(app, exit_code);
   add_config_command(app, exit_code);
+  add_context_command(app, exit_code);
   add_dev_command(app, exit_code);
   add_doctor_command(app, exit_code);
   add_history_command(app, exit_code);
   add_man_command(app, exit_code);
   add_pub_command(app, exit_code);
+  add_retained_command(app, exit_code);
   add_server_command(app, exit_code);
   add_store_command(app, exit_code);
   add_stream_command(app, exit_code);

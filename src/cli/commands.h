@@ -35,13 +35,16 @@ inline constexpr std::array<ExitCode, 6> kExitCodes{{
 }};
 
 void add_bench_command(CLI::App& app, int& exit_code);
+void add_client_command(CLI::App& app, int& exit_code);
 void add_completion_command(CLI::App& app, int& exit_code);
 void add_config_command(CLI::App& app, int& exit_code);
+void add_context_command(CLI::App& app, int& exit_code);
 void add_dev_command(CLI::App& app, int& exit_code);
 void add_doctor_command(CLI::App& app, int& exit_code);
 void add_history_command(CLI::App& app, int& exit_code);
 void add_man_command(CLI::App& app, int& exit_code);
 void add_pub_command(CLI::App& app, int& exit_code);
+void add_retained_command(CLI::App& app, int& exit_code);
 void add_server_command(CLI::App& app, int& exit_code);
 void add_store_command(CLI::App& app, int& exit_code);
 void add_stream_command(CLI::App& app, int& exit_code);

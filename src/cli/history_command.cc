@@ -39,8 +39,8 @@ struct Source {
 constexpr uint64_t kPageMax = 1000;
 
 // A stream's name means all of it; else every stream that has topics of the filter.
-Result<std::vector<Source>, Refusal> sources_of(const std::string& folder, const std::string& what) {
-  const auto answer = ask(folder, {"GET", "/v1/streams", "", ""});
+Result<std::vector<Source>, Refusal> sources_of(const AdminDoor& door, const std::string& what) {
+  const auto answer = ask(door, {"GET", "/v1/streams", "", ""});
   if (!answer) return fail(answer.error());
   const auto body = ordered_json::parse(*answer, nullptr, false);
   std::vector<Source> out;
@@ -62,13 +62,13 @@ std::string line_of(const ordered_json& item) {
 }
 
 // Prints up to `left` of one source; goes on to read where the next page begins.
-int print_source(const Arguments& arguments, const std::string& folder, const Source& source, uint64_t& left) {
+int print_source(const Arguments& arguments, const AdminDoor& door, const Source& source, uint64_t& left) {
   std::string from = !arguments.since.empty() ? arguments.since : arguments.from.empty() ? "earliest" : arguments.from;
   bool more = true;
   while (more && left > 0) {
     std::string query = fmt::format("from={}&limit={}", percent_encoded(from), std::min(left, kPageMax));
     if (!source.filter.empty()) query += "&topic=" + percent_encoded(source.filter);
-    const auto answer = ask(folder, {"GET", fmt::format("/v1/streams/{}/messages", percent_encoded(source.stream)), query, ""});
+    const auto answer = ask(door, {"GET", fmt::format("/v1/streams/{}/messages", percent_encoded(source.stream)), query, ""});
     if (!answer) return complain_of(answer.error());
     const auto page = ordered_json::parse(*answer, nullptr, false);
     if (!page.is_object() || !page.contains("items")) return complain(kFailed, "the server's answer makes no sense");
@@ -92,13 +92,13 @@ int history(const Arguments& arguments) {
   if (!arguments.from.empty()) {
     if (const auto from = broker::parse_from(arguments.from, 0); !from) return complain(kUsage, "--from: " + from.error().reason);
   }
-  const auto folder = folder_of(arguments.target);
-  if (!folder) return complain(kUsage, folder.error().reason);
-  const auto sources = sources_of(*folder, arguments.what);
+  const auto door = door_of(arguments.target);
+  if (!door) return complain(kUsage, door.error().reason);
+  const auto sources = sources_of(*door, arguments.what);
   if (!sources) return complain_of(sources.error());
   uint64_t left = arguments.limit == 0 ? UINT64_MAX : arguments.limit;
   for (const Source& source : *sources) {
-    if (const int code = print_source(arguments, *folder, source, left); code != kOk) return code;
+    if (const int code = print_source(arguments, *door, source, left); code != kOk) return code;
   }
   return kOk;
 }

@@ -73,7 +73,7 @@ int verify(const std::string& copy, const std::string& what) {
 
 // The store's own server makes a checkpoint, which nobody writes to any more.
 Status backup_running(const Arguments& arguments, const std::string& in_use) {
-  const auto answer = ask(arguments.folder, {"POST", "/v1/store/checkpoints", "", ""});
+  const auto answer = ask({arguments.folder, std::nullopt}, {"POST", "/v1/store/checkpoints", "", ""});
   if (!answer) return fail_with(in_use + "; " + answer.error().what);
   const auto made = nlohmann::json::parse(*answer, nullptr, false);
   if (!made.is_object() || !made.contains("name")) return fail_with("the server that uses " + arguments.folder + " does not name its checkpoint");

@@ -38,9 +38,9 @@ std::string path_of(const Arguments& arguments) { return fmt::format("{}/{}", kP
 // Asks, and prints what `text` makes of the answer, or the answer itself as JSON.
 template <typename Text>
 int ask_and_print(const Arguments& arguments, server::ApiRequest request, Text text) {
-  const auto folder = folder_of(arguments.target);
-  if (!folder) return complain(kUsage, folder.error().reason);
-  const auto answer = ask(*folder, request);
+  const auto door = door_of(arguments.target);
+  if (!door) return complain(kUsage, door.error().reason);
+  const auto answer = ask(*door, request);
   if (!answer) return complain_of(answer.error());
   print(arguments.output == "json" ? *answer + "\n" : text(*answer));
   return kOk;

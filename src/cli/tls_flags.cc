@@ -16,13 +16,13 @@ void add_tls_flags(CLI::App& command, TlsFlags& flags) {
   command.add_flag("--insecure", flags.insecure, "Take any server for the right one: for trials only");
 }
 
-Result<std::shared_ptr<const net::TlsClientContext>> load_tls_client(const TlsFlags& flags) {
+Result<std::shared_ptr<const net::TlsClientContext>> load_tls_client(const TlsFlags& flags, const char* protocol) {
   if (!flags.wanted()) return std::shared_ptr<const net::TlsClientContext>();
   net::TlsClientOptions options;
   options.ca_file = flags.ca_file;
   options.identity = {flags.certificate_file, flags.key_file};
   options.verify = !flags.insecure;
-  options.alpn = "mqtt";
+  options.alpn = protocol;
   return net::TlsClientContext::load(options);
 }
 

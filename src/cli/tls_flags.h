@@ -28,7 +28,7 @@ struct TlsFlags {
 // Adds --tls --cafile --cert --key --server-name --insecure. Each of the others means --tls, too.
 void add_tls_flags(CLI::App& command, TlsFlags& flags);
 // Null: not wanted. The reason when a file is not good.
-Result<std::shared_ptr<const net::TlsClientContext>> load_tls_client(const TlsFlags& flags);
+Result<std::shared_ptr<const net::TlsClientContext>> load_tls_client(const TlsFlags& flags, const char* protocol = "mqtt");
 // The port when none was given (0).
 uint16_t mqtt_port(uint16_t given, const TlsFlags& flags);
 

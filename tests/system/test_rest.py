@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """REST beside MQTT: last values, polls, requests, clients, with curl against a real broker."""
 import json
+import os
 import subprocess
+import tempfile
 
 import web
-from broker import Broker, Rule, SLOW
+from broker import Broker, Rule, SLOW, arena_bin
 from harness import equal, run_all, test
 from wire import PUBLISH, opened, publish
 
@@ -161,6 +163,47 @@ def the_document_says_what_there_is():
             assert str(status) in item["get"]["responses"], (path, status)
     equal(curl("/docs")[0], 200)
     equal(json.loads(curl("/v1/info")[1])["level"], "memory")
+
+
+def arena(folder, *arguments, password=None):
+    """A command whose contexts lie in `folder`."""
+    environment = {**os.environ, "XDG_CONFIG_HOME": folder}
+    if password is not None:
+        environment["ARENA_PASSWORD"] = password
+    done = subprocess.run([arena_bin(), *arguments], capture_output=True, text=True, env=environment, timeout=10 * SLOW, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout, done.stderr
+
+
+@test(seconds=40)
+def commands_ask_by_url_and_by_context():
+    rules = [Rule("allow", "all", ["$arena/clients", "$arena/streams", "$SYS/broker/streams/count", "a/#"], user="ops")]
+    with Broker(users={"ops": "secret"}, rules=rules, http=True) as guarded, tempfile.TemporaryDirectory() as folder:
+        url = f"http://127.0.0.1:{guarded.http_port}"
+        code, _, error = arena(folder, "client", "ls")
+        equal(code, 2)
+        assert "--url" in error, error
+        equal(arena(folder, "client", "ls", "--url", url)[0], 3)
+        equal(arena(folder, "client", "ls", "--url", url, "-u", "ops", password="secret")[0], 0)
+        equal(arena(folder, "context", "add", "here", "--url", url, "--user", "ops")[0], 0)
+        assert "* here" in arena(folder, "context", "ls")[1]
+        asking = {"password": "secret"}
+        equal(arena(folder, "stream", "create", "kept", "--filter", "a/kept", **asking)[0], 0)
+        assert "kept" in arena(folder, "stream", "ls", **asking)[1]
+        equal(curl("/v1/topics/a/1/latest", "-X", "PUT", "-d", "21.5", "-u", "ops:secret", port=guarded.http_port)[0], 200)
+        code, table, _ = arena(folder, "retained", "ls", "a/#", **asking)
+        equal((code, table.split()[:3], table.split()[3], table.split()[5]), (0, ["TOPIC", "TIME", "VALUE"], "a/1", "21.5"))
+        equal(arena(folder, "retained", "get", "a/1", **asking)[:2], (0, "21.5\n"))
+        equal(json.loads(arena(folder, "retained", "ls", "--output", "json", **asking)[1])["topic"], "a/1")
+        equal(arena(folder, "retained", "rm", "a/1", **asking)[0], 0)
+        equal(arena(folder, "retained", "get", "a/1", **asking)[0], 1)
+        listener = Listener("a/#", port=guarded.port, arguments=("-u", "ops", "-P", "secret", "-i", "a sensor"))
+        assert "a sensor" in arena(folder, "client", "ls", **asking)[1]
+        assert "protocol        MQTT 5" in arena(folder, "client", "info", "a sensor", **asking)[1]
+        assert "at_least_once" in arena(folder, "client", "subs", "--topic", "a/2", **asking)[1]
+        equal(arena(folder, "client", "kick", "a sensor", **asking)[0], 0)
+        listener.process.kill()
+        listener.process.wait()
+        equal(arena(folder, "context", "rm", "here")[0], 0)
 
 
 @test

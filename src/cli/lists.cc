@@ -1,0 +1,75 @@
+#include "cli/lists.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+
+namespace arena::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr uint64_t kPageMax = 1000;
+
+std::string table_of(const std::vector<Json>& items, const Columns& columns) {
+  std::vector<std::vector<std::string>> rows(1);
+  for (const auto& column : columns) rows[0].push_back(column.first);
+  for (const Json& item : items) {
+    std::vector<std::string>& row = rows.emplace_back();
+    for (const auto& column : columns) row.push_back(column.second(item));
+  }
+  std::string out;
+  std::vector<std::size_t> widths(columns.size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) out += fmt::format("{:<{}}{}", row[i], widths[i], i + 1 == row.size() ? "\n" : "  ");
+  }
+  return out;
+}
+
+}  // namespace
+
+int print_list(const AdminTarget& target, const std::string& path, const std::string& query, uint64_t limit, bool as_json, const Columns& columns, const std::string& none) {
+  const auto door = door_of(target);
+  if (!door) return complain(kUsage, door.error().reason);
+  std::vector<Json> items;
+  uint64_t left = limit == 0 ? UINT64_MAX : limit;
+  std::string after;
+  for (bool more = true; more && left > 0;) {
+    const auto answer = ask(*door, {"GET", path, fmt::format("{}{}limit={}{}", query, query.empty() ? "" : "&", std::min(left, kPageMax), after), ""});
+    if (!answer) return complain_of(answer.error());
+    const Json page = Json::parse(*answer, nullptr, false);
+    if (!page.is_object() || !page.contains("items") || !page["items"].is_array()) return complain(kFailed, "the server's answer makes no sense");
+    for (const Json& item : page["items"]) {
+      if (as_json) {
+        print(item.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      } else {
+        items.push_back(item);
+      }
+      --left;
+    }
+    more = page.value("more", false) && page.contains("next");
+    if (more) after = "&after=" + percent_encoded(page.value("next", ""));
+    if (more && left == 0) say("there is more: --limit 0 shows all");
+  }
+  if (as_json) return kOk;
+  if (items.empty()) {
+    say(none);
+  } else {
+    print(table_of(items, columns));
+  }
+  return kOk;
+}
+
+std::string field_text(const nlohmann::ordered_json& item, const char* name) {
+  const auto field = item.find(name);
+  if (field == item.end() || field->is_null()) return {};
+  return field->is_string() ? field->get<std::string>() : field->dump();
+}
+
+}  // namespace arena::cli
