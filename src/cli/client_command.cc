@@ -77,7 +77,8 @@ int info(const Arguments& arguments) {
   return about(arguments, "GET", "/v1/sessions/", [&](const std::string& answer) {
     if (arguments.as_json()) return print(answer + (answer.ends_with('\n') ? "" : "\n"));
     std::string out;
-    for (const auto& [name, value] : Json::parse(answer, nullptr, false).items()) out += fmt::format("{:<15} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+    const Json session = Json::parse(answer, nullptr, false);
+    for (const auto& [name, value] : session.items()) out += fmt::format("{:<15} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
     print(out);
   });
 }

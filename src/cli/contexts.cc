@@ -58,11 +58,11 @@ Result<Contexts> load_contexts(const std::string& path) {
   std::ifstream file(path);
   if (!file) return contexts;
   const Json json = Json::parse(std::string(std::istreambuf_iterator<char>(file), {}), nullptr, false);
-  const Json none = Json::object();
   if (!json.is_object()) return fail_with(fmt::format("{} is no JSON object", path));
   try {
     contexts.chosen = json.value("chosen", "");
-    for (const auto& [name, one] : json.value("contexts", none).items()) contexts.put(context_in(name, one));
+    const Json all = json.value("contexts", Json::object());
+    for (const auto& [name, one] : all.items()) contexts.put(context_in(name, one));
   } catch (const Json::exception&) {
     return fail_with(fmt::format("{} is not what arena context writes", path));
   }

@@ -98,7 +98,7 @@ void Events::follow(const ExchangeRef& exchange, EventOrder order, const More&..
   Result<EventSeat, Refused> seat = seats_.take(exchange->principal, *door_.options());
   if (!seat) return answer_no_seat(door_, exchange, seat.error());
   const uint64_t id = next_id_++;
-  auto follower = std::make_unique<Kind>(*this, id, exchange, std::move(order), *std::move(seat), more...);
+  auto follower = std::make_unique<Kind>(*this, id, exchange, std::move(order), std::move(*seat), more...);
   Follower& added = *follower;
   followers_.emplace(id, std::move(follower));
   door_.counters().event_streams.set(followers_.size());

@@ -21,7 +21,7 @@ class Requests::Request final : public broker::SessionSink {
         id_(id),
         exchange_(std::move(exchange)),
         draft_(std::move(draft)),
-        reply_topic_(owner.door_.options()->reply_prefix + access::secret_token()),
+        reply_topic_(std::string(kReplyPrefix) + access::secret_token()),
         timeout_ms_(timeout_ms),
         seat_(std::move(seat)),
         timer_(&Request::on_timer, this) {}
@@ -135,7 +135,7 @@ void Requests::ask(const ExchangeRef& exchange) {
   Result<EventSeat, Refused> seat = seats_.take(exchange->principal, *door_.options());
   if (!seat) return answer_no_seat(door_, exchange, seat.error());
   const uint64_t id = next_id_++;
-  auto request = std::make_unique<Request>(*this, id, exchange, std::move(draft), timeout_ms, *std::move(seat));
+  auto request = std::make_unique<Request>(*this, id, exchange, std::move(draft), timeout_ms, std::move(*seat));
   Request& added = *request;
   requests_.emplace(id, std::move(request));
   added.begin();
