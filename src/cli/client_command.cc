@@ -30,17 +30,14 @@ struct Arguments {
   bool as_json() const { return output == "json"; }
 };
 
-std::string text_of(const Json& item, const char* name) { return field_text(item, name); }
-
 Columns session_columns() {
-  const auto field = [](const char* name) { return [name](const Json& item) { return text_of(item, name); }; };
-  return {{"CLIENT", field("client_id")},
-          {"USER", field("user")},
-          {"PROTOCOL", [](const Json& item) { return item.value("connected", false) ? text_of(item, "protocol") : std::string("away"); }},
-          {"ADDRESS", field("address")},
-          {"SUBSCRIPTIONS", field("subscriptions")},
-          {"QUEUED", field("queued_bytes")},
-          {"ID", field("id")}};
+  return {column("CLIENT", "client_id"),
+          column("USER", "user"),
+          {"PROTOCOL", [](const ListItem& item) { return item.text("connected") == "true" ? item.text("protocol") : "away"; }},
+          column("ADDRESS", "address"),
+          column("SUBSCRIPTIONS", "subscriptions"),
+          column("QUEUED", "queued_bytes"),
+          column("ID", "id")};
 }
 
 int list(const Arguments& arguments) {
@@ -90,8 +87,7 @@ int kick(const Arguments& arguments) {
 int subscriptions(const Arguments& arguments) {
   std::string query;
   if (!arguments.topic.empty()) query = "topic=" + percent_encoded(arguments.topic);
-  const auto field = [](const char* name) { return [name](const Json& item) { return text_of(item, name); }; };
-  const Columns columns = {{"TOPIC", field("topic")}, {"GROUP", field("group")}, {"GUARANTEE", field("guarantee")}, {"CLIENT", field("client_id")}, {"USER", field("user")}};
+  const Columns columns = {column("TOPIC", "topic"), column("GROUP", "group"), column("GUARANTEE", "guarantee"), column("CLIENT", "client_id"), column("USER", "user")};
   return print_list(arguments.target, "/v1/subscriptions", query, arguments.limit, arguments.as_json(), columns, "nobody subscribes to that");
 }
 

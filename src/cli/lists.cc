@@ -19,7 +19,7 @@ std::string table_of(const std::vector<Json>& items, const Columns& columns) {
   for (const auto& column : columns) rows[0].push_back(column.first);
   for (const Json& item : items) {
     std::vector<std::string>& row = rows.emplace_back();
-    for (const auto& column : columns) row.push_back(column.second(item));
+    for (const auto& column : columns) row.push_back(column.second(ListItem(&item)));
   }
   std::string out;
   std::vector<std::size_t> widths(columns.size());
@@ -66,10 +66,17 @@ int print_list(const AdminTarget& target, const std::string& path, const std::st
   return kOk;
 }
 
-std::string field_text(const nlohmann::ordered_json& item, const char* name) {
-  const auto field = item.find(name);
-  if (field == item.end() || field->is_null()) return {};
-  return field->is_string() ? field->get<std::string>() : field->dump();
+std::string ListItem::text(const char* field) const {
+  const Json& item = *static_cast<const Json*>(json_);
+  const auto found = item.find(field);
+  if (found == item.end() || found->is_null()) return {};
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+bool ListItem::has(const char* field) const { return static_cast<const Json*>(json_)->contains(field); }
+
+std::pair<std::string, std::function<std::string(const ListItem& item)>> column(const char* headline, const char* field) {
+  return {headline, [field](const ListItem& item) { return item.text(field); }};
 }
 
 }  // namespace arena::cli

@@ -34,9 +34,8 @@ std::string payload_of(const Json& item) {
 
 int list(const Arguments& arguments) {
   if (const auto fault = arguments.topic.empty() ? std::nullopt : check_filter(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no filter: {}", arguments.topic, to_string(*fault)));
-  const Columns columns = {{"TOPIC", [](const Json& item) { return field_text(item, "topic"); }},
-                           {"TIME", [](const Json& item) { return field_text(item, "time"); }},
-                           {"VALUE", [](const Json& item) { return (item.contains("encoding") ? "base64:" : "") + field_text(item, "payload"); }}};
+  const Columns columns = {column("TOPIC", "topic"), column("TIME", "time"),
+                           {"VALUE", [](const ListItem& item) { return (item.has("encoding") ? "base64:" : "") + item.text("payload"); }}};
   return print_list(arguments.target, "/v1/retained", arguments.topic.empty() ? "" : "topic=" + percent_encoded(arguments.topic), arguments.limit, arguments.as_json(), columns,
                     "there are no such last values");
 }
