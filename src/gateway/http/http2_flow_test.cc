@@ -102,7 +102,8 @@ TEST_F(Http2Flow, WhatIsAskedWhileMuchWaitsIsDoneLater) {
 }
 
 TEST_F(Http2Flow, EventsOfASlowPageWaitWhereTheyAreKept) {
-  Events events(world.door, world.broker.shard(0));
+  EventSeats seats;
+  Events events(world.door, world.broker.shard(0), seats);
   add_event_routes(world.door, events);
   broker::test::Peer source(world.broker, "source");
   ASSERT_TRUE(source.connect());

@@ -144,7 +144,8 @@ TEST(Http2, ShutsThoughTheClientDoesNotListen) {
 TEST(Http2, PublishesAndFollows) {
   WebWorld world;
   Publishers publishers(world.loop(), world.broker.shard(0));
-  Events events(world.door, world.broker.shard(0));
+  EventSeats seats;
+  Events events(world.door, world.broker.shard(0), seats);
   add_topic_routes(world.door, publishers);
   add_event_routes(world.door, events);
   {
@@ -162,7 +163,7 @@ TEST(Http2, PublishesAndFollows) {
     EXPECT_EQ(client.replies[page].body.find("\"two\""), std::string::npos);
     client.reset(page);
     world.broker.run_ms(10);
-    EXPECT_EQ(events.streams(), 0u);
+    EXPECT_EQ(events.followers(), 0u);
   }
 }
 
