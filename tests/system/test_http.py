@@ -199,7 +199,7 @@ def events_are_for_those_who_may_read():
         equal(curl("/v1/events?topic=news/a&topic=old/a", "-u", "bob:other", port=guarded.http_port)[0], 403)
 
 
-@test
+@test(seconds=60)
 def streams_are_managed_and_read_by_those_who_may():
     rules = [Rule("allow", "all", ["$arena/streams", "$SYS/broker/streams/count"], user="ann"), Rule("allow", "all", ["orders/#"]),
              Rule("deny", "subscribe", ["orders/secret"], user="bob")]
