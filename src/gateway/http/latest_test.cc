@@ -76,6 +76,14 @@ TEST_P(HttpLatest, IsSetWithAllThatAMessageHas) {
   EXPECT_EQ(browser.get("/v1/topics/a/b/latest").status, 404) << "expired";
 }
 
+TEST_P(HttpLatest, IsNoTopicToPublishTo) {
+  const Answer refused = send("POST", "/v1/topics/a/latest", "x");
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_NE(refused.head.find("allow: GET, PUT, DELETE\r\n"), std::string::npos) << refused.head;
+  EXPECT_EQ(send("POST", "/v1/topics/a%2Flatest?retain=true", "x").status, 200);
+  EXPECT_EQ(browser.get("/v1/topics/a%2Flatest/latest").body, "x");
+}
+
 TEST_P(HttpLatest, IsTakenAway) {
   EXPECT_EQ(send("PUT", "/v1/topics/a/latest", "x").status, 200);
   EXPECT_EQ(send("PUT", "/v1/topics/a/latest").status, 422) << "an empty one";

@@ -63,7 +63,7 @@ class Requests::Request final : public broker::SessionSink {
     session_->publish(complete(), 0, kCookie);
   }
   void published(uint64_t, const broker::Receipt& receipt) override {
-    if (receipt.outcome == broker::Outcome::no_match) return refuse({503, "no_responder", "nobody is there to answer: nothing is subscribed to this topic", {}});
+    if (receipt.outcome == broker::Outcome::no_match) return refuse({404, "no_responder", "nobody is there to answer: nothing is subscribed to this topic", {}});
     if (const auto fault = fault_of({receipt, {}, true})) refuse(*fault);
   }
   broker::DeliverResult deliver(const broker::Delivery& delivery) override {

@@ -142,7 +142,7 @@ TEST_P(HttpRequests, WaitNoLongerThanTheySay) {
 }
 
 TEST_P(HttpRequests, AreToldWhyNot) {
-  EXPECT_EQ(fault("/v1/request/svc/a"), "503 no_responder");
+  EXPECT_EQ(fault("/v1/request/svc/a"), "404 no_responder");
   EXPECT_EQ(fault("/v1/request/svc/%23"), "400 bad_topic");
   EXPECT_EQ(fault("/v1/request/svc?timeout=0"), "400 bad_parameter");
   EXPECT_EQ(fault("/v1/request/svc?timeout=61"), "400 bad_parameter");

@@ -25,8 +25,11 @@ bool takes(const Route& route, std::string_view method) {
 Router::Found Router::find(Exchange& exchange) const {
   Found found;
   std::string target;
+  const std::string* pattern = nullptr;
   for (const Route& route : routes_) {
+    if (pattern != nullptr && route.pattern != *pattern) continue;
     if (!fits(exchange.request.path, route.pattern, target)) continue;
+    pattern = &route.pattern;
     if (takes(route, exchange.request.method)) {
       exchange.target = std::move(target);
       found.route = &route;

@@ -41,11 +41,11 @@ struct Route {
 constexpr Route kRoutes[] = {
     {"GET", "/v1/streams", Right::see_streams, list_streams},
     {"POST", "/v1/streams", Right::change_streams, create_stream},
+    {"POST", "/v1/streams/{name}/purge", Right::change_streams, purge_stream},
     {"GET", "/v1/streams/{name}/messages", Right::none, list_messages},
     {"GET", "/v1/streams/{name}", Right::see_streams, show_stream},
     {"PATCH", "/v1/streams/{name}", Right::change_streams, edit_stream},
     {"DELETE", "/v1/streams/{name}", Right::change_streams, remove_stream},
-    {"POST", "/v1/streams/{name}/purge", Right::change_streams, purge_stream},
     {"GET", "/v1/retained", Right::none, list_retained},
     {"GET", "/v1/clients", Right::see_clients, list_clients},
     {"GET", "/v1/clients/{id}", Right::see_clients, show_client},

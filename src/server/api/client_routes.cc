@@ -127,9 +127,8 @@ std::optional<ApiResponse> read_parameter(const std::string& name, const std::st
     std::string place;
     if (auto refused = read_cursor(value, place)) return refused;
     const std::size_t between = place.rfind(kBetween);
-    if (between == std::string::npos) return problem(400, "bad_parameter", "\"after\" is the \"next\" of the page before", "?after");
     request.after_session = place.substr(0, between);
-    request.after_name = place.substr(between + 1);
+    if (between != std::string::npos) request.after_name = place.substr(between + 1);
   } else {
     return unknown_parameter(name, "session, topic, limit, after");
   }

@@ -31,12 +31,12 @@ std::string_view openapi_components() {
   "slow": {"name": "slow", "in": "query", "description": "what a client that cannot keep up loses", "schema": {"enum": ["drop_oldest", "drop_newest", "latest_per_topic", "disconnect"]}},
   "ticket": {"name": "ticket", "in": "query", "description": "from POST /v1/tickets", "schema": {"type": "string"}},
   "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}},
-  "after": {"name": "after", "in": "query", "description": "\"next\" of the page before", "schema": {"type": "string", "minLength": 1}},
+  "after": {"name": "after", "in": "query", "description": "\"next\" of the page before", "schema": {"type": "string", "pattern": "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?$", "minLength": 4}},
   "from": {"name": "from", "in": "query", "description": "earliest, latest, an offset, an age such as 10m, a time, or \"next\" of the page before", "schema": {"type": "string", "default": "earliest"}},
   "user": {"name": "user", "in": "query", "description": "of this user; empty: of nobody's name", "schema": {"type": "string"}},
   "client_id": {"name": "client_id", "in": "query", "schema": {"type": "string"}},
   "connected": {"name": "connected", "in": "query", "schema": {"type": "boolean"}},
-  "of_session": {"name": "session", "in": "query", "description": "the id of one", "schema": {"type": "string", "minLength": 1}}
+  "of_session": {"name": "session", "in": "query", "description": "the id of one", "schema": {"type": "string", "pattern": "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?$", "minLength": 4}}
 },
 "requestBodies": {
   "Payload": {"content": {
@@ -44,7 +44,7 @@ std::string_view openapi_components() {
     "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
     "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}}}}},
   "Batch": {"required": true, "content": {
-    "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/BatchItem"}}},
+    "application/json": {"schema": {"type": "array", "description": "one that is no good has a result that says so", "items": {"anyOf": [{"$ref": "#/components/schemas/BatchItem"}, {}]}}},
     "application/x-ndjson": {"schema": {"type": "string"}}}},
   "Stream": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewStream"}}}},
   "StreamLimits": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/StreamLimits"}}}}

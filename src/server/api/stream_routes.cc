@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -72,7 +73,9 @@ std::optional<ApiResponse> read_field(const std::string& key, const Json& value,
   if (number == nullptr) {
     return problem(422, "unknown_field", fmt::format("there is no field \"{}\": name, filters, max_age_ms, max_bytes, max_messages, budget_bytes", key), "/" + key);
   }
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX) {
+  // 60000.0 is one, too.
+  const bool is_whole = value.is_number_float() && value.get<double>() >= 0 && value.get<double>() < 0x1p53 && value.get<double>() == std::floor(value.get<double>());
+  if (!is_whole && (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)) {
     return problem(422, "bad_field", fmt::format("\"{}\" is a whole number; 0: no such limit", key), "/" + key);
   }
   *number = value.get<uint64_t>();
