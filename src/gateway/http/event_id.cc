@@ -48,7 +48,9 @@ std::optional<std::vector<Reached>> parse_event_id(std::string_view text, std::s
     // What else a place can be ("earliest", an age) is no position.
     const auto from = broker::parse_from(one, 0);
     if (!from || from->kind != broker::ReplayFrom::Kind::after) return std::nullopt;
-    out.emplace_back(from->after);
+    // Of a log that is named twice, the furthest.
+    Reached& reached = out.emplace_back();
+    for (const auto& [log, offset] : from->after) reached.note(log, offset);
   }
   if (out.size() != filters) return std::nullopt;
   return out;

@@ -222,6 +222,7 @@ TEST(HttpEventId, ReadsBackWhatItWrote) {
   EXPECT_FALSE(parse_event_id(text, 2));
   EXPECT_FALSE(parse_event_id(text, 4));
   EXPECT_TRUE(parse_event_id("1:", 1));
+  EXPECT_EQ(event_id(*parse_event_id("1:0.7.3.5,0.7.3.9,0.7.3.6", 1)), "1:0.7.3.9") << "of one log one place";
   for (const char* bad : {"", "1", "2:", "1:a", "1:0.7.3", "1:1.7.3.5", "1:0.7.3.5,", "1:10m", "1:latest", "1:42", "1:0.7.3.-5", "1:0.7.70000.5"}) EXPECT_FALSE(parse_event_id(bad, 1)) << bad;
 }
 
