@@ -35,6 +35,7 @@ int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user_da
   switch (head->type) {
     case NGHTTP2_HEADERS:
       state.continuations = 0;
+      good = state.may_have_head(id_of(head->stream_id)) || state.end_for(Http2End::malformed);
       break;
     case NGHTTP2_CONTINUATION:
       good = ++state.continuations <= state.limits.continuations_max || state.end_for(Http2End::continuations);
@@ -51,12 +52,9 @@ int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user_da
   return good ? kGoOn : kEnd;
 }
 
-int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
+int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
   if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return kGoOn;
   state_of(user_data).open_stream(id_of(frame->hd.stream_id));
-  // In turn, a frame each: a stream that always has something must not keep the others waiting.
-  const nghttp2_extpri in_turn = {NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
-  nghttp2_session_change_extpri_stream_priority(session, frame->hd.stream_id, &in_turn, 1);
   return kGoOn;
 }
 
@@ -180,11 +178,11 @@ nghttp2_option* make_options(const Http2Limits& limits) {
   nghttp2_option* options = nullptr;
   nghttp2_option_new(&options);
   nghttp2_option_set_no_auto_window_update(options, 1);
-  nghttp2_option_set_no_closed_streams(options, 1);
   nghttp2_option_set_max_settings(options, 32);
   nghttp2_option_set_max_outbound_ack(options, 64);
-  // Ours come first; that of resets counts those that we send, too.
-  nghttp2_option_set_max_continuations(options, limits.continuations_max + 2);
+  // Ours come first: that of resets counts those that we send, too, and the library counts a frame's head for each piece that it
+  // comes in, of its nine bytes.
+  nghttp2_option_set_max_continuations(options, 9 * (limits.continuations_max + 1));
   const uint64_t per_s = 10 * uint64_t{limits.resets_per_s};
   nghttp2_option_set_stream_reset_rate_limit(options, per_s * static_cast<uint64_t>(Http2Allowance::kSeconds), per_s);
   // Else frames of types that nobody knows would not even be counted.
@@ -206,7 +204,6 @@ nghttp2_session* make_nghttp2_session(State& state) {
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, static_cast<uint32_t>(state.limits.streams_max)},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(state.limits.head_bytes_max)},
-      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
   nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings));
   nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);

@@ -16,6 +16,18 @@ Http2Stream* Http2Session::State::find(uint32_t id) const {
   return it == streams.end() ? nullptr : it->second.get();
 }
 
+// The library would pass over a head on a stream that was never opened as if it had been closed long ago.
+bool Http2Session::State::may_have_head(uint32_t id) {
+  if (id > newest) {
+    const uint32_t steps = (id - newest + 1) / 2;
+    opened = (steps < 64 ? opened << steps : 0) | 1;
+    newest = id;
+    return true;
+  }
+  const uint32_t before = (newest - id) / 2;
+  return before >= 64 || (opened >> before & 1) != 0;
+}
+
 void Http2Session::State::open_stream(uint32_t id) {
   streams.emplace(id, std::make_unique<Http2Stream>(id, limits, now_ms));
   incomplete.push_back(id);

@@ -41,6 +41,8 @@ struct Http2Session::State {
   ~State();
 
   Http2Stream* find(uint32_t id) const;
+  // False: it opens a stream after one with a higher id.
+  bool may_have_head(uint32_t id);
   void open_stream(uint32_t id);
   void close_stream(uint32_t id);
   void make_ready(Http2Stream& stream);
@@ -59,6 +61,8 @@ struct Http2Session::State {
   nghttp2_session* session = nullptr;
   int64_t now_ms = 0;
   std::unordered_map<uint32_t, std::unique_ptr<Http2Stream>> streams;
+  uint32_t newest = 0;              // stream that the client opened
+  uint64_t opened = 0;              // of the 64 odd ids up to the newest: bit n stands for the one n before it
   std::deque<uint32_t> incomplete;  // requests, oldest first
   std::deque<uint32_t> ready;       // and not handed out
   std::vector<uint32_t> closed;     // and had been
