@@ -43,6 +43,25 @@ TEST(Group, AnExactlyOnceDeliveryStaysWithItsMemberWhenAnotherGivesBackWhatLiesB
   }
 }
 
+// A member that comes back is given what the group has, beside what it has to be sent again; neither goes out twice.
+TEST(Group, AMemberThatComesBackIsSentEverythingOnce) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  a.auto_settle = false;
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("s", k1, "g");
+  a.subscribe("own", k1);
+  pub.publish("own", "own", k1);
+  ASSERT_TRUE(a.wait_for(1));
+  a.drop();
+  for (const char* payload : {"1", "2"}) pub.publish("s", payload, k1);
+  a.received.clear();
+  ASSERT_TRUE(a.connect(false, 100));
+  world.run_ms(500);
+  EXPECT_EQ(a.payloads(), (std::vector<std::string>{"own", "1", "2"}));
+  for (const Got& got : a.received) EXPECT_EQ(got.redelivered, got.payload == "own") << got.payload;
+}
+
 // What is settled while the store takes nothing is written when it does: a restart does not bring it again.
 TEST(Group, WritesWhatTheStoreRefusedWhenThereIsRoom) {
   World world(1);

@@ -22,14 +22,18 @@ class LastValues {
     return size;
   }
 
-  // Takes the place of what is left under that name of a subscription.
+  // Takes the place of what is left under that name of a subscription, unless there are none to take it.
   void add(const std::string& name, std::vector<MessageRef> messages) {
+    if (messages.empty()) return;
+    remove(name);
+    lists_.push_back({name, std::move(messages), 0});
+  }
+  void remove(const std::string& name) {
     for (auto it = lists_.begin(); it != lists_.end(); ++it) {
       if (it->name != name) continue;
       lists_.erase(it);
-      break;
+      return;
     }
-    if (!messages.empty()) lists_.push_back({name, std::move(messages), 0});
   }
 
   // The next to leave, and whose it is. Not to be called when empty.

@@ -94,8 +94,8 @@ void Session::tidy() {
 void Session::start() {
   started_ = true;
   feed_.start();
-  tell_groups();
   resend_window();
+  tell_groups();  // a group on this core hands out in this very turn, which is not to be sent again
   pump_transient();
   pump();
 }

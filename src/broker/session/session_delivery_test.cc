@@ -92,6 +92,44 @@ TEST(SessionDelivery, ABurstWaitsBehindLastValues) {
   EXPECT_EQ(a.payloads(), (std::vector<std::string>{"last", "last", "last", "1", "2"}));
 }
 
+// Asked for again, without last values or with those of new filters only: what is left of the first request still comes.
+TEST(SessionDelivery, LastValuesOutlastARequestThatWantsNone) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  a.window = 1;
+  a.auto_settle = false;
+  ASSERT_TRUE(pub.connect() && a.connect());
+  for (const char* topic : {"r/0", "r/1", "r/2"}) pub.publish(topic, "last", k1, true);
+  a.subscribe("r/#", k1);
+  a.subscribe("r/#", k1, "", 0, RetainedOnSubscribe::if_new);
+  a.subscribe("r/#", k1, "", 0, RetainedOnSubscribe::never);
+  ASSERT_EQ(a.received.size(), 1U) << "the window holds the others back";
+  a.auto_settle = true;
+  a.session()->settle(a.received[0].tag);
+  ASSERT_TRUE(a.wait_for(3));
+  EXPECT_EQ(a.received.size(), 3U);
+}
+
+// What is left of them goes with its subscription, and lets pass what has waited behind it.
+TEST(SessionDelivery, LastValuesGoWithTheirSubscription) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  a.window = 1;
+  a.auto_settle = false;
+  ASSERT_TRUE(pub.connect() && a.connect());
+  for (const char* topic : {"r/0", "r/1"}) pub.publish(topic, "last", k1, true);
+  a.subscribe("x", k0);
+  a.subscribe("r/#", k1);
+  pub.publish("x", "behind", k0);
+  world.run_ms(50);
+  ASSERT_EQ(a.payloads(), (std::vector<std::string>{"last"}));
+  a.unsubscribe("r/#");
+  ASSERT_TRUE(a.wait_for(2));
+  a.subscribe("r/#", k1, "", 0, RetainedOnSubscribe::never);
+  world.run_ms(50);
+  EXPECT_EQ(a.payloads(), (std::vector<std::string>{"last", "behind"}));
+}
+
 // A filter given up and another asked for in one breath: the log keeps what the new one wants.
 TEST(SessionDelivery, KeepsTheLogForAFilterAskedForWhileTheLastOneIsGivenUp) {
   World world(2);

@@ -9,7 +9,7 @@ namespace arena::broker {
 
 // Bounded by the session's queue like all that waits, though here only the references count.
 void Session::add_last_values(const std::string& name, std::vector<MessageRef> messages) {
-  if (messages.empty() && !has_last_values()) return;
+  if (messages.empty()) return;
   const std::size_t most = queued_bytes_max() / sizeof(MessageRef);
   const std::size_t left = has_last_values() ? rare_->last_values.size() : 0;
   const std::size_t room = most - std::min(left, most);

@@ -344,6 +344,7 @@ bool Session::publisher_may(const Message& message) const {
 void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   std::vector<char> existed;
   std::vector<std::shared_ptr<Subscription>> removed;
+  bool freed = false;
   for (const FilterName& name : names) {
     if (name.group.empty() && end_replay(name.filter)) {
       existed.push_back(1);
@@ -357,9 +358,12 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     if (!name.group.empty()) shard_.counters().shared_subscriptions.sub();
     shard_.silence(*removed.back());
     if (removed.back()->group_id != 0) return_group_waiting(removed.back()->group_id);
+    freed = freed || has_last_values();
+    if (freed && rare_) rare_->last_values.remove(subscription_name(name.group, name.filter));
   }
   forget_durable_filters();
   if (!names.empty() && !ended_) drop_unwanted();
+  if (freed && !ended_) resume();  // what has waited behind them
   auto finish = [shard = &shard_, id = id_, attachment = attachment_, cookie, existed = std::move(existed),
                  removed = std::move(removed)](engine::CommitStatus) {
     Session* session = shard->find_session(id);
