@@ -117,7 +117,7 @@ void Partition::publish(MessageRef message, const Origin& origin) {
   }
   const bool retain = message->retain;
   if (log == nullptr && !retain && queue_.empty() && !committing_) {
-    if (origin.mark) published_.settle(*origin.mark, std::nullopt);
+    if (origin.mark) published_.settle(*origin.mark, std::nullopt, false);
     const bool matched = shard_.route(Routed{std::move(message)});
     shard_.answer(origin, id_, Receipt{matched ? Outcome::ok : Outcome::no_match, Level::memory, false, std::nullopt});
     return;
@@ -149,17 +149,23 @@ void Partition::schedule() {
   });
 }
 
+Published::Place Partition::place_of(const Work& work) {
+  if (work.log == nullptr) return std::nullopt;
+  return std::pair(work.log->name().log, work.offset);
+}
+
 void Partition::add_to_batch(Work& work, engine::Batch& batch) {
   if (work.log != nullptr) {
     engine::Append& append = append_to(batch, *work.log);
     work.offset = append.base_offset + append.records.size();
     append.records.push_back(work.message);
-    if (work.origin.mark) {
-      batch.operations.push_back(published_.row(*work.origin.mark, {work.log->name().log, work.offset}, work.message->published_ms));
-    }
     if (work.origin.tag != 0) {
       batch.operations.push_back(handshake_put(work.origin, work.offset));
     }
+  }
+  if (work.origin.mark && (work.log != nullptr || work.retain)) {
+    std::vector<engine::Operation> rows = published_.rows(*work.origin.mark, place_of(work), work.message->published_ms);
+    std::move(rows.begin(), rows.end(), std::back_inserter(batch.operations));
   }
   if (work.retain) batch.operations.push_back(retained_operation(*work.message));
   batch.operations.insert(batch.operations.end(), work.operations.begin(), work.operations.end());
@@ -202,6 +208,9 @@ void Partition::complete(engine::CommitStatus status) {
   if (status == engine::CommitStatus::full && works.size() > 1) {
     // What frees space must not be refused for what needs it: each is tried alone.
     alone_ = works.size();
+    for (const Work& work : works) {
+      if (work.origin.mark) published_.not_written(*work.origin.mark);
+    }
     queue_.insert(queue_.begin(), std::make_move_iterator(works.begin()), std::make_move_iterator(works.end()));
     schedule();
     return;
@@ -241,7 +250,7 @@ void Partition::complete_publish(Work& work, engine::CommitStatus status) {
     receipt.log = work.log->name().log;
   }
   if (work.origin.mark) {
-    published_.settle(*work.origin.mark, work.log == nullptr ? Published::Place() : std::pair(work.log->name().log, work.offset));
+    published_.settle(*work.origin.mark, place_of(work), needed_commit);
   }
   if (work.retain) shard_.set_retained(work.message);
   const bool matched = shard_.route(routed);

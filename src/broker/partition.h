@@ -57,6 +57,7 @@ class Partition {
   void schedule();
   void flush();
   engine::Batch build_batch();
+  static Published::Place place_of(const Work& work);
   void add_to_batch(Work& work, engine::Batch& batch);
   void complete(engine::CommitStatus status);
   void complete_publish(Work& work, engine::CommitStatus status);

@@ -9,27 +9,31 @@
 namespace arena::broker {
 namespace {
 
-constexpr uint8_t kVersion = 1;
-enum class RowKind : uint8_t { id = 1, producer = 2 };
+constexpr uint8_t kVersion = 2;  // in version 1 the rows of its recent publishes told how far a producer is
+// A producer has a row for each of its recent publishes, and one of how far it is.
+enum class RowKind : uint8_t { id = 1, recent = 2, producer = 3 };
+// A last value that no log keeps lies nowhere.
+constexpr auto kNowhere = static_cast<LogId>(UINT32_MAX);
 
-// Kind, hash, and of a producer which of its recent publishes.
 std::string row_key(RowKind kind, const Hash128& key, std::size_t recent = 0) {
   std::string out;
   put_be(out, static_cast<uint8_t>(kind));
   put_be(out, key.high);
   put_be(out, key.low);
-  if (kind == RowKind::producer) put_be(out, static_cast<uint8_t>(recent));
+  if (kind == RowKind::recent) put_be(out, static_cast<uint8_t>(recent));
   return out;
 }
 
-void put_place(std::string& out, const std::pair<LogId, uint64_t>& place) {
-  put_be(out, static_cast<uint32_t>(place.first));
-  put_be(out, place.second);
+void put_place(std::string& out, const Published::Place& place) {
+  put_be(out, static_cast<uint32_t>(place ? place->first : kNowhere));
+  put_be(out, place ? place->second : 0);
 }
 
-std::pair<LogId, uint64_t> read_place(WireReader& in) {
+Published::Place read_place(WireReader& in) {
   const auto log = static_cast<LogId>(in.be<uint32_t>());
-  return {log, in.be<uint64_t>()};
+  const auto offset = in.be<uint64_t>();
+  if (log == kNowhere) return std::nullopt;
+  return std::pair(log, offset);
 }
 
 }  // namespace
@@ -90,8 +94,7 @@ Published::Verdict Published::judge_producer(const PublishMark& mark) {
     if (mark.sequence != 1) return Verdict::unknown_producer;
     Producer& begun = found == producers_.end() ? add_producer(mark.key) : found->second;
     begun.epoch = mark.epoch;
-    begun.last = 0;
-    begun.failed.clear();
+    begun.taken = {};
     begun.recent = {};
   } else if (mark.epoch < found->second.epoch) {
     return Verdict::unknown_producer;
@@ -99,26 +102,27 @@ Published::Verdict Published::judge_producer(const PublishMark& mark) {
   Producer& producer = producers_.find(mark.key)->second;
   by_use_.splice(by_use_.end(), by_use_, producer.used);
   Recent& recent = producer.recent[mark.sequence % kRecent];
-  if (mark.sequence <= producer.last && producer.failed.erase(mark.sequence) == 0) {
+  if (producer.taken.has(mark.sequence)) {
     return recent.sequence == mark.sequence && recent.content != mark.content ? Verdict::conflict : Verdict::repeated;
   }
-  producer.last = std::max(producer.last, mark.sequence);
+  producer.taken.add(mark.sequence);
+  if (drop_if_patchy(producer)) return Verdict::unknown_producer;
   if (mark.sequence >= recent.sequence) recent = {mark.sequence, mark.content, false, {}};
   return Verdict::fresh;
 }
 
-void Published::settle(const PublishMark& mark, Place place) {
+void Published::settle(const PublishMark& mark, Place place, bool stored) {
   if (!mark.is_producer) {
     const auto at = ids_.find(mark.key);
     if (at == ids_.end()) return;
     at->second.settled = true;
-    at->second.stored = place.has_value();
+    at->second.stored = stored;
     at->second.place = place;
     return;
   }
   const auto at = producers_.find(mark.key);
   if (at == producers_.end() || at->second.epoch != mark.epoch) return;
-  at->second.stored = at->second.stored || place.has_value();
+  at->second.stored = at->second.stored || stored;
   Recent& recent = at->second.recent[mark.sequence % kRecent];
   if (recent.sequence != mark.sequence) return;
   recent.settled = true;
@@ -138,11 +142,22 @@ void Published::forget(const PublishMark& mark) {
   Producer& producer = at->second;
   Recent& recent = producer.recent[mark.sequence % kRecent];
   if (recent.sequence == mark.sequence) recent = {};
-  producer.failed.insert(mark.sequence);
-  // So many at once that what is repeated could not be told from what is new: it has to begin again.
-  if (producer.failed.size() <= kFailedMax) return;
+  producer.taken.remove(mark.sequence);
+  if (producer.written_epoch == mark.epoch) producer.written.remove(mark.sequence);
+  drop_if_patchy(producer);
+}
+
+void Published::not_written(const PublishMark& mark) {
+  const auto at = mark.is_producer ? producers_.find(mark.key) : producers_.end();
+  if (at != producers_.end() && at->second.written_epoch == mark.epoch) at->second.written.remove(mark.sequence);
+}
+
+// What is repeated could not be told from what is new: it has to begin again.
+bool Published::drop_if_patchy(Producer& producer) {
+  if (std::max(producer.taken.gaps(), producer.written.gaps()) <= kGapsMax) return false;
   by_use_.splice(by_use_.begin(), by_use_, producer.used);
   drop_idle_producer();
+  return true;
 }
 
 const Published::Place* Published::find(const PublishMark& mark) const {
@@ -152,7 +167,7 @@ const Published::Place* Published::find(const PublishMark& mark) const {
     return at == ids_.end() || !at->second.settled ? nullptr : &at->second.place;
   }
   const auto at = producers_.find(mark.key);
-  if (at == producers_.end() || at->second.epoch != mark.epoch || at->second.failed.contains(mark.sequence)) return nullptr;
+  if (at == producers_.end() || at->second.epoch != mark.epoch || !at->second.taken.has(mark.sequence)) return nullptr;
   const Recent& recent = at->second.recent[mark.sequence % kRecent];
   if (recent.sequence != mark.sequence) return &nowhere;
   return recent.settled ? &recent.place : nullptr;
@@ -160,23 +175,55 @@ const Published::Place* Published::find(const PublishMark& mark) const {
 
 // ---- what is stored ----
 
-engine::Operation Published::row(const PublishMark& mark, const std::pair<LogId, uint64_t>& place, int64_t now_ms) const {
-  engine::Operation out;
-  out.space = engine::Space::published;
-  out.key = mark.is_producer ? row_key(RowKind::producer, mark.key, mark.sequence % kRecent) : row_key(RowKind::id, mark.key);
-  put_be(out.value, kVersion);
-  put_be(out.value, mark.content);
-  put_place(out.value, place);
-  put_be(out.value, static_cast<uint64_t>(now_ms));
-  if (!mark.is_producer) return out;
-  put_be(out.value, mark.epoch);
-  put_be(out.value, mark.sequence);
-  const auto at = producers_.find(mark.key);
-  const std::set<uint64_t> none;
-  const std::set<uint64_t>& failed = at == producers_.end() ? none : at->second.failed;
-  put_be(out.value, static_cast<uint32_t>(failed.size()));
-  for (const uint64_t sequence : failed) put_be(out.value, sequence);
+namespace {
+
+std::string& add_row(std::vector<engine::Operation>& out, std::string key) {
+  out.push_back({engine::Operation::Kind::put, engine::Space::published, std::move(key), {}});
+  put_be(out.back().value, kVersion);
+  return out.back().value;
+}
+
+std::string& add_message_row(std::vector<engine::Operation>& out, std::string key, uint64_t content, const Published::Place& place, int64_t now_ms) {
+  std::string& value = add_row(out, std::move(key));
+  put_be(value, content);
+  put_place(value, place);
+  put_be(value, static_cast<uint64_t>(now_ms));
+  return value;
+}
+
+}  // namespace
+
+std::vector<engine::Operation> Published::rows(const PublishMark& mark, Place place, int64_t now_ms) {
+  std::vector<engine::Operation> out;
+  if (mark.is_producer) {
+    add_producer_rows(mark, place, now_ms, out);
+  } else {
+    add_message_row(out, row_key(RowKind::id, mark.key), mark.content, place, now_ms);
+  }
   return out;
+}
+
+void Published::add_producer_rows(const PublishMark& mark, Place place, int64_t now_ms, std::vector<engine::Operation>& out) {
+  const auto at = producers_.find(mark.key);
+  if (at == producers_.end() || mark.epoch < at->second.written_epoch) return;  // forgotten meanwhile
+  Producer& producer = at->second;
+  if (mark.epoch > producer.written_epoch) producer.written = {};
+  producer.written_epoch = mark.epoch;
+  producer.written.add(mark.sequence);
+  const std::size_t slot = mark.sequence % kRecent;
+  if (producer.epoch == mark.epoch && producer.recent[slot].sequence == mark.sequence) {  // else a later one has taken its place
+    std::string& value = add_message_row(out, row_key(RowKind::recent, mark.key, slot), mark.content, place, now_ms);
+    put_be(value, mark.epoch);
+    put_be(value, mark.sequence);
+  }
+  std::string& value = add_row(out, row_key(RowKind::producer, mark.key));
+  put_be(value, mark.epoch);
+  put_be(value, producer.written.last());
+  put_be(value, static_cast<uint32_t>(producer.written.gaps()));
+  for (const auto& [first, last] : producer.written.missing()) {
+    put_be(value, first);
+    put_be(value, last);
+  }
 }
 
 std::vector<engine::Operation> Published::take_erasures() { return std::exchange(erasures_, {}); }
@@ -217,8 +264,9 @@ void Published::drop_idle_producer() {
   const auto at = producers_.find(by_use_.front());
   if (at->second.stored) {
     for (std::size_t i = 0; i < kRecent; ++i) {
-      erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::producer, at->first, i), {}});
+      erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::recent, at->first, i), {}});
     }
+    erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::producer, at->first), {}});
   }
   producers_.erase(at);
   by_use_.pop_front();
@@ -234,6 +282,7 @@ Status Published::load(const std::vector<engine::KeyValue>& rows) {
     hash.low = key.be<uint64_t>();
     Status read = fail("a row of an unknown kind");
     if (kind == RowKind::id) read = load_id(hash, entry.value);
+    if (kind == RowKind::recent) read = load_recent(hash, entry.value);
     if (kind == RowKind::producer) read = load_producer(hash, entry.value);
     if (!read) return fail_with("what was published before cannot be read: " + read.error().reason);
   }
@@ -245,7 +294,8 @@ Status Published::load(const std::vector<engine::KeyValue>& rows) {
 
 Status Published::load_id(const Hash128& key, std::string_view value) {
   WireReader in(value);
-  if (in.be<uint8_t>() != kVersion) return fail("an unknown version");
+  const auto version = in.be<uint8_t>();
+  if (version == 0 || version > kVersion) return fail("an unknown version");
   Id id;
   id.content = in.be<uint64_t>();
   id.place = read_place(in);
@@ -258,9 +308,10 @@ Status Published::load_id(const Hash128& key, std::string_view value) {
   return Unit{};
 }
 
-Status Published::load_producer(const Hash128& key, std::string_view value) {
+Status Published::load_recent(const Hash128& key, std::string_view value) {
   WireReader in(value);
-  if (in.be<uint8_t>() != kVersion) return fail("an unknown version");
+  const auto version = in.be<uint8_t>();
+  if (version == 0 || version > kVersion) return fail("an unknown version");
   Recent recent;
   recent.content = in.be<uint64_t>();
   recent.place = read_place(in);
@@ -268,22 +319,48 @@ Status Published::load_producer(const Hash128& key, std::string_view value) {
   in.be<uint64_t>();
   const auto epoch = in.be<uint32_t>();
   recent.sequence = in.be<uint64_t>();
-  std::set<uint64_t> failed;
-  for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) failed.insert(in.be<uint64_t>());
+  std::vector<uint64_t> refused;
+  if (version == 1) {
+    for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) refused.push_back(in.be<uint64_t>());
+  }
   if (!in.done()) return fail("cut short or too long");
   const auto found = producers_.find(key);
   Producer& producer = found == producers_.end() ? add_producer(key) : found->second;
   producer.stored = true;
   if (epoch < producer.epoch) return Unit{};  // of an epoch that is over
   if (epoch > producer.epoch) {
-    producer.epoch = epoch;
-    producer.last = 0;
+    producer.epoch = producer.written_epoch = epoch;
+    producer.taken = {};
     producer.recent = {};
   }
   producer.recent[recent.sequence % kRecent] = recent;
-  if (recent.sequence < producer.last) return Unit{};
-  producer.last = recent.sequence;
-  producer.failed = std::move(failed);
+  if (version != 1 || recent.sequence < producer.taken.last()) return Unit{};
+  producer.taken = {};
+  producer.taken.restore(recent.sequence);
+  for (const uint64_t sequence : refused) producer.taken.remove(sequence);
+  producer.written = producer.taken;
+  return Unit{};
+}
+
+// Its row comes behind those of its recent publishes.
+Status Published::load_producer(const Hash128& key, std::string_view value) {
+  WireReader in(value);
+  if (in.be<uint8_t>() != kVersion) return fail("an unknown version");
+  const auto epoch = in.be<uint32_t>();
+  Progress progress;
+  progress.restore(in.be<uint64_t>());
+  for (uint32_t left = in.be<uint32_t>(); left > 0 && !in.failed(); --left) {
+    const auto first = in.be<uint64_t>();
+    progress.miss(first, in.be<uint64_t>());
+  }
+  if (!in.done()) return fail("cut short or too long");
+  const auto found = producers_.find(key);
+  Producer& producer = found == producers_.end() ? add_producer(key) : found->second;
+  producer.stored = true;
+  if (producer.epoch != epoch) producer.recent = {};
+  producer.epoch = producer.written_epoch = epoch;
+  producer.taken = progress;
+  producer.written = std::move(progress);
   return Unit{};
 }
 

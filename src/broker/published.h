@@ -8,12 +8,12 @@
 #include <list>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "broker/counters.h"
 #include "broker/mail.h"
+#include "broker/progress.h"
 #include "broker/types.h"
 
 namespace arena::broker {
@@ -34,15 +34,17 @@ class Published {
   Published(const Options& options, Counters& counters) : options_(options), counters_(counters) {}
 
   Verdict judge(const PublishMark& mark, int64_t now_ms);
-  // It was published.
-  void settle(const PublishMark& mark, Place place);
+  // It was published. stored: with its rows.
+  void settle(const PublishMark& mark, Place place, bool stored);
   // It was not, and may be tried again.
   void forget(const PublishMark& mark);
   // Of what was judged repeated, and meanwhile settled. Null: it failed, or is still on its way.
   const Place* find(const PublishMark& mark) const;
 
-  // The row that goes into the commit of the message at `place`.
-  engine::Operation row(const PublishMark& mark, const std::pair<LogId, uint64_t>& place, int64_t now_ms) const;
+  // The rows that go into the commit of the message, which lies at `place`, or is a last value alone.
+  std::vector<engine::Operation> rows(const PublishMark& mark, Place place, int64_t now_ms);
+  // That commit was refused as a whole, and will be tried again.
+  void not_written(const PublishMark& mark);
   // Rows to erase with the next commit: of what was forgotten for age or for want of room.
   std::vector<engine::Operation> take_erasures();
   // That commit failed.
@@ -54,7 +56,7 @@ class Published {
  private:
   // A producer's last publishes, by sequence modulo their count: repetitions of older ones get a receipt without a place.
   static constexpr std::size_t kRecent = 16;
-  static constexpr std::size_t kFailedMax = 1024;
+  static constexpr std::size_t kGapsMax = 1024;
 
   struct Id {
     uint64_t content = 0;
@@ -71,8 +73,10 @@ class Published {
   };
   struct Producer {
     uint32_t epoch = 0;
-    uint64_t last = 0;
-    std::set<uint64_t> failed;  // below or at `last`, and not published: they may still come
+    Progress taken;
+    // What rows tell of it: what is taken and not stored yet must not be in them, or a crash would make it so.
+    uint32_t written_epoch = 0;
+    Progress written;
     std::array<Recent, kRecent> recent;
     bool stored = false;
     std::list<Hash128>::iterator used;
@@ -86,9 +90,12 @@ class Published {
   void shrink(int64_t now_ms);
   void drop_oldest_id();
   void drop_idle_producer();
+  bool drop_if_patchy(Producer& producer);
+  void add_producer_rows(const PublishMark& mark, Place place, int64_t now_ms, std::vector<engine::Operation>& out);
   void count(std::size_t added, std::size_t removed);
   Producer& add_producer(const Hash128& key);
   Status load_id(const Hash128& key, std::string_view value);
+  Status load_recent(const Hash128& key, std::string_view value);
   Status load_producer(const Hash128& key, std::string_view value);
 
   const Options& options_;

@@ -146,6 +146,60 @@ TEST_P(Publishing, AProducersSequenceIsStoredOnceAlsoAfterManyAndAfterACrash) {
   EXPECT_EQ(stored(), all);
 }
 
+// Left out, or refused before anybody could count it.
+TEST_P(Publishing, WhatWasLeftOutIsNotARepetitionWhenItComes) {
+  for (const uint64_t i : {1, 2, 5, 40}) EXPECT_FALSE(publish("s/1", std::to_string(i), producer(i)).duplicate);
+  crash();
+  EXPECT_FALSE(publish("s/1", "4", producer(4)).duplicate);
+  EXPECT_FALSE(publish("s/1", "24", producer(24)).duplicate) << "a later one has its place among the recent ones";
+  for (int round = 0; round < 2; ++round) {
+    for (const uint64_t i : {1, 2, 4, 5, 24, 40}) EXPECT_TRUE(publish("s/1", std::to_string(i), producer(i)).duplicate) << i;
+    crash();
+  }
+  EXPECT_FALSE(publish("s/1", "3", producer(3)).duplicate);
+  EXPECT_EQ(stored(), (std::vector<std::string>{"1", "2", "5", "40", "4", "24", "3"}));
+}
+
+TEST_P(Publishing, WhatIsTakenAndNotStoredYetIsNotSaidToBeStored) {
+  world.disk().set_commit_delay_ms(50);
+  const uint64_t first = peer.send_by(producer(1), "s/1", "1", k1);
+  world.run_ms(10);
+  for (uint64_t i = 2; i <= 4; ++i) peer.send_by(producer(i), "s/1", std::to_string(i), k1);
+  ASSERT_TRUE(world.settle([&] { return peer.receipts.contains(first); }));
+  peer.forget();
+  world.crash();
+  world.disk().set_commit_delay_ms(0);
+  ASSERT_TRUE(peer.connect());
+  for (uint64_t i = 1; i <= 4; ++i) publish("s/1", std::to_string(i), producer(i));
+  EXPECT_EQ(stored(), (std::vector<std::string>{"1", "2", "3", "4"}));
+}
+
+// A last value that no log keeps is stored all the same.
+TEST_P(Publishing, AnOldLastValueThatIsRepeatedAfterACrashDoesNotComeBack) {
+  const auto last_value = [&] {
+    Peer reader(world, "reader");
+    EXPECT_TRUE(reader.connect());
+    reader.subscribe("r/#", k1);
+    world.run_ms(100);
+    return reader.payloads();
+  };
+  const auto set = [&](const PublishKey& key, const std::string& payload) { return peer.publish_by(key, "r/1", payload, k1, 0, true); };
+  EXPECT_FALSE(set(id("x"), "a").duplicate);
+  EXPECT_FALSE(set(producer(1), "b").duplicate);
+  EXPECT_FALSE(set(producer(2), "c").duplicate);
+  crash();
+  for (const Receipt& again : {set(id("x"), "a"), set(producer(1), "b"), set(producer(2), "c")}) {
+    EXPECT_TRUE(again.duplicate);
+    EXPECT_FALSE(again.position.has_value());
+  }
+  EXPECT_EQ(last_value(), (std::vector<std::string>{"c"}));
+  EXPECT_EQ(set(id("x"), "d").outcome, Outcome::conflict);
+  EXPECT_FALSE(set(producer(3), "").duplicate) << "a deletion is one, too";
+  crash();
+  EXPECT_TRUE(set(producer(3), "").duplicate);
+  EXPECT_EQ(last_value(), (std::vector<std::string>{}));
+}
+
 TEST_P(Publishing, AnUnknownProducerIsRefusedAndSoIsOneWhoseEpochIsOver) {
   EXPECT_EQ(publish("s/1", "a", producer(2)).outcome, Outcome::unknown_producer);
   EXPECT_EQ(publish("s/1", "a", producer(1)).outcome, Outcome::ok);

@@ -207,17 +207,20 @@ class Peer final : public SessionSink {
     session_->publish(std::move(message), tag, cookie);
     return cookie;
   }
-  uint64_t send_by(const PublishKey& key, const std::string& topic, const std::string& payload, Guarantee guarantee, uint16_t tag = 0) {
+  uint64_t send_by(const PublishKey& key, const std::string& topic, const std::string& payload, Guarantee guarantee, uint16_t tag = 0,
+                   bool retain = false) {
     auto message = std::make_unique<Message>();
     message->topic = topic;
     message->payload = payload;
     message->guarantee = guarantee;
+    message->retain = retain;
     const uint64_t cookie = ++cookie_;
     session_->publish(std::move(message), tag, cookie, &key);
     return cookie;
   }
-  Receipt publish_by(const PublishKey& key, const std::string& topic, const std::string& payload, Guarantee guarantee, uint16_t tag = 0) {
-    const uint64_t cookie = send_by(key, topic, payload, guarantee, tag);
+  Receipt publish_by(const PublishKey& key, const std::string& topic, const std::string& payload, Guarantee guarantee, uint16_t tag = 0,
+                     bool retain = false) {
+    const uint64_t cookie = send_by(key, topic, payload, guarantee, tag, retain);
     EXPECT_TRUE(world_.settle([&] { return receipts.contains(cookie); })) << "no receipt for " << topic;
     return receipts[cookie];
   }

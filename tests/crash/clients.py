@@ -82,7 +82,10 @@ class Client:
         except OSError as error:
             self.history.complain(f"{self.name}: cannot connect: {error}")
             return
-        self.send(connect(self.version, self.name, clean=self.clean))
+        self.send(self.hello())
+
+    def hello(self):
+        return connect(self.version, self.name, clean=self.clean)
 
     def send(self, *packets):
         if not self.wire:

@@ -25,9 +25,14 @@ numbered from 1 without holes; order is promised within it.
     settled     session client topic number         acknowledged by the subscriber: PUBACK, or PUBCOMP at QoS 2
     gap         session log from count              told by the broker: so many offsets are gone
     last        client topic number sum             a last value read while nobody published; number null: there was none
-    stream      topics                              from here on what is published to these is kept, whatever its QoS
-    replaying   reader topics after [dense]         a replay begins: behind these places ({log: offset}), in other logs, or if
-                                                    there is none, from the beginning. It is the continuation of what it had
+    stream      topics [messages]                   from here on what is published to these is kept, whatever its QoS; so many
+                                                    of the last
+    replaying   reader topics after [dense cut]     a replay begins: behind these places ({log: offset}), in other logs, or if
+                                                    there is none, from the beginning. It is the continuation of what it had.
+                                                    cut: its logs begin later, as messages are deleted
+    purging     topics                              the operator has asked that all that is kept of these be deleted
+    purged      topics                              ... and was told that it is
+    told_gap    reader log count next               a replay was told that so many messages before an offset are gone
     replayed    reader client topic number sum log offset       what it gave; logs have no holes for it, unless dense is false
     dropped     session                             ended by its owner; nothing more is owed to it
     crashed                                         the broker was killed: every connection is over
@@ -74,7 +79,15 @@ class Flow:
     def __init__(self):
         self.messages = []  # number n at n - 1
         self.acked = 0  # the highest number
+        self.acked_below = 0  # all up to this one are
         self.stored = {}  # connection -> the highest number that was sent on it and is stored for certain
+
+
+    def acked_all(self):
+        """Up to which number all are stored, so that nothing of them can come later."""
+        while self.acked_below < len(self.messages) and self.messages[self.acked_below].acked():
+            self.acked_below += 1
+        return self.acked_below
 
 
 class View:
@@ -191,6 +204,15 @@ class Checker:
     def _replayed(self, event):
         self.readers.replayed(event)
 
+    def _purging(self, event):
+        self.readers.purge(event)
+
+    def _purged(self, _event):
+        self.readers.done(True)
+
+    def _told_gap(self, event):
+        self.readers.told_gap(event)
+
     def _acked(self, event):
         self._answer(event, ACKED)
 
@@ -267,6 +289,7 @@ class Checker:
         session.left = session.connection if event["clean"] else None
 
     def _crashed(self, event):
+        self.readers.done(False)
         for session in self.sessions.values():
             if session.connected:
                 session.connected = False

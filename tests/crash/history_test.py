@@ -69,7 +69,14 @@ def replayed(number, offset, reader="r", log="l", sum_=None, **more):
     return told("replayed", number, reader=reader, log=log, offset=offset, sum=sum_ or number, **more)
 
 
+def gone(count, next_, reader="r", log="l"):
+    return {"event": "told_gap", "reader": reader, "log": log, "count": count, "next": next_}
+
+
 STREAM = [{"event": "stream", "topics": ["t"]}]
+FEW = [{**STREAM[0], "messages": 2}]
+PURGING, PURGED = {"event": "purging", "topics": ["t"]}, {"event": "purged"}
+CUT = {**replaying(), "cut": True}
 START = [connected(False), subscribing(), subscribed()]
 CRASHED, END = {"event": "crashed"}, {"event": "end"}
 LAZY = {"event": "settings", "lazy": 1}
@@ -238,6 +245,25 @@ CASES = [
      STREAM + [publish(1, 0, on=1), publish(2, 1, on=1), CRASHED, publish(2, 1, on=2), acked(2), replaying(), replayed(2, 0)]),
     ("a reader of one topic passes over other topics' offsets", {},
      STREAM + sent(1, 2) + [{**replaying(), "dense": False}, replayed(1, 3), replayed(2, 7)]),
+    ("purged, and gone", {},
+     STREAM + sent(1, 2) + [PURGING, PURGED, CRASHED] + sent(3) + [CUT, replayed(3, 2)]),
+    ("purged, and back", {"phantom": 1},
+     STREAM + sent(1, 2) + [PURGING, PURGED, CRASHED] + sent(3) + [CUT, replayed(2, 1), replayed(3, 2)]),
+    ("what came behind a purge is gone", {"lost": 1},
+     STREAM + sent(1) + [PURGING, PURGED] + sent(2, 3) + [CRASHED, CUT, replayed(3, 2)]),
+    ("killed over a purge, done or not", {}, STREAM + sent(1, 2) + [PURGING, CRASHED] + sent(3) + [CUT, replayed(2, 1), replayed(3, 2)]),
+    ("under way while it was purged", {},
+     STREAM + sent(1) + [PURGING, publish(2), acked(2), PURGED] + sent(3) + [CUT, replayed(2, 1), replayed(3, 2)]),
+    ("a replay that runs gives what it has read before a purge", {},
+     STREAM + sent(1, 2) + [CUT, PURGING, PURGED, replayed(1, 0), replayed(2, 1)]),
+    ("a replay is told what was purged", {},
+     STREAM + sent(1, 2) + [CUT, replayed(1, 0), PURGING, PURGED] + sent(3) + [gone(1, 2), replayed(3, 2)]),
+    ("a replay is not told what was purged", {"gap": 1},
+     STREAM + sent(1, 2) + [CUT, replayed(1, 0), PURGING, PURGED] + sent(3) + [replayed(3, 2)]),
+    ("a replay is told another count", {"gap": 1},
+     STREAM + sent(1, 2) + [CUT, replayed(1, 0), PURGING, PURGED] + sent(3) + [gone(2, 2), replayed(3, 2)]),
+    ("a stream keeps the last of its messages", {}, FEW + sent(1, 2, 3) + [CUT, replayed(2, 1), replayed(3, 2)]),
+    ("a stream keeps fewer than it is to", {"lost": 1}, FEW + sent(1, 2, 3) + [CUT, replayed(3, 2)]),
     ("a reader of one topic misses one", {"lost": 1},
      STREAM + sent(1, 2, 3) + [{**replaying(), "dense": False}, replayed(1, 3), replayed(3, 7)]),
 

@@ -25,13 +25,20 @@ KEEP = Path(__file__).resolve().parents[2] / "build" / "histories"
 # What must have happened in a long run, or the loop has lost its teeth.
 MUST_HAPPEN = ["delivered", "sent again", "told that it is a repetition", "something else refused", "replayed",
                "replay from the beginning", "replay behind a position", "last value deleted",
-               "at most once"]
+               "at most once", "purged", "purged or not", "gap told", "will"]
+
+
+NAMES = {"purged": "purged", "told_gap": "gap told"}
 
 
 def count(events):
-    tally, sent = Counter(), set()
+    tally, sent, purging = Counter(), set(), False
     for event in events:
         kind = event["event"]
+        if kind == "delivered" and event["topic"].startswith("will/"):
+            tally["will"] += 1
+        if kind == "crashed" and purging:
+            tally["purged or not"] += 1
         if kind in ("delivered", "replayed"):
             tally[kind] += 1
         elif kind == "publish" and event.get("deletes"):
@@ -48,6 +55,9 @@ def count(events):
             tally["something else refused"] += event["refused"]
         elif kind == "replaying":
             tally["replay behind a position" if event["after"] else "replay from the beginning"] += 1
+        elif kind in NAMES:
+            tally[NAMES[kind]] += 1
+        purging = kind == "purging" or purging and kind not in ("purged", "crashed")
     return tally
 
 

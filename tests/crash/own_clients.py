@@ -1,4 +1,5 @@
 """Clients of what only Arena has: publishing once, and replays of streams (clients.py)."""
+import json
 import zlib
 
 from clients import Client, Publisher, payload_of, place_of, read_payload, user_properties
@@ -19,8 +20,8 @@ class OncePublisher(Publisher):
     clean = True
     RECENT = 6  # of a producer's publishes few enough are behind it that the broker must know what they were
 
-    def __init__(self, name, history, topic, qos, mark, chance):
-        super().__init__(name, history, topic, qos)
+    def __init__(self, name, history, topic, qos, mark, chance, **options):
+        super().__init__(name, history, topic, qos, **options)
         self.mark, self.random = mark, chance  # "id" or "producer"
         self.answered = []
         self.free = list(range(1, 3 * self.window))
@@ -34,10 +35,10 @@ class OncePublisher(Publisher):
             return
         packet_id = self.free.pop(0)
         self.flight[packet_id] = Flight(number, forged)
-        payload = payload_of("forged" if forged else self.name, number, self.bytes_max)
+        payload = payload_of("forged", number, self.bytes_max) if forged else self.payload(number)
         if not forged:
-            self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), once=self.mark)
-        self.send(publish(5, self.topic, payload, qos=self.qos, packet_id=packet_id, props=self.properties(number)))
+            self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), once=self.mark, **({} if payload else {"deletes": True}))
+        self.send(publish(5, self.topic, payload, qos=self.qos, packet_id=packet_id, retain=self.retain, props=self.properties(number)))
 
     def resume(self, _connack):
         open_ = [flight.number for flight in self.flight.values() if not flight.released and not flight.forged]
@@ -100,9 +101,10 @@ class Reader(Client):
     version = 5
     clean = True
 
-    def __init__(self, name, history, filter_, topics, chance, dense=True):
+    def __init__(self, name, history, filter_, topics, chance, dense=True, cut=False):
         super().__init__(name, history)
-        self.dense = dense  # it is given every offset
+        self.dense, self.cut = dense, cut  # it is given every offset; its logs are cut off at their beginning
+        self.log = None  # without its partition
         self.filter, self.topics, self.random = filter_, topics, chance
         self.seen = {}  # log -> the last offset
         self.highest = {}  # client -> number
@@ -113,7 +115,7 @@ class Reader(Client):
         place = ",".join(f"{log}.{offset}" for log, offset in self.seen.items())
         if self.from_beginning or not place or self.random.random() < 0.3:
             place, self.seen, self.highest = "earliest", {}, {}
-        self.history.add("replaying", reader=self.name, topics=self.topics, after=dict(self.seen), dense=self.dense)
+        self.history.add("replaying", reader=self.name, topics=self.topics, after=dict(self.seen), dense=self.dense, cut=self.cut)
         self.send(subscribe(5, [(f"$replay/{place}/{self.filter}", 1)], props=[(USER, ("arena-positions", "1"))]))
 
     def take(self, got):
@@ -122,16 +124,60 @@ class Reader(Client):
         if got.kind != PUBLISH:
             self.history.complain(f"{self.name}: got {got!r}")
             return
+        if got.topic.startswith("$gap/"):
+            self.take_gap(got)
+            return
         client, number = read_payload(got.payload)
         place = place_of(user_properties(got).get("arena-position"))
         if number is not None:
             self.highest[client] = max(self.highest.get(client, 0), number)
         if place:
             self.seen[place["log"]] = place["offset"]
+            self.log = place["log"].rsplit(".", 1)[0]
         self.history.add("replayed", reader=self.name, client=client, topic=got.topic, number=number,
                          sum=zlib.crc32(got.payload), **place)
         if got.qos:
             self.send(ack(PUBACK, got.packet_id))
+
+
+    def take_gap(self, got):
+        gap = json.loads(got.payload)
+        if self.log:
+            self.history.add("told_gap", reader=self.name, log=f"{self.log}.{gap['partition']}", count=gap["missing"], next=gap["next"])
+        if got.qos:
+            self.send(ack(PUBACK, got.packet_id))
+
+
+class Wills(Client):
+    """Has a session, and with each connection another will. It never says goodbye, so each is owed."""
+    version = 5
+
+    def __init__(self, name, history):
+        super().__init__(name, history)
+        self.topic, self.number = f"will/{name}", 0
+        self.taken = self.owed = 0  # numbers: of the connection that stands, and the last whose connection is over
+
+    def tell(self, event, **fields):
+        self.history.add(event, client=self.name, topic=self.topic, number=self.number, **fields)
+
+    def hello(self):
+        self.number += 1
+        payload = payload_of(self.name, self.number, 600)
+        self.tell("publish", qos=1, sum=zlib.crc32(payload))
+        return connect(5, self.name, clean=False, props=[(SESSION_EXPIRY, 3600)], will=(self.topic, payload, 1, False, []))
+
+    def resume(self, _connack):
+        self.taken = self.number
+
+    def close(self):
+        if self.wire and self.number:
+            taken = self.taken == self.number
+            self.tell("acked" if taken else "unknown")
+            self.owed = self.number if taken else self.owed
+        super().close()
+
+    def take(self, got):
+        self.history.complain(f"{self.name}: got {got!r}")
 
 
 class Bursts(Publisher):
@@ -155,11 +201,20 @@ class Bursts(Publisher):
         self.send(*burst, self.message(packet_id, self.number))
 
 
-class LastValue(Publisher):
+class Deleting:
     """Sets the last value of its topic, and now and then deletes it."""
-
-    def __init__(self, name, history, qos):
-        super().__init__(name, history, f"last/{name}", qos, retain=True, window=1)
 
     def payload(self, number):
         return b"" if (number * 2654435761 >> 9) % 3 == 0 else super().payload(number)
+
+
+class LastValue(Deleting, Publisher):
+    def __init__(self, name, history, qos):
+        super().__init__(name, history, f"last/{name}", qos, retain=True, window=1)
+
+
+class OnceLastValue(Deleting, OncePublisher):
+    """The same under ids, or as a producer: what is repeated must not come back."""
+
+    def __init__(self, name, history, qos, mark, chance):
+        super().__init__(name, history, f"last/{name}", qos, mark, chance, retain=True, window=2)

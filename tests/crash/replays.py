@@ -11,6 +11,8 @@ class Reader:
         self.places = {}  # flow key -> {number: place}
         self.highest = {}  # flow key -> number
         self.skipped = set()  # (flow key, number) that a later one has overtaken
+        self.cut = False  # messages are deleted from the beginning of its logs
+        self.began = 0  # at which purge
 
 
 class Readers:
@@ -19,12 +21,35 @@ class Readers:
         self.readers = {}
         self.kept_from = {}  # flow key or topic -> the first number that must be kept
         self.topics = set()
+        self.last_of = {}  # topic -> how many of its last messages are kept
+        self.purges = 0
+        self.purging = set()  # topics
+        self.purged = {}  # flow key -> (which purge, the number up to which nothing may come after it)
 
     def stream(self, event):
         self.topics |= set(event["topics"])
+        if event.get("messages"):
+            self.last_of.update(dict.fromkeys(event["topics"], event["messages"]))
         for key, flow in self.checker.flows.items():
             if key[1] in event["topics"]:
                 self.kept_from.setdefault(key, len(flow.messages) + 1)
+
+    def purge(self, event):
+        """What is acknowledged now must be gone when it is done, what is sent behind it stays."""
+        self.purges += 1
+        self.purging = set(event["topics"])
+        for key, flow in self.checker.flows.items():
+            if key[1] in self.purging:
+                self.purged[key] = (self.purges, flow.acked_all())
+
+    def done(self, certain):
+        """Or the broker was killed over it: then it is done or not."""
+        for key, flow in self.checker.flows.items():
+            if key[1] in self.purging:
+                self.kept_from[key] = len(flow.messages) + 1
+                if not certain:
+                    self.purged.pop(key, None)
+        self.purging = set()
 
     def replaying(self, event):
         name, after = event["reader"], event["after"]
@@ -34,7 +59,8 @@ class Readers:
                 self._check_skipped(name, reader)
             reader = self.readers[name] = Reader()
         reader.topics = tuple(event["topics"])
-        reader.dense = event.get("dense", True)
+        reader.dense, reader.cut = event.get("dense", True), event.get("cut", False)
+        reader.began = self.purges - bool(self.purging)
         reader.next = {log: offset + 1 for log, offset in after.items()}
 
     def replayed(self, event):
@@ -46,6 +72,9 @@ class Readers:
             self._follow(reader, (event["log"], event["offset"]), what)
         if message is None:
             return
+        purge, upto = self.purged.get((event["client"], event["topic"]), (0, 0))
+        if reader.began >= purge > 0 and event["number"] <= upto:
+            self.checker.blame("phantom", what + ", which was purged before it began")
         if event["topic"] not in reader.topics:
             self.checker.blame("phantom", what + ", which it did not ask for")
             return
@@ -71,6 +100,8 @@ class Readers:
 
     def _follow(self, reader, place, what):
         log, offset = place
+        if reader.cut and log not in reader.next:  # it begins with the first that is there
+            reader.next[log] = offset
         expected = reader.next.get(log, 0)
         if offset > expected and reader.dense:
             self.checker.blame("gap", f"{what} at {place}, and not {expected}")
@@ -78,7 +109,18 @@ class Readers:
             self.checker.blame("reordered", f"{what} at {place} behind {expected - 1}")
         reader.next[log] = max(offset + 1, expected)
 
+    def told_gap(self, event):
+        """It is told that so many messages are gone."""
+        reader, log = self.readers[event["reader"]], event["log"]
+        expected = reader.next.get(log, event["next"] - event["count"])
+        if not reader.cut or event["next"] - event["count"] != expected:
+            self.checker.blame("gap", f"{event['reader']} was told that {event['count']} are gone before {event['next']}, and is at {expected}")
+        reader.next[log] = event["next"]
+
     def _owed(self, key, number):
+        most = self.last_of.get(key[1])
+        if most and number <= len(self.checker.flows[key].messages) - most:
+            return False
         return number >= self.kept_from.get(key, 1) and self.checker.must_be_stored(key, number)
 
     def _check_skipped(self, name, reader):

@@ -236,4 +236,4 @@ class Trial:
 
     def has_all(self, subscriber):
         return not subscriber.open and all(subscriber.highest.get(p.name, 0) >= p.number
-                                           for p in self.publishers if p.topic in subscriber.topics)
+                                           for p in self.all_publishers() if p.topic in subscriber.topics)

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "message/topic.h"
+#include "sim/properties.h"
 
 namespace arena::sim {
 namespace am = arena::mqtt;
@@ -73,6 +74,8 @@ void Client::dial(const Dial& dial) {
   end_replays();
   held_.clear();
   unacked_.clear();
+  topics_in_.clear();
+  aliases_out_.clear();
   stream_ = network_.connect(world_.client_loop(), static_cast<unsigned>(world_.random().below(world_.cores())));
   stream_->set_handler(this);
   am::Connect packet;
@@ -83,16 +86,19 @@ void Client::dial(const Dial& dial) {
   if (dial.version == am::Version::v5) {
     packet.properties.session_expiry_interval_s = dial.expiry_s;
     packet.properties.receive_maximum = dial.receive_max;
+    choose_limits(packet.properties);
   }
   const std::string will_topic = "will/" + name_;
   will_.clear();
   if (dial.will) {
     will_ = "w" + name_ + std::to_string(++wills_);
-    oracle_.will(will_);
+    oracle_.will(will_, dial.version != am::Version::v5);
     am::Will will;
     will.topic = will_topic;
     will.payload = will_;
     will.qos = Guarantee::at_least_once;
+    if (dial.version == am::Version::v5) will.properties.content_type = will_;
+    if (dial.version == am::Version::v5) will.properties.user_properties.push_back({"will", will_});
     if (dial.will_delay_s != 0) will.properties.will_delay_interval_s = dial.will_delay_s;
     packet.will = will;
     tally_["connect with a will"]++;
@@ -109,32 +115,11 @@ void Client::note_unanswered_dial() {
   unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s < kLongS || !stood_until(unsure_until_ms_);
 }
 
-void Client::replace_span(Span span) {
-  const auto same = [&](const Span& old) { return old.filter == span.filter && old.group == span.group; };
-  span.lossy = span.granted == Guarantee::at_most_once;
-  for (const Span& old : session_->spans) span.lossy = span.lossy || (same(old) && old.lossy);
-  std::erase_if(session_->spans, same);
-  session_->spans.push_back(std::move(span));
-}
-
-// What was asked and not answered may or may not have happened: such messages may come, and none is owed.
-void Client::remember_unanswered() {
-  if (session_ != nullptr) {
-    for (const auto& [id, list] : asked_) {
-      for (const Asked& asked : list) {
-        if (!asked.subscribe) continue;
-        replace_span(asked.span);
-      }
-    }
-  }
-  asked_.clear();
-}
-
 // Has the server held our session until then for certain?
 bool Client::stood_until(int64_t at_ms) const {
   const bool was_known = session_ != nullptr && !session_->lost && session_->persistent;
   const int64_t held_back_ms = oracle_.network_is_good ? 0 : kNetworkMs;
-  return was_known && at_ms - heard_ms_ < int64_t{expiry_s_} * 1000 - 1000 - held_back_ms;
+  return was_known && at_ms - heard_ms_ < int64_t{std::min(expiry_s_, expiry_before_s_)} * 1000 - 1000 - held_back_ms;
 }
 
 void Client::begin_session(bool present) {
@@ -157,7 +142,7 @@ void Client::begin_session(bool present) {
     // A session that we did not know of: whatever it has asked for is not ours to judge.
     if (present) session_->lost = true;
   }
-  expiry_s_ = dial_.version == am::Version::v5 ? dial_.expiry_s : (keeps ? UINT32_MAX : 0);
+  expiry_s_ = expiry_before_s_ = dial_.version == am::Version::v5 ? dial_.expiry_s : (keeps ? UINT32_MAX : 0);
   if (now_ms() > unsure_until_ms_) unsure_ = unsure_reset_ = false;
   session_->stands = dial_.expiry_s >= kLongS && !unsure_;
   for (Outbound& out : outbound_) out.received_here = false;
@@ -181,7 +166,9 @@ void Client::on_connack(const am::Connack& packet) {
     return;
   }
   connected_ = true;
+  aliases_out_max_ = packet.properties.topic_alias_maximum.value_or(0);
   begin_session(packet.session_present);
+  session_->narrow = session_->narrow || packet_max_ != 0;
   heard_ms_ = now_ms();
   resend();
 }
@@ -196,6 +183,7 @@ void Client::resend() {
     } else {
       oracle_.message(out.message).resent = true;
       oracle_.may_be_stored_anew(out.message);
+      oracle_.once().sent_again(out.message);
       send_publish(out, true);
       tally_["publish resent"]++;
     }
@@ -218,6 +206,9 @@ void Client::send_publish(const Outbound& out, bool dup) {
     packet.properties.user_properties.push_back({mark->property(), mark->value});
   }
   packet.payload = payload;
+  const CarriedProperties carried = message.plain || out.forged ? CarriedProperties() : CarriedProperties::of(out.message);
+  carried.add_to(packet.properties);
+  shorten_topic(packet);
   if (message.expires_ms != 0 && dial_.version == am::Version::v5) {
     const int64_t left_s = std::max<int64_t>(1, (message.expires_ms - now_ms() + 999) / 1000);
     packet.properties.message_expiry_interval_s = static_cast<uint32_t>(left_s);
@@ -238,9 +229,11 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
   if (message.interval_s != 0) message.expires_ms = now_ms() + int64_t{expiry_s} * 1000;
   message.late_before_ms = oracle_.late_ms();
   message.padding = padding;
+  message.plain = dial_.version != am::Version::v5;
   const std::optional<OnceMark> mark = mark_for(once, topic);
   if (mark) oracle_.once().published(oracle_.messages(), name_, topic, *mark);
   const std::string payload = oracle_.publish(message) + std::string(padding, 'x');
+  if (mark && leaves_out(*mark)) return;
   Outbound out{0, oracle_.messages() - 1, false};
   tally_["publish " + std::to_string(static_cast<int>(guarantee))]++;
   if (retain) tally_["publish retained"]++;
@@ -251,6 +244,9 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
     packet.payload = payload;
     packet.retain = retain;
     if (message.expires_ms != 0) packet.properties.message_expiry_interval_s = expiry_s;
+    const CarriedProperties carried = message.plain ? CarriedProperties() : CarriedProperties::of(out.message);
+    carried.add_to(packet.properties);
+    shorten_topic(packet);
     send(packet);
     return;
   }
@@ -259,87 +255,20 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
   send_publish(out, false);
 }
 
-void Client::subscribe(const std::string& filter, const std::string& group, Guarantee guarantee) {
-  if (!connected() || session_ == nullptr || asked_.size() + asked_replays_.size() >= kAskedMax) return;
-  if (dial_.version != am::Version::v5 && !group.empty()) return;
-  const uint16_t id = next_id();
-  const std::string name = group.empty() ? filter : "$share/" + group + "/" + filter;
-  am::Subscribe packet;
-  packet.packet_id = id;
-  am::Subscription subscription;
-  subscription.filter = name;
-  subscription.qos = guarantee;
-  subscription.no_local = dial_.version == am::Version::v5 && group.empty() && requests_ % 5 == 2;
-  packet.subscriptions.push_back(subscription);
-  Asked asked;
-  asked.span.no_local = subscription.no_local;
-  asked.span.filter = filter;
-  asked.span.group = group;
-  asked.span.granted = guarantee;
-  asked.span.request = ++requests_;
-  // It takes the place of a replay of that name.
-  for (auto& [number, view] : replays_) view->leaving = view->leaving || view->name == name;
-  if (dial_.version == am::Version::v5 && requests_ % 4 == 3) {
-    packet.properties.user_properties.push_back({"arena-positions", "1"});
-  }
-  if (group.empty()) {
-    session_->first_asked_ms.try_emplace(filter, now_ms());
-  } else {
-    session_->groups_asked.insert(name);
-  }
-  asked_[id].push_back(asked);
-  for (Span& span : session_->spans) {
-    if (span.filter == filter && span.group == group) span.shaky = true;
-  }
-  send(packet);
-  tally_[group.empty() ? "subscribe" : "subscribe shared"]++;
-}
-
-std::string Client::unsubscribe(uint64_t choice) {
-  if (!connected() || session_ == nullptr || asked_.size() >= kAskedMax) return "nothing";
-  std::vector<Span*> live;
-  for (Span& span : session_->spans) {
-    if (!span.ended) live.push_back(&span);
-  }
-  if (live.empty()) return "nothing";
-  const Span& chosen = *live[choice % live.size()];
-  const std::string name = chosen.group.empty() ? chosen.filter : "$share/" + chosen.group + "/" + chosen.filter;
-  am::Unsubscribe packet;
-  packet.packet_id = next_id();
-  packet.filters.push_back(name);
-  Asked asked;
-  asked.subscribe = false;
-  asked.span = chosen;
-  asked.span.request = ++requests_;
-  asked_[packet.packet_id].push_back(asked);
-  // From here on nothing is owed; until the answer it may still come.
-  for (Span& span : session_->spans) {
-    if (span.filter == chosen.filter && span.group == chosen.group) span.granted_ms = 0;
-  }
-  send(packet);
-  tally_["unsubscribe"]++;
-  return name;
-}
-
-bool Client::leaving(const Span& span) const {
-  return std::any_of(asked_.begin(), asked_.end(), [&](const auto& entry) {
-    const Asked& asked = entry.second.front();
-    return !asked.subscribe && asked.span.filter == span.filter && asked.span.group == span.group &&
-           asked.span.request > span.request;
-  });
-}
-
 void Client::left() {
   left_ms_ = now_ms();
   end_replays();
-  if (session_ != nullptr) session_->breaks_ms.push_back(left_ms_);
+  if (session_ == nullptr) return;
+  session_->breaks_ms.push_back(left_ms_);
+  session_->subscriptions.disconnected();
 }
 
 void Client::hang_up(bool will_allowed) {
   if (!connected()) return;
   const bool with_will = will_allowed && dial_.version == am::Version::v5 && requests_ % 4 == 1;
-  if (with_will) note_will();
   am::Disconnect packet;
+  if (will_allowed) change_expiry(packet);
+  if (with_will) note_will();
   if (with_will) packet.reason = am::Reason::disconnect_with_will;
   send(packet);
   stream_->close();
@@ -395,7 +324,7 @@ std::string Client::waiting() const {
   for (const Outbound& o : outbound_) out += " m" + std::to_string(o.message) + (o.received ? " release " : " publish ") + std::to_string(o.id);
   for (const auto& [id, asked] : asked_) out += " request " + std::to_string(id);
   for (const auto& [id, asked] : asked_replays_) out += " replay " + std::to_string(id);
-  for (uint16_t id : inbound_open_) out += " open " + std::to_string(id);
+  for (const auto& [id, what] : inbound_open_) out += " open " + std::to_string(id);
   return out;
 }
 
@@ -403,7 +332,7 @@ void Client::ack(am::PacketType type, uint16_t id) {
   if (type == am::PacketType::puback || type == am::PacketType::pubcomp) {
     const auto done = unacked_.find(id);
     if (done != unacked_.end()) {
-      if (session_ != nullptr) session_->settled_ms[done->second] = now_ms();
+      if (session_ != nullptr && connected()) session_->settled_ms[done->second] = now_ms();
       unacked_.erase(done);
     }
   }
@@ -427,6 +356,7 @@ void Client::on_data(std::string_view bytes) {
       return;
     }
     const auto& decoded = std::get<am::Decoded>(result);
+    if (packet_max_ != 0 && decoded.consumed > packet_max_) oracle_.fail(name_ + " was sent a packet of " + std::to_string(decoded.consumed) + " bytes");
     handle(decoded.packet);
     left.remove_prefix(decoded.consumed);
   }
@@ -438,30 +368,13 @@ void Client::handle(const am::Packet& packet) {
   if (const auto* connack = std::get_if<am::Connack>(&packet)) {
     on_connack(*connack);
   } else if (const auto* publish = std::get_if<am::Publish>(&packet)) {
-    on_publish(*publish);
+    on_aliased_publish(*publish);
   } else if (const auto* answer = std::get_if<am::Ack>(&packet)) {
     on_ack(*answer);
   } else if (const auto* suback = std::get_if<am::Suback>(&packet)) {
-    if (on_replay_answer(suback->packet_id, suback->reasons.front(), true)) return;
-    const auto it = asked_.find(suback->packet_id);
-    if (it == asked_.end()) return oracle_.fail(name_ + " got a SUBACK it did not ask for");
-    Span span = it->second.front().span;
-    asked_.erase(it);
-    if (am::is_error(suback->reasons.front())) {
-      tally_["suback refused"]++;
-      return;
-    }
-    if (!leaving(span)) span.granted_ms = now_ms();
-    replace_span(span);
+    on_suback(*suback);
   } else if (const auto* unsuback = std::get_if<am::Unsuback>(&packet)) {
-    if (on_replay_answer(unsuback->packet_id, am::Reason::success, false)) return;
-    const auto it = asked_.find(unsuback->packet_id);
-    if (it == asked_.end()) return oracle_.fail(name_ + " got an UNSUBACK it did not ask for");
-    const Span span = it->second.front().span;
-    asked_.erase(it);
-    for (Span& old : session_->spans) {
-      if (old.filter == span.filter && old.group == span.group && old.request < span.request) old.ended = true;
-    }
+    on_unsuback(*unsuback);
   } else if (const auto* disconnect = std::get_if<am::Disconnect>(&packet)) {
     tally_["disconnected: " + std::string(am::to_string(disconnect->reason))]++;
   }
@@ -469,13 +382,14 @@ void Client::handle(const am::Packet& packet) {
 
 void Client::on_publish(const am::Publish& packet) {
   if (session_ == nullptr) return oracle_.fail(name_ + " got a message before CONNACK");
+  if (dial_.version == am::Version::v5) oracle_.check_properties(name_, packet.payload, packet.properties);
   if (dial_.version == am::Version::v5) oracle_.check_interval(name_, packet.topic, packet.payload, packet.properties.message_expiry_interval_s, now_ms());
   if (on_replayed(packet)) return;
   std::vector<Span> unanswered;
   for (const auto& [id, list] : asked_) {
     for (const Asked& asked : list) unanswered.push_back(asked.span);
   }
-  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain, dialled_ms_, position_of(packet)};
+  Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain, dialled_ms_, position_of(packet), packet.properties.subscription_identifiers};
   if (packet.retain) {
     tally_["retained received"]++;
     retained_seen[std::string(packet.topic)] = Oracle::index_of(packet.payload);
@@ -485,18 +399,20 @@ void Client::on_publish(const am::Publish& packet) {
     oracle_.received(*session_, got, now_ms(), unanswered);
     return;
   }
-  // A last value is not the log's copy.
+  // A last value is not the log's copy, and one may say so that is none.
   note_in_flight(packet, packet.retain ? SIZE_MAX : Oracle::index_of(packet.payload));
   if (packet.qos == Guarantee::at_least_once) {
     oracle_.received(*session_, got, now_ms(), unanswered);
-  } else if (inbound_open_.insert(packet.packet_id).second) {
+  } else if (opens(packet)) {
     oracle_.received(*session_, got, now_ms(), unanswered);
   }
   acknowledge(packet);
 }
 
 void Client::note_in_flight(const am::Publish& packet, std::size_t message) {
-  unacked_[packet.packet_id] = message;
+  if (!unacked_.try_emplace(packet.packet_id, message).second) {
+    oracle_.fail(name_ + " was sent " + std::to_string(packet.packet_id) + " again, which it has not acknowledged");
+  }
   const std::size_t window = dial_.version == am::Version::v5 ? dial_.receive_max : 65535;
   if (unacked_.size() > window) oracle_.fail(name_ + " has more in flight than its receive maximum");
 }

@@ -58,8 +58,9 @@ class Client final : public net::StreamHandler {
   void hang_up(bool will_allowed = false);
   void vanish();         // the socket closes without a word
   void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding, Once once);
+  std::string repeat_refused(uint64_t choice);
   std::string repeat(uint64_t choice);  // something that was published once; tells what
-  void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee);
+  void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee, bool with_options);
   std::string unsubscribe(uint64_t choice);  // one of those it has; tells which
   // MQTT 5 only. From: earliest, latest, an offset, an age in seconds ("4s"), or "seen": behind all that replays gave it.
   // as_property: the property arena-since says it, not the filter.
@@ -98,6 +99,7 @@ class Client final : public net::StreamHandler {
     Span span;
   };
 
+  bool leaves_out(const OnceMark& mark);
   std::optional<OnceMark> mark_for(Once once, const std::string& topic);
   void keep_for_later();
   void publish_later_ones();
@@ -107,6 +109,13 @@ class Client final : public net::StreamHandler {
   bool on_replay_answer(uint16_t id, arena::mqtt::Reason reason, bool subscribed);
   bool on_replayed(const arena::mqtt::Publish& packet);
   void acknowledge(const arena::mqtt::Publish& packet);
+  bool opens(const arena::mqtt::Publish& packet);
+  void on_aliased_publish(const arena::mqtt::Publish& packet);
+  void shorten_topic(arena::mqtt::Publish& packet);
+  void choose_limits(arena::mqtt::ConnectProperties& out);
+  void change_expiry(arena::mqtt::Disconnect& out);
+  uint32_t longest_expiry_s() const;
+  uint64_t dice() const;
   void note_in_flight(const arena::mqtt::Publish& packet, std::size_t message);
   void end_replays();
   void note_seen(std::string_view position);
@@ -126,6 +135,10 @@ class Client final : public net::StreamHandler {
   void begin_session(bool present);
   void note_unanswered_dial();
   void replace_span(Span span);
+  Asking asking_for(const Span& span, bool with_options) const;
+  void count_options(const Asking& asking);
+  void on_suback(const arena::mqtt::Suback& packet);
+  void on_unsuback(const arena::mqtt::Unsuback& packet);
   void remember_unanswered();
   void resend();
   void send_publish(const Outbound& out, bool dup);
@@ -155,6 +168,13 @@ class Client final : public net::StreamHandler {
   int64_t heard_ms_ = 0;
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
+  uint32_t expiry_before_s_ = 0;     // what it was before the last goodbye changed it
+  uint32_t packet_max_ = 0;          // what may be sent to us; 0: anything
+  bool chosen_ = false;              // ... was
+  uint16_t aliases_in_max_ = 0;
+  uint16_t aliases_out_max_ = 0;
+  std::map<uint16_t, std::string> topics_in_;
+  std::map<std::string, uint16_t> aliases_out_;
   std::string will_;
   std::optional<OwedWill> pending_will_;
   std::string delayed_will_;         // of the connection before
@@ -166,6 +186,7 @@ class Client final : public net::StreamHandler {
   std::deque<Outbound> outbound_;
   std::vector<std::size_t> later_;     // published once, without an answer, and its session is gone
   std::vector<std::size_t> answered_;  // published once, and stored for certain
+  std::vector<std::size_t> refused_;   // of a producer: refused for certain, or left out
   // Is there an unanswered UNSUBSCRIBE behind the request that made the span? Then nothing is owed by it any more.
   bool leaving(const Span& span) const;
 
@@ -176,10 +197,11 @@ class Client final : public net::StreamHandler {
   };
   std::map<uint16_t, std::vector<Asked>> asked_;
   std::map<uint16_t, AskedReplay> asked_replays_;
+  static constexpr uint32_t kFirstReplay = 1'000'000;  // below are the identifiers of plain subscriptions
   std::map<uint32_t, ReplayView*> replays_;  // by the subscription identifier of each, never used again
-  uint32_t last_replay_ = 0;
+  uint32_t last_replay_ = kFirstReplay;
   std::map<engine::LogName, uint64_t> seen_;  // the last position of each log that replays gave
-  std::set<uint16_t> inbound_open_;  // exactly once, received and not released
+  std::map<uint16_t, std::string> inbound_open_;  // exactly once, received and not released: id -> topic and payload
   std::map<uint16_t, std::size_t> unacked_;  // what the server has in flight to us: id -> message, SIZE_MAX: none
   std::vector<std::pair<arena::mqtt::PacketType, uint16_t>> held_;
 };

@@ -11,11 +11,11 @@ void Client::check_present(bool present) {
   if (!present) return;
   if (dial_.clean) oracle_.fail(name_ + " found a session after asking for a clean one");
   if (unsure_) return;
-  if (expiry_s_ == 0) oracle_.fail(name_ + " found a session though its last one ended with its connection");
+  if (longest_expiry_s() == 0) oracle_.fail(name_ + " found a session though its last one ended with its connection");
   if (oracle_.full_before_crash()) return;  // what it asked for last may not have been written
   // A restart begins to count anew for whoever it cut off.
   const int64_t since_ms = std::max(left_ms_, oracle_.last_crash_ms());
-  const int64_t expired_ms = since_ms + int64_t{expiry_s_} * 1000 + kPauseMs + oracle_.late_ms();
+  const int64_t expired_ms = since_ms + int64_t{longest_expiry_s()} * 1000 + kPauseMs + oracle_.late_ms();
   if (oracle_.network_is_good && dialled_ms_ > expired_ms) oracle_.fail(name_ + " found a session that should have expired");
 }
 
@@ -78,6 +78,8 @@ void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) 
   oracle_.answered(at->message, packet.reason, dial_.version == am::Version::v5, now_ms());
   if (am::is_error(packet.reason)) {
     message.refused = message.refused || !message.resent;  // the first try may have been taken
+    const OnceMark* mark = oracle_.once().mark_of(at->message);
+    if (message.refused && mark != nullptr && mark->producer) refused_.push_back(at->message);
     tally_["publish refused"]++;
     outbound_.erase(at);
     return;
@@ -87,6 +89,7 @@ void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) 
   message.acked = dial_.version == am::Version::v5 || !message.topic.starts_with("gate/");
   if (message.acked && message.acked_ms == 0) message.acked_ms = now_ms();
   if (message.retain) last_retained[message.topic] = at->message;
+  if (message.retain && message.topic.starts_with("r/")) oracle_.has_last_value(message.topic, name_);
   if (packet.type == am::PacketType::puback) {
     outbound_.erase(at);
     return;

@@ -9,8 +9,7 @@ namespace am = arena::mqtt;
 // How a message to that topic is to be known.
 std::optional<OnceMark> Client::mark_for(Once once, const std::string& topic) {
   if (once == Once::no || dial_.version != am::Version::v5) return std::nullopt;
-  // A number whose message the rules refuse is never seen by the topic's owner, and one behind it is.
-  if (once == Once::producer && !topic.starts_with("gate/") && !topic.starts_with("mute/")) {
+  if (once == Once::producer) {
     tally_["publish by a producer"]++;
     return oracle_.once().next_of_producer(name_, topic);
   }
@@ -36,6 +35,7 @@ void Client::publish_later_ones() {
 }
 
 void Client::publish_again(std::size_t message, bool forged) {
+  oracle_.once().sent_again(message);
   Outbound out;
   out.id = next_id();
   out.message = message;
@@ -45,9 +45,34 @@ void Client::publish_again(std::size_t message, bool forged) {
   send_publish(out, false);
 }
 
+// Some of a producer's messages come behind later ones. The first of all may not.
+bool Client::leaves_out(const OnceMark& mark) {
+  if (!mark.producer || mark.sequence == 1 || dice() % 6 != 0) return false;
+  const std::size_t message = oracle_.messages() - 1;
+  oracle_.message(message).refused = true;
+  refused_.push_back(message);
+  tally_["number left out"]++;
+  return true;
+}
+
+// The rules may have changed meanwhile; numbers behind it may have been taken.
+std::string Client::repeat_refused(uint64_t choice) {
+  const auto at = refused_.begin() + static_cast<std::ptrdiff_t>(choice % refused_.size());
+  const std::size_t message = *at;
+  refused_.erase(at);
+  oracle_.message(message).refused = false;
+  oracle_.message(message).late = true;
+  publish_again(message, false);
+  oracle_.once().comes_late(message);
+  tally_["publish refused once, and again"]++;
+  return "m" + std::to_string(message) + ", which was refused";
+}
+
 // What was answered comes once more, as it was or, forged, with something else in it.
 std::string Client::repeat(uint64_t choice) {
-  if (!connected() || dial_.version != am::Version::v5 || answered_.empty() || outbound_.size() + later_.size() >= 20) return "nothing";
+  if (!connected() || dial_.version != am::Version::v5 || outbound_.size() + later_.size() >= 20) return "nothing";
+  if (choice % 5 < 2 && !refused_.empty()) return repeat_refused(choice >> 8);
+  if (answered_.empty()) return "nothing";
   const bool forged = choice % 4 == 0;
   const std::size_t recent = std::min<std::size_t>(answered_.size(), choice % 3 == 0 ? answered_.size() : 4);
   const std::size_t message = answered_[answered_.size() - 1 - (choice >> 8) % recent];

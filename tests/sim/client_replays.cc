@@ -30,7 +30,8 @@ std::string text_of(const std::map<engine::LogName, uint64_t>& seen) {
 }  // namespace
 
 void Client::replay(const std::string& filter, const std::string& from, Guarantee guarantee, bool as_property) {
-  if (!connected() || session_ == nullptr || dial_.version != am::Version::v5) return;
+  // What is too large to be sent would leave a gap that nobody tells.
+  if (!connected() || session_ == nullptr || dial_.version != am::Version::v5 || packet_max_ != 0) return;
   if (asked_.size() + asked_replays_.size() >= kAskedMax || replays_.size() >= kReplaysMax) return;
   ReplayView view;
   view.client = name_;
@@ -116,17 +117,17 @@ void Client::end_replays() {
 // False: it came of something else.
 bool Client::on_replayed(const am::Publish& packet) {
   const auto& ids = packet.properties.subscription_identifiers;
-  if (ids.empty()) return false;
+  if (ids.empty() || ids.front() <= kFirstReplay) return false;
   const auto at = replays_.find(ids.front());
   // What was on its way when a connection broke comes again, though the replay is over [MQTT-4.4.0-1].
   if (packet.dup && at == replays_.end() && ids.size() == 1 && ids.front() <= last_replay_) {
     note_in_flight(packet, SIZE_MAX);
-    if (packet.qos == Guarantee::exactly_once) inbound_open_.insert(packet.packet_id);
+    if (packet.qos == Guarantee::exactly_once) opens(packet);
     acknowledge(packet);
     return true;
   }
   if (packet.qos != Guarantee::at_most_once) note_in_flight(packet, SIZE_MAX);
-  const bool fresh = packet.qos != Guarantee::exactly_once || inbound_open_.insert(packet.packet_id).second;
+  const bool fresh = packet.qos != Guarantee::exactly_once || opens(packet);
   if (at == replays_.end() || ids.size() != 1) {
     oracle_.fail(name_ + " received " + std::string(packet.topic) + " of a replay that it does not have");
   } else if (packet.dup || packet.retain) {

@@ -39,7 +39,9 @@ constexpr const char* kMustHappen[] = {
     "stream created", "stream refused", "stream purged", "stream removed", "replayed", "gap told", "replay ended", "replay refused",
     "replay from earliest", "replay from latest", "replay from an offset", "replay from an age", "replay from seen", "followed without a stream",
     "publish under an id", "publish by a producer", "publish again after its session", "publish repeated", "publish forged",
-    "called a repetition", "producer began again", "dropped: conflict", "dropped: unknown_producer",
+    "subscribe again", "subscribe again, last values if new", "subscribe without last values", "subscribe, retained as published",
+    "connect with a packet limit", "publish by alias", "received by alias", "expiry changed by a goodbye", "dropped: unfit",
+    "called a repetition", "publish refused once, and again", "number left out", "producer began again", "dropped: conflict", "dropped: unknown_producer",
 };
 
 RunResult run_seed(uint64_t seed, Tally& tally, bool verbose = false) {

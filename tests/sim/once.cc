@@ -49,6 +49,7 @@ bool OnceJudge::must_be_known(std::size_t index) const {
 void OnceJudge::taken(std::size_t index, std::string_view position, bool duplicate, bool again) {
   Known& known = known_.at(index);
   const std::string what = "m" + std::to_string(index) + ", published once as " + known.mark.value + ",";
+  if (known.was_refused && duplicate) fail_(what + " was refused, and is called a repetition");
   if (position.empty()) {
     const Producer* producer = known.mark.producer ? &producers_.at({known.publisher, known.topic}) : nullptr;
     const bool old = producer != nullptr && (producer->last >= known.mark.sequence + kPlacesOfAProducer || producer->epoch != known.mark.epoch);
@@ -75,6 +76,11 @@ void OnceJudge::unknown(std::size_t index) {
   producer.last = 0;
 }
 
+const OnceJudge::Place* OnceJudge::place_of(std::size_t index) const {
+  const auto at = places_.find(index);
+  return at == places_.end() ? nullptr : &at->second;
+}
+
 uint64_t OnceJudge::told(engine::LogName log) const {
   const auto at = told_.find(log);
   return at == told_.end() ? 0 : at->second;
@@ -82,7 +88,9 @@ uint64_t OnceJudge::told(engine::LogName log) const {
 
 void OnceJudge::note_stored(engine::LogName log, const std::vector<engine::Record>& records, uint64_t end) {
   for (const engine::Record& record : records) {
-    const auto known = known_.find(Oracle::index_of(record.message->payload));
+    const std::size_t index = Oracle::index_of(record.message->payload);
+    places_.try_emplace(index, log, record.offset);
+    const auto known = known_.find(index);
     if (known == known_.end()) continue;
     std::optional<Place>& place = known->second.place;
     const std::string what = "m" + std::to_string(known->first) + ", published once as " + known->second.mark.value + ",";

@@ -40,18 +40,26 @@ class OnceJudge {
 
   // It was taken. `again`: a handshake that went on, whose answer says nothing more.
   void taken(std::size_t index, std::string_view position, bool duplicate, bool again);
+  // It was refused for certain and is published again, perhaps behind later numbers: what is told of it then is of this.
+  void comes_late(std::size_t index) { known_.at(index).was_refused = true; }
+  void sent_again(std::size_t index) {
+    if (const auto at = known_.find(index); at != known_.end()) at->second.was_refused = false;
+  }
   // The broker says that it does not know the producer: it begins again.
   void unknown(std::size_t index);
   // What the disk holds; each record is told once.
   uint64_t told(engine::LogName log) const;
+  using Place = std::pair<engine::LogName, uint64_t>;
+  // Where the disk has shown any message, published once or not; null: nowhere.
+  const Place* place_of(std::size_t index) const;
   void note_stored(engine::LogName log, const std::vector<engine::Record>& records, uint64_t end);
 
  private:
-  using Place = std::pair<engine::LogName, uint64_t>;
   struct Known {
     std::string publisher;
     std::string topic;
     OnceMark mark;
+    bool was_refused = false;
     std::string position;          // of its first receipt; empty: it said none
     std::optional<Place> place;    // as the disk shows it
   };
@@ -62,6 +70,7 @@ class OnceJudge {
   };
 
   Fail fail_;
+  std::map<std::size_t, Place> places_;  // the first
   std::map<std::size_t, Known> known_;
   std::map<std::pair<std::string, std::string>, Producer> producers_;  // by publisher and topic
   std::map<engine::LogName, uint64_t> told_;

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "message/topic.h"
+#include "sim/properties.h"
 
 namespace arena::sim {
 namespace {
@@ -69,6 +70,23 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
   fail(session.client + " received " + std::string(got.topic) + " without a subscription to it");
 }
 
+// A restart may have brought back what a full store could not end.
+SubscriptionJudge::Kind Oracle::check_subscriptions(SessionView& session, const Received& got, std::size_t index) {
+  if (session.lost || full_before_crash()) return got.retained ? SubscriptionJudge::Kind::either : SubscriptionJudge::Kind::live;
+  const Published& message = messages_[index];
+  return session.subscriptions.received(got, message, session.client == message.publisher, [&](const std::string& how) {
+    fail(session.client + " received " + text(index, message) + " " + how);
+  });
+}
+
+std::vector<std::string> Oracle::last_values_but_of(const std::string& client) const {
+  std::vector<std::string> topics;
+  for (const auto& [topic, publisher] : last_values_) {
+    if (publisher != client) topics.push_back(topic);
+  }
+  return topics;
+}
+
 // What came the same way from the same publisher to the same topic.
 std::string Oracle::order_key(const Received& got, std::size_t index) const {
   const Published& message = messages_[index];
@@ -96,6 +114,7 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
   for (const Span& span : session.spans) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
+  session.order[message.topic + (got.guarantee == Guarantee::at_most_once ? " t" : " s")].push_back(index);
   const auto [it, fresh] = session.last_first.try_emplace(order_key(got, index), index);
   // Sent again after a reconnect: whoever subscribed in between did not get the first copy, and this one comes late.
   const auto before_it = [&](const Span& span) {
@@ -106,7 +125,7 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
   const bool refused = was_full(message.sent_ms, message.sent_ms + (network_is_good ? 100 : kNetworkMs));
   // And where nobody was there to take it.
   const bool missed = got.guarantee == Guarantee::at_most_once && got.dialled_ms > message.sent_ms;
-  const bool late_copy = message.resent && (message.may_expire() || refused || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
+  const bool late_copy = message.resent && (message.may_expire() || message.late || refused || missed || std::none_of(session.spans.begin(), session.spans.end(), before_it));
   if (!fresh && it->second > index && !late_copy) {
     fail(session.client + " received " + text(index, message) + " after m" + std::to_string(it->second));
   }
@@ -126,56 +145,11 @@ void Oracle::crashed(int64_t now_ms, const std::map<std::string, std::set<std::s
   }
 }
 
-// Settled work is written at the latest a second after it is done, if the broker heard of it and nothing was in its way.
-bool Oracle::must_be_stored(const SessionView& session, std::size_t index, int64_t settled_ms, int64_t now_ms) const {
-  constexpr int64_t kWrittenMs = 2'000;
-  constexpr int64_t kOnItsWayMs = 500;
-  if (!network_is_good || session.lost || index >= messages_.size() || messages_[index].resent) return false;
-  if (settled_ms + kWrittenMs > now_ms) return false;
-  const auto cut_short = [&](int64_t at_ms) { return at_ms >= settled_ms && at_ms < settled_ms + kWrittenMs; };
-  if (std::any_of(crashes_ms_.begin(), crashes_ms_.end() - 1, cut_short)) return false;
-  if (overlap(full_, settled_ms, now_ms) || overlap(disturbed_, settled_ms, now_ms)) return false;
-  return std::none_of(session.breaks_ms.begin(), session.breaks_ms.end(),
-                      [&](int64_t at_ms) { return at_ms >= settled_ms && at_ms < settled_ms + kOnItsWayMs; });
-}
-
-void Oracle::may_be_stored_anew(std::size_t index) {
-  if (once_.is_stored(index)) return;
-  for (auto& [client, settled] : settled_) settled.erase(index);
-}
-
-// A lost session may have joined any.
-bool Oracle::perhaps_from_group(const SessionView& session, const Received& got) {
-  return session.lost || std::any_of(session.groups_asked.begin(), session.groups_asked.end(),
-                                     [&](const std::string& name) { return filter_matches(filter_of_group(name), got.topic); });
-}
-
-// Whose the copy is that a session got: its own log's, or that of the one group it can have joined; empty: nobody knows.
-std::string Oracle::reader_of(const SessionView& session, const Received& got) {
-  if (!perhaps_from_group(session, got)) return session.client;
-  std::string reader;
-  for (const std::string& name : session.groups_asked) {
-    if (!filter_matches(filter_of_group(name), got.topic)) continue;
-    if (!reader.empty()) return {};
-    reader = name;
-  }
-  const bool plain = std::any_of(session.first_asked_ms.begin(), session.first_asked_ms.end(),
-                                 [&](const auto& asked) { return filter_matches(asked.first, got.topic); });
-  return session.lost || plain ? std::string() : reader;
-}
-
-// What was committed as settled before a crash is not read again after it.
-void Oracle::check_settled(const SessionView& session, const Received& got, std::size_t index) {
-  if (got.dialled_ms <= last_crash_ms()) return;
-  const auto settled = settled_.find(reader_of(session, got));
-  if (settled == settled_.end() || !settled->second.contains(index)) return;
-  fail(session.client + " received " + text(index, messages_[index]) + " again, which " + settled->first + " had settled before the crash");
-}
-
 // What was acknowledged before anything that matches it was asked for is over: only a last value or a group has it still.
 void Oracle::check_subscribed_in_time(const SessionView& session, const Received& got, std::size_t index) {
   const Published& message = messages_[index];
   if (message.acked_ms == 0 || message.resent || got.dup || perhaps_from_group(session, got)) return;
+  if (session.subscriptions.perhaps_unasked(got.topic)) return;
   int64_t asked_ms = INT64_MAX;
   for (const auto& [filter, at_ms] : session.first_asked_ms) {
     if (filter_matches(filter, got.topic)) asked_ms = std::min(asked_ms, at_ms);
@@ -210,6 +184,19 @@ void Oracle::check_interval(const std::string& client, std::string_view topic, s
   }
 }
 
+void Oracle::check_properties(const std::string& client, std::string_view payload, const arena::mqtt::PublishProperties& came) {
+  if (const auto will = wills_.find(payload); will != wills_.end() && !will->second) {
+    const auto own = [&](const arena::mqtt::UserProperty& property) { return property.name == "will" && property.value == payload; };
+    const bool same = came.content_type == payload && std::count_if(came.user_properties.begin(), came.user_properties.end(), own) == 1;
+    if (!same) fail(client + " received the will " + will->first + " with other properties");
+  }
+  const std::size_t index = index_of(payload);
+  if (index >= messages_.size()) return;
+  const Published& message = messages_[index];
+  const std::string difference = (message.plain ? CarriedProperties() : CarriedProperties::of(index)).difference(came);
+  if (!difference.empty()) fail(client + " received " + text(index, message) + " with " + difference);
+}
+
 void Oracle::replayed(ReplayView& view, const Replayed& got) {
   ++deliveries_;
   if (got.topic.starts_with("secret/") || got.topic.starts_with("mute/")) {
@@ -229,7 +216,7 @@ void Oracle::replayed(ReplayView& view, const Replayed& got) {
 void Oracle::received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered) {
   ++deliveries_;
   if (got.topic.starts_with("will/")) {
-    if (!wills_.contains(std::string(got.payload))) fail("a will that nobody left: " + std::string(got.payload));
+    if (!wills_.contains(got.payload)) fail("a will that nobody left: " + std::string(got.payload));
     session.wills.insert(std::string(got.payload));
     const auto not_before = wills_not_before_.find(std::string(got.payload));
     if (not_before != wills_not_before_.end() && now_ms + 10 < not_before->second) {
@@ -250,8 +237,10 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (message.expires_ms != 0 && !got.dup && now_ms > message.expires_ms + late_ms_ + (network_is_good ? kPauseMs : kNetworkMs) && got.guarantee != Guarantee::exactly_once) {
     fail(session.client + " received " + text(index, message) + " " + std::to_string(now_ms - message.expires_ms) + " ms too late");
   }
-  check_last_value(session, got, index);
+  const SubscriptionJudge::Kind kind = check_subscriptions(session, got, index);
+  if (kind != SubscriptionJudge::Kind::either) check_last_value(session, got, index);
   if (!got.position.empty()) streams_.names(session.client, got.position, got.topic, got.payload);
+  if (kind == SubscriptionJudge::Kind::either) ++session.deliveries[index];
   if (got.retained) return;
   if (!message.resent) streams_.must_be_captured(index, message.topic, message.sent_ms, "came live");
   check_settled(session, got, index);
@@ -263,6 +252,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (got.guarantee == Guarantee::exactly_once && !shared && !session.lost && ++session.exactly_once[index] > 1 && !message.unsure_once) {
     fail(session.client + " received " + text(index, message) + " twice at exactly once");
   }
+  check_repetition(session, got, index, shared, now_ms);
   if (++session.deliveries[index] == 1) check_order(session, got, index, unanswered);
 }
 
@@ -280,6 +270,10 @@ void Oracle::check_end() {
       if (span.lossy) may_lose.insert("$share/" + span.group + "/" + span.filter);
     }
     if (session->lost) unknown_members.push_back(session.get());
+    if (!session->lost && !full_before_crash()) {
+      session->subscriptions.check_end([&](const std::string& what) { fail(session->client + " " + what); });
+    }
+    if (!session->lost) check_places(*session);
     if (session->lost || !session->persistent) continue;
     for (const Span& span : session->spans) {
       if (span.ended || span.granted_ms == 0 || span.granted == Guarantee::at_most_once) continue;
@@ -290,7 +284,7 @@ void Oracle::check_end() {
       for (std::size_t index = 0; index < messages_.size(); ++index) {
         const Published& message = messages_[index];
         const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && !message.may_expire() &&
-                          message.sent_ms > span.granted_ms && !is_own(span, *session, message) && filter_matches(span.filter, message.topic) &&
+                          message.sent_ms > span.granted_ms && !is_own(span, *session, message) && !is_lost_to(*session, message) && filter_matches(span.filter, message.topic) &&
                           !streams_.may_be_deleted(message.topic, message.sent_ms);
         if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
       }
@@ -314,8 +308,10 @@ void Oracle::check_group(const std::string& name, const std::vector<const Span*>
     if (!message.acked || message.guarantee != Guarantee::at_least_once || message.may_expire()) continue;
     if (is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) continue;
     if (message.sent_ms <= since || !filter_matches(spans.front()->filter, message.topic)) continue;
-    const bool got = std::any_of(members.begin(), members.end(),
-                                 [&](const SessionView* member) { return member->deliveries.contains(index); });
+    // Who cannot take it has settled it for all.
+    const bool got = std::any_of(members.begin(), members.end(), [&](const SessionView* member) {
+      return member->deliveries.contains(index) || is_lost_to(*member, message);
+    });
     if (!got) fail("no member of " + name + " received " + text(index, message));
   }
 }

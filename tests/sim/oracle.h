@@ -9,14 +9,17 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "codec/mqtt/properties.h"
 #include "codec/mqtt/reason.h"
 #include "message/message.h"
 #include "sim/once.h"
 #include "sim/streams.h"
+#include "sim/subscriptions.h"
 
 namespace arena::sim {
 
@@ -38,7 +41,9 @@ struct Published {
   bool refused = false;
   bool resent = false;
   std::size_t padding = 0;
+  bool plain = false;            // by MQTT 3.1.1, which has no properties
   bool unsure_once = false;      // its handshake was lost with its session: it may legally come twice
+  bool late = false;             // refused, and sent again behind later ones
   bool may_expire() const { return expires_ms != 0 && interval_s < kForeverS; }
 };
 
@@ -55,14 +60,24 @@ struct Span {
   bool no_local = false;
 };
 
+// When, how and on which connection a message came last.
+struct Arrival {
+  int64_t dialled_ms = 0;
+  int64_t at_ms = 0;
+  Guarantee guarantee = Guarantee::at_most_once;
+};
+
 // One session of one client, from its making to its end.
 struct SessionView {
   std::string client;
   bool persistent = false;
   bool lost = false;             // ended, or nobody can know
+  bool narrow = false;           // at times it took no large messages: those are lost to it
   bool stands = false;           // certainly: it does not expire, and nothing on its way may end it
   std::vector<Span> spans;
   std::map<std::size_t, int> deliveries;        // message -> first-time deliveries, retained snapshots apart
+  std::map<std::size_t, Arrival> arrivals;
+  std::map<std::string, std::vector<std::size_t>> order;  // topic -> first deliveries, not from groups; apart at most once
   std::map<std::size_t, int> exactly_once;      // message -> completed as new at exactly once
   std::map<std::string, std::size_t> last_live;   // order key -> highest message seen live
   std::map<std::string, std::size_t> last_first;  // order key -> highest message seen first
@@ -71,6 +86,7 @@ struct SessionView {
   std::map<std::size_t, int64_t> settled_ms;      // message -> when its client was done with it
   std::vector<int64_t> breaks_ms;                 // when its connections ended
   std::set<std::string> groups_asked;             // "$share/<group>/<filter>", ever
+  SubscriptionJudge subscriptions;
 };
 
 // A will whose connection ended without a goodbye, and that nothing kept from being sent.
@@ -90,6 +106,7 @@ struct Received {
   bool retained = false;
   int64_t dialled_ms = 0;  // the connection it came on
   std::string_view position{};  // where it says that it is stored; empty: it does not say
+  std::span<const uint32_t> ids{};  // of the subscriptions that it says it came of
 };
 
 class Oracle {
@@ -101,9 +118,11 @@ class Oracle {
   SessionView& new_session(const std::string& client, bool persistent);
   // What is left of its expiry interval, as a packet says that carries the message, in the first or any later copy.
   void check_interval(const std::string& client, std::string_view topic, std::string_view payload, std::optional<uint32_t> left_s, int64_t now_ms);
+  // What else it carries.
+  void check_properties(const std::string& client, std::string_view payload, const arena::mqtt::PublishProperties& came);
   // A message has arrived and is new to the client (an exactly-once repeat under an open tag is not).
   void received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered);
-  void will(const std::string& payload) { wills_.insert(payload); }
+  void will(const std::string& payload, bool plain) { wills_[payload] = plain; }
   // As long as it does not say otherwise with 0.
   void will_not_before(const std::string& payload, int64_t at_ms) { wills_not_before_[payload] = at_ms; }
   // From `now_ms` on guard/# may, or may not, be read, and gate/# written; what is under way still arrives.
@@ -121,14 +140,21 @@ class Oracle {
   void crashed(int64_t now_ms, const std::map<std::string, std::set<std::string>>& settled);
   // It is sent again: what is settled of it says nothing of the copy.
   void may_be_stored_anew(std::size_t index);
+  bool was_disturbed(int64_t from_ms, int64_t upto_ms) const { return overlap(disturbed_, from_ms, upto_ms); }
   bool was_full(int64_t from_ms, int64_t upto_ms) const { return overlap(full_, from_ms, upto_ms); }
   // Has a crash brought back what a full store could not replace?
   bool full_before_crash() const {
     return std::any_of(crashes_ms_.begin(), crashes_ms_.end(), [&](int64_t at_ms) { return overlap(full_, at_ms - 6'000, at_ms); });
   }
+  bool crashed_within(int64_t from_ms, int64_t upto_ms) const {
+    return std::any_of(crashes_ms_.begin(), crashes_ms_.end(), [&](int64_t at_ms) { return at_ms >= from_ms && at_ms <= upto_ms; });
+  }
   int64_t last_crash_ms() const { return crashes_ms_.empty() ? 0 : crashes_ms_.back(); }
   // The publisher was told what its message came to; told_why: its protocol has reasons.
   void answered(std::size_t index, arena::mqtt::Reason reason, bool told_why, int64_t now_ms);
+  // For certain, and nothing takes it away again.
+  void has_last_value(const std::string& topic, const std::string& publisher) { last_values_[topic] = publisher; }
+  std::vector<std::string> last_values_but_of(const std::string& client) const;
   void owe_will(OwedWill will) { owed_wills_.push_back(std::move(will)); }
   // Does the log hold a message to that topic whose payload begins like this?
   std::function<bool(const std::string& topic, const std::string& payload)> is_stored;
@@ -164,6 +190,7 @@ class Oracle {
   bool may_be_taken(const Published& message, int64_t now_ms) const;
   const SessionView* certain_reader(const Published& message, Guarantee granted_at_least) const;
   static bool reads(const SessionView& session, const Published& message, Guarantee granted_at_least);
+  static bool is_lost_to(const SessionView& session, const Published& message) { return session.narrow && message.padding != 0; }
   void check_stored(std::size_t index, const Published& message);
   void check_wills();
   bool excused(const OwedWill& will) const;
@@ -174,6 +201,7 @@ class Oracle {
   }
   void check_matches(const SessionView& session, const Received& got, const Published& message,
                      const std::vector<Span>& unanswered);
+  SubscriptionJudge::Kind check_subscriptions(SessionView& session, const Received& got, std::size_t index);
   void check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered);
   void check_last_value(SessionView& session, const Received& got, std::size_t index);
   bool must_be_stored(const SessionView& session, std::size_t index, int64_t settled_ms, int64_t now_ms) const;
@@ -181,6 +209,8 @@ class Oracle {
   static std::string reader_of(const SessionView& session, const Received& got);
   static bool perhaps_from_group(const SessionView& session, const Received& got);
   void check_settled(const SessionView& session, const Received& got, std::size_t index);
+  void check_repetition(SessionView& session, const Received& got, std::size_t index, bool shared, int64_t now_ms);
+  void check_places(const SessionView& session);
   void check_subscribed_in_time(const SessionView& session, const Received& got, std::size_t index);
   std::string order_key(const Received& got, std::size_t index) const;
   void check_group(const std::string& name, const std::vector<const Span*>& spans, const std::vector<const SessionView*>& members);
@@ -196,8 +226,9 @@ class Oracle {
   std::vector<OwedWill> owed_wills_;
   std::vector<Published> messages_;
   std::vector<std::unique_ptr<SessionView>> sessions_;
-  std::set<std::string> wills_;
+  std::map<std::string, bool, std::less<>> wills_;  // payload -> by MQTT 3.1.1
   std::set<std::string> forbidden_wills_;
+  std::map<std::string, std::string> last_values_;  // topic -> who set it
   std::map<std::string, int64_t> wills_not_before_;
   std::vector<std::string> failures_;
   StreamJudge streams_{[this](const std::string& what) { fail(what); }};

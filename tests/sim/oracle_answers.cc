@@ -63,7 +63,7 @@ void Oracle::check_stored(std::size_t index, const Published& message) {
   if (message.guarantee != Guarantee::at_most_once) streams_.must_be_captured(index, message.topic, message.sent_ms, "was acknowledged");
   if (message.may_expire() || is_ruled(message.topic) || streams_.may_be_deleted(message.topic, message.sent_ms)) return;
   const SessionView* reader = certain_reader(message, Guarantee::at_least_once);
-  if (reader == nullptr || reader->deliveries.contains(index)) return;
+  if (reader == nullptr || reader->deliveries.contains(index) || is_lost_to(*reader, message)) return;
   if (!is_stored(message.topic, "m" + std::to_string(index) + ";")) {
     fail("m" + std::to_string(index) + " was acknowledged, " + reader->client + " has not had it, and it is not stored");
   }

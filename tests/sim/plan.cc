@@ -321,19 +321,24 @@ class Planner {
       await.amount_ms = 300;
       plan_.steps.push_back(await);
       plan_.steps.push_back(by(late, Act::subscribe, topic, 0));
+      plan_.steps.back().choice = 1;
     }
     plan_.steps.back().wait_ms = 300;
   }
 
   // Replays of a filter that is known everywhere begin while a stream is added that they reach.
   void replay_what_comes(std::size_t which) {
-    const char* filter = kStreams[which].second;
+    const char* filter = "#";
     static constexpr std::array kTopics{"a/b", "x/1/y", "x/2/z"};
+    static constexpr std::size_t kOther = 3;  // deep/#
     const auto [reader, other, publisher] = three();
     begin(other, 3600);
     begin(reader, 3600);
     begin(publisher, plan_.first_dials[publisher].expiry_s);
     for (const std::size_t client : {other, reader, publisher}) plan_.steps.push_back(by(client, Act::subscribe, filter, 300));
+    // One that they reach already, or they would be refused until the new one is known.
+    plan_.steps.push_back(create_stream(kOther));
+    plan_.steps.back().wait_ms = 600;
     plan_.steps.push_back(create_stream(which));
     plan_.steps.back().stream.retention = {};
     plan_.steps.back().wait_ms = static_cast<int64_t>(last_below(150));

@@ -52,7 +52,7 @@ struct Step {
   std::size_t padding = 0;
   Once once = Once::no;
   uint64_t choice = 0;         // which core, connections or subscription; of sleep: odd: it vanishes first;
-                               // of hold_acks: odd: one only; of replay: odd: a property says where it begins
+                               // of hold_acks: odd: one only; of subscribe: odd: without options; of replay: odd: a property says where it begins
   int64_t amount_ms = 0;
   int64_t wait_ms = 0;         // afterwards
 };

@@ -102,7 +102,7 @@ class Run {
         return;
       case Act::subscribe:
         say(who + " subscribes to " + step.name + at + (step.group.empty() ? "" : " in group " + step.group));
-        return client.subscribe(step.name, step.group, step.guarantee);
+        return client.subscribe(step.name, step.group, step.guarantee, step.choice % 2 == 0);
       case Act::unsubscribe:
         say(who + " unsubscribes from " + client.unsubscribe(step.choice));
         return;
@@ -275,7 +275,7 @@ class Run {
     dial.receive_max = 100;
     probe.dial(dial);
     if (!world_.run_until([&] { return probe.connected(); }, 5'000)) return oracle_.fail("a new client cannot connect");
-    probe.subscribe("r/+", "", Guarantee::at_least_once);
+    probe.subscribe("r/+", "", Guarantee::at_least_once, false);
     world_.run_for(2'000);
     for (const auto& client : clients_) {
       for (const auto& [topic, index] : client->last_retained) {
@@ -307,7 +307,7 @@ class Run {
     dial.clean = true;
     watcher.dial(dial);
     world_.run_until([&] { return watcher.connected(); }, 5'000);
-    watcher.subscribe("will/#", "", Guarantee::at_least_once);
+    watcher.subscribe("will/#", "", Guarantee::at_least_once, false);
     world_.run_for(500);
     for (auto& client : clients_) {
       client->expect_no_will();
