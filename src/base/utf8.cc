@@ -29,6 +29,19 @@ std::size_t sequence_length(const unsigned char* p, std::size_t left) {
   return left >= 4 && is_continuation(p[3]) ? 4 : 0;
 }
 
+// How many bytes in front are ASCII; eight a step.
+std::size_t ascii_length(const unsigned char* p, std::size_t size) {
+  std::size_t length = 0;
+  while (size - length >= sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, p + length, sizeof word);
+    if ((word & kHighBits) != 0) break;
+    length += sizeof word;
+  }
+  while (length < size && p[length] < 0x80) ++length;
+  return length;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -55,6 +68,29 @@ bool is_utf8(std::string_view text) {
 bool is_utf8_without_nul(std::string_view text) {
   if (text.empty()) return true;
   return std::memchr(text.data(), 0, text.size()) == nullptr && is_utf8(text);
+}
+
+bool Utf8Checker::take(std::string_view piece) {
+  const auto* p = reinterpret_cast<const unsigned char*>(piece.data());
+  const unsigned char* const end = p + piece.size();
+  while (p != end) {
+    if (left_ == 0) {
+      p += ascii_length(p, static_cast<std::size_t>(end - p));
+      if (p == end) return true;
+      const unsigned char first = *p++;
+      if (first < 0xC2 || first > 0xF4) return false;
+      left_ = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+      low_ = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+      high_ = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    } else {
+      const unsigned char next = *p++;
+      if (next < low_ || next > high_) return false;
+      --left_;
+      low_ = 0x80;
+      high_ = 0xBF;
+    }
+  }
+  return true;
 }
 
 }  // namespace arena

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <random>
 #include <string>
 
 namespace arena {
@@ -95,6 +98,33 @@ TEST(Utf8, ABadByteIsFoundAtEveryPlace) {
   }
   EXPECT_TRUE(is_utf8(""));
   EXPECT_TRUE(is_utf8_without_nul(""));
+}
+
+// What a whole text of it would be is known from the pieces, wherever they are cut, and what cannot become one is refused
+// with its first byte.
+TEST(Utf8, TextInPiecesIsCheckedAsInOne) {
+  const std::string sequences[] = {"a", "0123456789", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xED\xA0\x80",
+                                   "\xE0\x80\x80", "\xF4\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF0\x80\x80\x80", "\xC0\x80", "\x80", "\xFF", "\xE2\x82"};
+  std::mt19937 random(5);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (unsigned parts = random() % 8; parts != 0; --parts) text += sequences[random() % (random() % 4 == 0 ? std::size(sequences) : 6)];
+    Utf8Checker checker;
+    bool good = true;
+    std::size_t at = 0;
+    while (good && at < text.size()) {
+      const std::size_t size = std::min<std::size_t>(1 + random() % 12, text.size() - at);
+      good = checker.take(std::string_view(text).substr(at, size));
+      at += size;
+    }
+    ASSERT_EQ(good && checker.complete(), naive_is_utf8(text)) << round;
+    // Some text begins like this, or none does.
+    bool could_be = false;
+    for (const char* end : {"", "\x80", "\x80\x80", "\x80\x80\x80", "\xBF", "\xBF\x80", "\xBF\x80\x80", "\x9F\x80", "\x8F\x80\x80", "\xA0\x80", "\x90\x80\x80"}) {
+      could_be = could_be || naive_is_utf8(text.substr(0, at) + end);
+    }
+    ASSERT_EQ(good, could_be) << round;
+  }
 }
 
 }  // namespace
