@@ -1,4 +1,4 @@
-// A byte stream to one peer, on one core: TCP, TLS over another stream, WebSocket later, simulated in tests.
+// A byte stream to one peer, on one core: TCP, TLS or WebSocket over another stream, simulated in tests.
 #pragma once
 
 #include <algorithm>
@@ -29,6 +29,12 @@ class PeerAddress {
   std::string ip() const;
   uint16_t port() const { return port_; }
   bool loopback() const { return loopback_; }
+  // The same without being of this machine: nothing is to follow from it.
+  PeerAddress as_from_afar() const {
+    PeerAddress out = *this;
+    out.loopback_ = false;
+    return out;
+  }
 
  private:
   std::array<unsigned char, 16> ip_{};
@@ -128,6 +134,7 @@ class Stream {
   }
   std::size_t output_room() const { return output_.capacity(); }
   const PeerAddress& peer() const { return peer_; }
+  const StreamOptionsRef& shared_options() const { return options_; }
   // What both ends agreed to speak while they made the connection (ALPN), once data has come; empty: nothing.
   virtual std::string_view application_protocol() const { return {}; }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "base/intrusive_list.h"
+#include "net/count.h"
 #include "net/tls/tickets.h"
 #include "runtime/loop.h"
 
@@ -40,15 +40,7 @@ inline constexpr std::size_t kTlsFailures = 7;
 inline constexpr const char* kTlsFailureNames[kTlsFailures] = {"not_tls",         "version", "no_agreement", "certificate",
                                                                "refused_by_peer", "gave_up", "other"};
 
-// One writer, any reader.
-class TlsCount {
- public:
-  void add() { value_.store(value_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
+using TlsCount = Count;
 
 struct TlsCounters {
   TlsCount handshakes;  // that a connection came of, of both kinds
