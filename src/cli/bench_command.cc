@@ -12,6 +12,7 @@
 
 #include "cli/bench_report.h"
 #include "cli/client_run.h"
+#include "cli/server_address.h"
 #include "cli/commands.h"
 #include "client/load/load.h"
 #include "runtime/clock.h"
@@ -84,8 +85,13 @@ int run_bench(BenchArguments arguments) {
   load.warm_up_ms = std::min<int64_t>(load.duration_ms / 4, 1000);
   load.qos = static_cast<Guarantee>(arguments.qos);
   load.version = version_of(arguments.version);
-  load.port = mqtt_port(arguments.port, arguments.tls);
-  auto tls = load_tls_client(arguments.tls);
+  const auto address = server_address_of(load.host);
+  if (!address) return complain(kUsage, address.error().reason);
+  load.host = address->host;
+  load.websocket_path = address->websocket_path;
+  arguments.tls.tls = arguments.tls.tls || address->tls;
+  load.port = mqtt_port(arguments.port != 0 ? arguments.port : address->port, arguments.tls);
+  auto tls = load_tls_client(arguments.tls, load.websocket_path.empty() ? "mqtt" : "http/1.1");
   if (!tls) return complain(kUsage, tls.error().reason);
   load.tls = std::move(*tls);
   load.server_name = arguments.tls.server_name;
@@ -126,7 +132,7 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   CLI::App* command = group.add_subcommand(std::string(name_of(scenario)), help);
   command->set_help_flag("--help", "Print this help and exit");
   LoadOptions& load = a->load;
-  command->add_option("-h,--host", load.host, "The server's name or address")->capture_default_str();
+  command->add_option("-h,--host", load.host, "The server's name or address, or ws://HOST:PORT/PATH, wss://… for MQTT over WebSocket")->capture_default_str();
   command->add_option("-p,--port", a->port, "Its MQTT port (default: 1883, with TLS 8883)");
   command->add_option("-u,--user", load.user_name, "User name");
   command->add_option("-P,--password", load.password, "Password")->envname("ARENA_PASSWORD");

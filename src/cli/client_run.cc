@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/server_address.h"
 #include "net/tcp.h"
 #include "net/tls/connect.h"
+#include "net/websocket/connect.h"
 #include "server/seed.h"
 
 namespace arena::cli {
@@ -21,7 +23,7 @@ constexpr int64_t kTurnMs = 1000;
 
 void add_target_flags(CLI::App& command, Target& target) {
   command.set_help_flag("--help", "Print this help and exit");
-  command.add_option("-h,--host", target.host, "The server's name or address")->capture_default_str();
+  command.add_option("-h,--host", target.host, "The server's name or address, or ws://HOST:PORT/PATH, wss://… for MQTT over WebSocket")->capture_default_str();
   command.add_option("-p,--port", target.port, "Its MQTT port (default: 1883, with TLS 8883)");
   command.add_option("-u,--user", target.user, "User name");
   command.add_option("-P,--password", target.password, "Password; others on this machine cannot see the variable's")
@@ -75,10 +77,9 @@ ClientRun::ClientRun(const Target& target, client::ClientOptions options)
     : target_(target),
       runtime_(1, server::process_seed(), {.lag_threshold_ms = 0}),
       tls_(loop(), net::TicketSeed{}),
+      websocket_(loop()),
       client_(loop(), std::move(options), session_, *this),
-      timeout_(&ClientRun::on_timeout, this) {
-  target_.port = mqtt_port(target.port, target.tls);
-}
+      timeout_(&ClientRun::on_timeout, this) {}
 
 ClientRun::~ClientRun() = default;
 
@@ -93,11 +94,27 @@ int ClientRun::run(int64_t timeout_ms) {
 }
 
 void ClientRun::connect() {
-  auto context = load_tls_client(target_.tls);
+  const auto address = server_address_of(target_.host);
+  if (!address) return finish(complain(kUsage, address.error().reason));
+  target_.host = address->host;
+  target_.tls.tls = target_.tls.tls || address->tls;
+  if (target_.port == 0) target_.port = address->port;
+  target_.port = mqtt_port(target_.port, target_.tls);
+  const bool over_websocket = !address->websocket_path.empty();
+  auto context = load_tls_client(target_.tls, over_websocket ? "http/1.1" : "mqtt");
   if (!context) return finish(complain(kUsage, context.error().reason));
-  const auto done = [this](auto stream) { on_connected(std::move(stream)); };
+  const auto done = [this, path = address->websocket_path](auto stream) {
+    if (!path.empty()) return upgrade(std::move(stream), path);
+    on_connected(std::move(stream));
+  };
   if (*context == nullptr) return net::connect_tcp(loop(), target_.host, target_.port, done);
   net::connect_tls(loop(), tls_, std::move(*context), target_.tls.server_name, target_.host, target_.port, {}, done);
+}
+
+void ClientRun::upgrade(Result<std::unique_ptr<net::Stream>> stream, const std::string& path) {
+  if (!stream) return on_connected(std::move(stream));
+  net::WebSocketRequest request{.host = fmt::format("{}:{}", target_.host, target_.port), .path = path, .subprotocol = "mqtt"};
+  net::connect_websocket(loop(), websocket_, std::move(*stream), std::move(request), [this](auto upgraded) { on_connected(std::move(upgraded)); });
 }
 
 std::string ClientRun::hint() const {

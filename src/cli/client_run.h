@@ -10,6 +10,7 @@
 #include "cli/tls_flags.h"
 #include "client/client.h"
 #include "net/tls/core.h"
+#include "net/websocket/core.h"
 #include "runtime/runtime.h"
 
 namespace CLI {
@@ -19,7 +20,7 @@ class App;
 namespace arena::cli {
 
 struct Target {
-  std::string host = "127.0.0.1";
+  std::string host = "127.0.0.1";  // or a URL
   uint16_t port = 0;  // by what TLS says
   TlsFlags tls;
   std::optional<std::string> user;
@@ -65,6 +66,7 @@ class ClientRun : protected client::ClientHandler {
   void on_closed(const client::Ending& ending) final;
   void on_connected(Result<std::unique_ptr<net::Stream>> stream);
   void connect();
+  void upgrade(Result<std::unique_ptr<net::Stream>> stream, const std::string& path);
   std::string hint() const;
   int complain_of_refusal(const client::Ending& ending);
   static void on_timeout(void* self);
@@ -72,6 +74,7 @@ class ClientRun : protected client::ClientHandler {
   Target target_;
   runtime::Runtime runtime_;
   net::TlsCore tls_;
+  net::WebSocketCore websocket_;
   client::ClientSession session_;
   client::Client client_;
   runtime::Timer timeout_;

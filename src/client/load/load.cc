@@ -9,6 +9,7 @@
 #include "client/load/process.h"
 #include "net/tcp.h"
 #include "net/tls/connect.h"
+#include "net/websocket/connect.h"
 #include "runtime/clock.h"
 #include "runtime/main_thread.h"
 
@@ -30,6 +31,7 @@ Load::Load(runtime::EpollLoop& loop, const LoadOptions& options)
     : loop_(loop),
       options_(options),
       tls_(loop, net::TicketSeed{}),
+      websocket_(loop),
       fill_(options.payload_bytes - std::min(options.payload_bytes, kLoadPayloadMin), 'x'),
       run_(static_cast<uint32_t>(loop.random())) {}
 
@@ -134,13 +136,18 @@ void Load::connect_next() {
   if (index >= kClientsPerAddress && options_.host == "127.0.0.1") {
     options.local_address = fmt::format("127.0.0.{}", 1 + index / kClientsPerAddress);
   }
-  const auto done = [this, index](Result<std::unique_ptr<net::Stream>> stream) {
+  const auto start = [this, index](Result<std::unique_ptr<net::Stream>> stream) {
     if (!stream) return fail_once(stream.error().reason);
     if (!clients_[index]) {
       const auto number = static_cast<unsigned>(index);
       clients_[index] = std::make_unique<LoadClient>(*this, number, role_of_idle(number));
     }
     clients_[index]->start(std::move(*stream));
+  };
+  const auto done = [this, start](Result<std::unique_ptr<net::Stream>> stream) {
+    if (!stream || options_.websocket_path.empty()) return start(std::move(stream));
+    net::WebSocketRequest request{.host = fmt::format("{}:{}", options_.host, options_.port), .path = options_.websocket_path, .subprotocol = "mqtt", .timeout_ms = kConnectMs};
+    net::connect_websocket(loop_, websocket_, std::move(*stream), std::move(request), start);
   };
   if (!options_.tls) return net::connect_tcp(loop_, options_.host, options_.port, options, done);
   net::connect_tls(loop_, tls_, options_.tls, options_.server_name, options_.host, options_.port, options, done);

@@ -19,6 +19,7 @@
 #include "client/load/schedule.h"
 #include "client/load/sequence.h"
 #include "net/tls/core.h"
+#include "net/websocket/core.h"
 #include "runtime/epoll_loop.h"
 
 namespace arena::client {
@@ -167,6 +168,7 @@ class Load {
   runtime::EpollLoop& loop_;
   const LoadOptions options_;
   net::TlsCore tls_;
+  net::WebSocketCore websocket_;
   const std::string fill_;  // of every payload, behind the stamp
   const uint32_t run_;  // tells this run's topics and clients apart
   std::vector<std::unique_ptr<LoadClient>> clients_;  // null: not made yet, or has left

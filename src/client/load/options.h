@@ -29,6 +29,7 @@ struct LoadOptions {
   Scenario scenario = Scenario::pairs;
   std::string host = "127.0.0.1";
   uint16_t port = 1883;
+  std::string websocket_path;                        // empty: MQTT by itself
   std::shared_ptr<const net::TlsClientContext> tls;  // null: in the clear
   std::string server_name;                           // whom the server's certificate must name; empty: the host
   mqtt::Version version = mqtt::Version::v3_1_1;
