@@ -41,6 +41,8 @@ def measure(arguments, row, server):
                "json"]
     if row.tls:
         command += ["-h", "localhost", "--cafile", server.folder / "certificate.pem"]
+    if row.websocket:
+        command += ["-h", f"ws://127.0.0.1:{server.port}/mqtt"]
     if not row.connections:
         command += ["--duration", f"{arguments.seconds}s"]
     told = run_json(command, arguments.seconds)
@@ -61,7 +63,7 @@ def measure_turn(arguments, row, turn, samples):
         else:
             one_thread = ["--threads", "1"] if name == report.ONE_THREAD else []
             with Server(name.split(",")[0], arguments.arena, arguments.arena_args + one_thread,
-                        row.tls) as server:
+                        row.tls, row.websocket) as server:
                 told = measure(arguments, row, server)
         samples.add(row.title, name, told)
         outcome = told.get("error") or f"{told['server_cpu_us']:9.3f} us {told['per_second']:>12,}/s"

@@ -36,6 +36,17 @@ def mosquitto_tls_command(arena, arguments, port, folder):
     return command
 
 
+def arena_websocket_command(arena, arguments, port, _folder):
+    return [str(arena), "dev", "--mqtt", str(free_port()), "--http", str(port), *arguments]
+
+
+def mosquitto_websocket_command(_arena, _arguments, port, folder):
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} localhost\nprotocol websockets\nallow_anonymous true\npersistence false\n"
+                      "max_queued_messages 1000000\nlog_type error\n")
+    return [MOSQUITTO, "-c", str(config)]
+
+
 def arena_command(arena, arguments, port, _folder):
     return [str(arena), "dev", "--mqtt", str(port), *arguments]
 
@@ -78,6 +89,7 @@ def limit_command(program, _arguments, port, folder):
     return [str(program), "--port", str(port), "--log", str(folder / "records")]
 
 
+WEBSOCKET_COMMANDS = {"arena": arena_websocket_command, "mosquitto": mosquitto_websocket_command}
 TLS_COMMANDS = {"arena": arena_tls_command, "mosquitto": mosquitto_tls_command}
 COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command, "arena, stored": stored_command,
             "mosquitto, queueing": queueing_mosquitto_command, "nats, synced": synced_nats_command, "limit": limit_command}
@@ -86,8 +98,9 @@ COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats
 class Server:
     """`with Server(...)`: listens when entered, gone when left."""
 
-    def __init__(self, name, arena, arguments=(), tls=False):
+    def __init__(self, name, arena, arguments=(), tls=False, websocket=False):
         self.name, self.arena, self.arguments, self.tls = name, arena, list(arguments), tls
+        self.commands = TLS_COMMANDS if tls else WEBSOCKET_COMMANDS if websocket else COMMANDS
         self.port = free_port()
         self.folder = self.log = self.process = None
 
@@ -100,7 +113,7 @@ class Server:
         return self
 
     def launch(self, seconds=10):
-        command = (TLS_COMMANDS if self.tls else COMMANDS)[self.name](self.arena, self.arguments, self.port, self.folder)
+        command = self.commands[self.name](self.arena, self.arguments, self.port, self.folder)
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=self.folder)
         if not self.listens(seconds):
             text = (self.folder / "log").read_text(errors="replace")[-2000:]
