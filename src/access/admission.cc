@@ -65,6 +65,14 @@ void Seat::leave_half_open() {
   --admission_->half_open_;
 }
 
+bool Seat::be_half_open(const AdmissionLimits& limits) {
+  if (admission_ == nullptr || (key_ & 1) != 0) return true;
+  if (admission_->half_open_ >= limits.half_open_max) return false;
+  key_ |= 1;
+  ++admission_->half_open_;
+  return true;
+}
+
 void Seat::leave() {
   if (admission_ == nullptr) return;
   leave_half_open();

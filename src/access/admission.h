@@ -83,6 +83,8 @@ class Seat {
   ~Seat() { leave(); }
 
   void leave_half_open();
+  // Nobody is let in yet after all. False: there are as many of those as may be.
+  bool be_half_open(const AdmissionLimits& limits);
   uint64_t address() const { return key_ >> 1; }
 
  private:

@@ -57,6 +57,18 @@ void read_environment(const Environment& environment, LoadedConfig& loaded, std:
   }
 }
 
+// What it opens is for suites of tests, and not for strangers.
+void check_debug(const LoadedConfig& loaded, std::vector<ConfigError>& errors) {
+  if (!loaded.config.debug.enabled) return;
+  for (const Listener& listener : loaded.config.http.listeners) {
+    if (listener.address.starts_with("127.") || listener.address == "::1") continue;
+    const auto setting = std::ranges::find(settings(), "debug.enabled"sv, &Setting::key);
+    errors.push_back({loaded.sources[static_cast<std::size_t>(setting - settings().begin())], "debug.enabled",
+                      fmt::format("needs every HTTP listener to be on this machine alone (127.0.0.1, ::1), and one is at \"{}\"", listener.address)});
+    return;
+  }
+}
+
 std::string rules_text(const std::vector<access::Rule>& rules) {
   std::string out;
   for (const access::Rule& rule : rules) {
@@ -91,6 +103,7 @@ ConfigResult parse_config(std::string_view toml, const std::string& path, const 
   std::vector<ConfigError> errors;
   read_toml(toml, path, loaded, errors);
   read_environment(environment, loaded, errors);
+  check_debug(loaded, errors);
   if (!errors.empty()) return fail(std::move(errors));
   return loaded;
 }

@@ -60,6 +60,7 @@ struct Config {
     bool wildcard_available = true;
     bool shared_available = true;
     std::string response_information;
+    std::string websocket_path = "/mqtt";  // empty: none
   } mqtt;
 
   struct Tls {
@@ -91,6 +92,16 @@ struct Config {
     uint64_t event_streams_per_user_max = 1000;
     std::string allowed_origins;
   } http;
+  struct WebSocket {
+    uint64_t frame_bytes_max = 16 << 20;
+    uint64_t message_bytes_max = 64 << 20;
+    uint64_t idle_frames_per_s = 100;
+  } websocket;
+  struct Debug {
+    bool enabled = false;
+    uint64_t echo_bytes_max = 16 << 20;
+    uint64_t inflate_ratio_max = 1000;
+  } debug;
 
   struct Limits {
     uint64_t connections_max = 100'000;

@@ -69,6 +69,13 @@ constexpr std::array kLimits = {
     Limit{"http.batch_max", "answered 413, and none is published", "http/refused/batch_too_large", "HttpLimits.MessagesOfABatch"},
     Limit{"http.event_streams_max", "answered 503", "http/refused/event_streams", "HttpEventLimits.Followers"},
     Limit{"http.event_streams_per_user_max", "answered 429", "http/refused/event_streams_per_user", "HttpEventLimits.FollowersOfAUser"},
+    // ---- WebSocket
+    Limit{"websocket.frame_bytes_max", "closed by the frame's header: 1009", "websocket/failed/too_big", "WebSocketDecoder.BytesOfAFrame"},
+    Limit{"websocket.message_bytes_max", "closed by the header of the frame that passes it: 1009", "websocket/failed/too_big",
+          "WebSocketDecoder.BytesOfAMessage"},
+    Limit{"websocket.idle_frames_per_s", "closed: 1008", "websocket/failed/idle_frames", "WebSocketStream.ControlFramesInTime"},
+    Limit{"debug.echo_bytes_max", "closed as soon as it is passed: 1009", "", "WebSocketMessages.BytesOfAMessage"},
+    Limit{"debug.inflate_ratio_max", "closed as soon as it is passed: 1009", "", "WebSocketMessages.RatioOfACompressedOne"},
     // ---- sessions and subscribers
     Limit{"mqtt.session_expiry_max_s", "the session expires sooner; MQTT 5 clients are told", "clients/expired",
           "BrokerLimits.HowLongASessionOutlivesItsConnection"},

@@ -65,6 +65,8 @@ void add_connections(Page& page) {
   page.family("arena_connections", "gauge", "Open connections.");
   page.value("protocol=\"mqtt\"", page.sum(&MqttCounters::connections));
   page.value("protocol=\"http\"", page.sum(&HttpCounters::connections));
+  page.family("arena_websocket_connections", "gauge", "Of them WebSockets.");
+  page.value({}, page.sum_of([](const CoreView& core) -> auto& { return core.websocket->connections; }));
   page.family("arena_accepted_total", "counter", "Connections that were accepted.");
   page.value("protocol=\"mqtt\"", page.sum(&MqttCounters::accepted));
   page.value("protocol=\"http\"", page.sum(&HttpCounters::accepted));
@@ -79,6 +81,11 @@ void add_connections(Page& page) {
   for (std::size_t reason = 0; reason < gateway::http::kRefused; ++reason) {
     page.value(fmt::format("protocol=\"http\",reason=\"{}\"", gateway::http::kRefusedNames[reason]),
                page.sum_of([reason](const CoreView& core) -> auto& { return core.http->refused[reason]; }));
+  }
+  page.family("arena_websocket_failed_total", "counter", "WebSockets that were ended for what the client sent.");
+  for (std::size_t why = 0; why < net::kWebSocketFailures; ++why) {
+    page.value(fmt::format("reason=\"{}\"", net::kWebSocketFailureNames[why]),
+               page.sum_of([why](const CoreView& core) -> auto& { return core.websocket->failed[why]; }));
   }
   page.family("arena_received_bytes_total", "counter", "Bytes from clients.");
   page.value("protocol=\"mqtt\"", page.sum(&MqttCounters::bytes_received));

@@ -19,6 +19,7 @@
 #include "gateway/mqtt/door.h"
 #include "net/tcp.h"
 #include "net/tls/stream.h"
+#include "net/websocket/stream.h"
 #include "runtime/main_thread.h"
 #include "runtime/runtime.h"
 #include "server/admin_socket.h"
@@ -26,6 +27,7 @@
 #include "server/seed.h"
 #include "server/sys_topics.h"
 #include "server/web.h"
+#include "server/websocket_routes.h"
 
 namespace arena::server {
 
@@ -54,12 +56,16 @@ struct Server::Core {
   net::TcpStreamFactory tcp_streams;
   net::TlsCore tls;
   std::shared_ptr<const net::TlsServerContext> tls_context;
-  net::TlsStreamFactory streams;
+  net::TlsStreamFactory secured_streams;
+  net::WebSocketCore websocket;
+  net::WebSocketLimitsRef websocket_limits;
+  net::WebSocketStreamFactory streams;
   mqtt::Door door;
   gateway::http::Door http_door;
   gateway::http::Publishers publishers;
   gateway::http::Events events;
   gateway::http::Requests requests;
+  std::optional<gateway::http::Echoes> echoes;
   Api api;
   std::vector<std::unique_ptr<net::TcpListener>> listeners;
   std::unique_ptr<SysTopics> sys;
@@ -88,7 +94,7 @@ struct Server::State {
 
   std::vector<CoreView> views() const {
     std::vector<CoreView> out;
-    for (const auto& core : cores) out.push_back({&core->broker_counters, &core->mqtt_counters, &core->tls.counters(), &core->http_counters});
+    for (const auto& core : cores) out.push_back({&core->broker_counters, &core->mqtt_counters, &core->tls.counters(), &core->http_counters, &core->websocket.counters()});
     return out;
   }
 
@@ -141,13 +147,17 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       tcp_streams(own_loop),
       tls(own_loop, state.tickets),
       tls_context(state.settings.live.tls),
-      streams(tls, tcp_streams),
+      secured_streams(tls, tcp_streams),
+      websocket(own_loop),
+      websocket_limits(state.settings.live.websocket),
+      streams(websocket, secured_streams),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
       http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
       publishers(own_loop, shard),
       events(http_door, shard, state.event_seats),
       requests(http_door, shard, state.event_seats),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
+  if (state.settings.echo) echoes.emplace(own_loop, *state.settings.echo);
   shard.set_on_store_failed([&state] { state.failed = true; });
 }
 
@@ -248,6 +258,8 @@ Status Server::recover() {
   state_->on_every_core([](Core& core) { core.shard.start(); });
   state_->on_every_core([state = state_.get()](Core& core) {
     add_web_routes(core.http_door, {core.loop, core.shard, core.api, core.publishers, core.events, core.requests, state->event_tickets, state->views(), state->output, state->failed});
+    if (core.echoes) add_debug_routes(core.http_door.router(), *core.echoes);
+    add_websocket_routes({core.http_door, core.door, core.websocket, core.websocket_limits}, state->settings.mqtt_websocket_path);
   });
   return Unit{};
 }
@@ -329,6 +341,7 @@ void Server::reload(LiveSettings live) {
     core.door.set_options(*live.mqtt);
     if (live.tls) core.tls_context = live.tls;  // else the listeners with TLS wait for the restart that ends them
     core.http_door.set_options(live.http);
+    core.websocket_limits = live.websocket;
   });
   // Only then: nobody is let in by the old settings any more.
   const auto unwelcome = [&](const PrincipalView& principal) {
@@ -347,6 +360,7 @@ void Server::drain(int64_t within_ms) {
     core.listeners.clear();
     core.door.shut();
     core.http_door.shut();
+    if (core.echoes) core.echoes->shut();
   });
   auto open = std::make_shared<std::atomic<std::size_t>>(state_->cores.size());
   state_->on_every_core([&](Core& core) { core.shard.drain([open] { --*open; }); });
@@ -354,7 +368,7 @@ void Server::drain(int64_t within_ms) {
   std::size_t connections = 1;
   while ((open->load() != 0 || connections != 0) && !deadline.passed()) {
     std::atomic<std::size_t> left{0};
-    state_->on_every_core([&](Core& core) { left += core.door.connections() + core.http_door.connections(); });
+    state_->on_every_core([&](Core& core) { left += core.door.connections() + core.http_door.connections() + (core.echoes ? core.echoes->connections() : 0); });
     connections = left;
     if (connections != 0 || open->load() != 0) runtime::pause_thread_ms(5);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,11 @@
 #include "access/policy.h"
 #include "base/result.h"
 #include "broker/types.h"
+#include "codec/websocket/message_reader.h"
 #include "gateway/http/options.h"
 #include "gateway/mqtt/options.h"
 #include "net/tls/context.h"
+#include "net/websocket/core.h"
 #include "server/declared_stream.h"
 
 namespace arena::server {
@@ -31,12 +34,15 @@ struct LiveSettings {
   std::shared_ptr<const gateway::mqtt::Options> mqtt;
   std::shared_ptr<const net::TlsServerContext> tls;  // null: no endpoint has TLS
   std::shared_ptr<const gateway::http::Options> http = std::make_shared<const gateway::http::Options>();
+  net::WebSocketLimitsRef websocket = net::share_limits(net::WebSocketLimits{});
 };
 
 struct Settings {
   unsigned threads = 0;  // 0: one per core of the machine
   std::vector<Endpoint> mqtt_endpoints{Endpoint{}};
   std::vector<Endpoint> http_endpoints;
+  std::string mqtt_websocket_path = "/mqtt";               // of those; empty: none
+  std::optional<websocket::MessageLimits> echo;            // of those: /debug, with an echo of these limits
   std::size_t output_bytes_per_connection_max = 1 << 20;  // above: the session holds back
   std::size_t password_queue_max = 1024;
   std::size_t output_bytes_max = 256 << 20;                // of all connections

@@ -68,6 +68,8 @@ const std::vector<Setting>& table() {
       {"mqtt.shared_available", SLOT(mqtt.shared_available), "$share/<group>/<filter> is taken.", Reload::new_connections},
       {"mqtt.response_information", SLOT(mqtt.response_information),
        "Response information for MQTT 5 clients that ask; empty: none.", Reload::new_connections},
+      {"mqtt.websocket_path", SLOT(mqtt.websocket_path), "Where HTTP listeners take MQTT over WebSocket; empty: nowhere.",
+       Reload::restart},
 
       // ---- tls
       {.key = "tls.certificate_file", .slot = SLOT(tls.certificate_file),
@@ -122,6 +124,24 @@ const std::vector<Setting>& table() {
       {.key = "http.allowed_origins", .slot = SLOT(http.allowed_origins),
        .doc = "Web pages that may use this besides its own: origins such as \"https://app.example\", with ',' between.",
        .reload = Reload::at_once},
+
+      // ---- websocket
+      {"websocket.frame_bytes_max", SLOT(websocket.frame_bytes_max), "Largest frame taken from a client.", Reload::new_connections, 1024,
+       kBytesMax, "bytes"},
+      {"websocket.message_bytes_max", SLOT(websocket.message_bytes_max),
+       "Largest message, all its frames together. MQTT's are not kept whole, so that this costs no memory.", Reload::new_connections, 1024,
+       kBytesMax, "bytes"},
+      {"websocket.idle_frames_per_s", SLOT(websocket.idle_frames_per_s),
+       "Control frames, and frames without payload, of one connection, averaged over 10 s.", Reload::new_connections, 1, 1'000'000, "1/s"},
+
+      // ---- debug
+      {"debug.enabled", SLOT(debug.enabled),
+       "/debug/echo, a WebSocket that says what it is told, and /debug/ok: for suites that test protocols. Only where no HTTP listener can be reached from elsewhere.",
+       Reload::restart},
+      {"debug.echo_bytes_max", SLOT(debug.echo_bytes_max), "Largest message of /debug/echo, as it is before it is compressed.", Reload::restart, 1024,
+       uint64_t{1} << 30, "bytes"},
+      {"debug.inflate_ratio_max", SLOT(debug.inflate_ratio_max),
+       "How much larger than it came a compressed message of more than 64 KiB may be.", Reload::restart, 1, 2000},
 
       // ---- limits
       {"limits.connections_max", SLOT(limits.connections_max), "Open connections.", Reload::new_connections, 1, 100'000'000},

@@ -66,6 +66,12 @@ uint64_t SysTopics::sum(broker::Counter HttpCounters::*counter) const {
   return total;
 }
 
+uint64_t SysTopics::sum(net::Count net::WebSocketCounters::*counter) const {
+  uint64_t total = 0;
+  for (const CoreView& core : cores_) total += (core.websocket->*counter).get();
+  return total;
+}
+
 uint64_t SysTopics::dropped() const {
   uint64_t total = 0;
   for (const CoreView& core : cores_) {
@@ -119,6 +125,9 @@ void SysTopics::publish_all() {
       {"http/idle_closed", sum(&HttpCounters::idle_closed)},
       {"http/stuck_closed", sum(&HttpCounters::stuck_closed)},
       {"http/held_back", sum(&HttpCounters::held_back)},
+      {"websocket/accepted", sum(&net::WebSocketCounters::accepted)},
+      {"websocket/connections", sum(&net::WebSocketCounters::connections)},
+      {"websocket/pongs_left_out", sum(&net::WebSocketCounters::pongs_left_out)},
       {"queued/bytes", sum(&Counters::queued_bytes)},
       {"retained messages/count", sum(&Counters::retained)},
       {"subscriptions/count", sum(&Counters::subscriptions)},
@@ -141,6 +150,11 @@ void SysTopics::publish_all() {
     uint64_t failed = 0;
     for (const CoreView& core : cores_) failed += core.tls->failed[why].get();
     publish(std::string("tls/failed/") + net::kTlsFailureNames[why], std::to_string(failed));
+  }
+  for (std::size_t why = 0; why < net::kWebSocketFailures; ++why) {
+    uint64_t failed = 0;
+    for (const CoreView& core : cores_) failed += core.websocket->failed[why].get();
+    publish(std::string("websocket/failed/") + net::kWebSocketFailureNames[why], std::to_string(failed));
   }
   for (std::size_t reason = 0; reason < gateway::http::kRefused; ++reason) {
     uint64_t refused = 0;

@@ -11,6 +11,7 @@
 #include "gateway/mqtt/options.h"
 #include "net/stream.h"
 #include "net/tls/core.h"
+#include "net/websocket/core.h"
 #include "runtime/loop.h"
 
 namespace arena::server {
@@ -21,6 +22,7 @@ struct CoreView {
   const gateway::mqtt::Counters* mqtt = nullptr;
   const net::TlsCounters* tls = nullptr;
   const gateway::http::Counters* http = nullptr;
+  const net::WebSocketCounters* websocket = nullptr;
 };
 
 // Lives on one core. Values that have not changed are not published again.
@@ -37,6 +39,7 @@ class SysTopics {
   uint64_t sum(broker::Counter gateway::mqtt::Counters::*counter) const;
   uint64_t sum(net::TlsCount net::TlsCounters::*counter) const;
   uint64_t sum(broker::Counter gateway::http::Counters::*counter) const;
+  uint64_t sum(net::Count net::WebSocketCounters::*counter) const;
   uint64_t dropped() const;
   void publish_loads();
 

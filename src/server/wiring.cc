@@ -77,6 +77,24 @@ std::shared_ptr<const gateway::http::Options> http_options_of(const Config& conf
   return out;
 }
 
+net::WebSocketLimitsRef websocket_limits_of(const Config& config) {
+  net::WebSocketLimits out;
+  out.decode.frame_bytes_max = config.websocket.frame_bytes_max;
+  out.decode.message_bytes_max = config.websocket.message_bytes_max;
+  out.idle_frames_per_s = static_cast<uint32_t>(config.websocket.idle_frames_per_s);
+  return net::share_limits(out);
+}
+
+std::optional<websocket::MessageLimits> echo_limits_of(const Config& config) {
+  if (!config.debug.enabled) return std::nullopt;
+  websocket::MessageLimits out;
+  out.decode.frame_bytes_max = config.debug.echo_bytes_max;
+  out.decode.message_bytes_max = config.debug.echo_bytes_max;
+  out.inflate.bytes_max = config.debug.echo_bytes_max;
+  out.inflate.ratio_max = static_cast<uint32_t>(config.debug.inflate_ratio_max);
+  return out;
+}
+
 broker::Options broker_options_of(const Config& config) {
   broker::Options out;
   const Config::Limits& limits = config.limits;
@@ -119,6 +137,7 @@ Result<LiveSettings> live_settings_of(const Config& config, uint32_t epoch) {
   live.auth = std::move(auth);
   live.mqtt = mqtt_options_of(config);
   live.http = http_options_of(config);
+  live.websocket = websocket_limits_of(config);
   return live;
 }
 
@@ -136,6 +155,8 @@ Result<Settings> settings_of(const Config& config) {
   for (const Listener& listener : config.mqtt.listeners) out.mqtt_endpoints.push_back({listener.address, listener.port, listener.tls});
   out.tls_session_s = static_cast<int64_t>(config.tls.session_s);
   for (const Listener& listener : config.http.listeners) out.http_endpoints.push_back({listener.address, listener.port, listener.tls});
+  out.echo = echo_limits_of(config);
+  out.mqtt_websocket_path = config.mqtt.websocket_path;
   out.output_bytes_per_connection_max = config.limits.output_bytes_per_connection_max;
   out.password_queue_max = config.limits.password_queue_max;
   out.output_bytes_max = config.limits.output_bytes_max;

@@ -57,6 +57,11 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
     {"http.fields_max", GIVEN(live.http->fields_max)},
     {"http.body_bytes_max", GIVEN(live.http->body_bytes_max)},
     {"http.batch_max", GIVEN(live.http->batch_max)},
+    {"websocket.frame_bytes_max", GIVEN(live.websocket->value.decode.frame_bytes_max)},
+    {"websocket.message_bytes_max", GIVEN(live.websocket->value.decode.message_bytes_max)},
+    {"websocket.idle_frames_per_s", GIVEN(live.websocket->value.idle_frames_per_s)},
+    {"debug.echo_bytes_max", GIVEN(echo->inflate.bytes_max)},
+    {"debug.inflate_ratio_max", GIVEN(echo->inflate.ratio_max)},
     {"http.event_streams_max", GIVEN(live.http->event_streams_max)},
     {"http.event_streams_per_user_max", GIVEN(live.http->event_streams_per_user_max)},
     {"http.pipelined_max", GIVEN(live.http->pipelined_max)},
@@ -94,6 +99,7 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
 // The rooms' own defaults are those of the configuration, so a limit that is not copied shows only when it is set.
 TEST(Wiring, EveryLimitReachesItsRoom) {
   Config config;
+  config.debug.enabled = true;
   std::map<std::string_view, uint64_t> wanted;
   uint64_t step = 0;
   for (const Limit& limit : limits()) {

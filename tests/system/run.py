@@ -84,7 +84,7 @@ def prepare():
 
 def suites():
     """{name: (command, needs brokers)}. Python suites start their own brokers, others are handed the ports of
-    two: one open to all (OPEN_PORT), one with users and permissions (AUTH_PORT)."""
+    two: one open to all (OPEN_PORT), one with users and permissions (AUTH_PORT); those named *-ws get HTTP ports."""
     python = [sys.executable]
     found = {
         "raw": (python + [HERE / "test_raw.py"], False),
@@ -99,7 +99,9 @@ def suites():
         "tls": ([VENV / "bin" / "python", HERE / "test_tls.py"], False),
         "mosquitto": (python + [HERE / "test_mosquitto.py"], False),
         "paho-python": ([VENV / "bin" / "python", HERE / "test_paho.py"], False),
+        "websocket": ([VENV / "bin" / "python", HERE / "test_websocket.py"], False),
         "mqtt.js": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),
+        "mqtt.js-ws": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),
         "paho-c": ([PAHO_C / "paho_sync"], True),
         "paho-c-async": ([PAHO_C / "paho_async"], True),
     }
@@ -119,20 +121,22 @@ def run_process(command, environment, seconds):
         return output + f"\nnot ok the suite did not end within {seconds:.0f} s\n", -9
 
 
-def run_suite(command, needs_brokers, slow):
+def run_suite(name, command, needs_brokers, slow):
     environment = dict(os.environ, NODE_PATH=str(NODE / "node_modules"), PYTHONDONTWRITEBYTECODE="1")
     seconds = DEADLINE_SECONDS * slow
     if not needs_brokers:
         return run_process(command, environment, seconds)
     from broker import AUTH_RULES, AUTH_USERS, Broker  # reads ARENA_SLOW
     output = ""
-    with Broker() as open_broker:
-        auth_broker = Broker(users=AUTH_USERS, rules=AUTH_RULES)
+    over_ws = name.endswith("-ws")
+    with Broker(http=over_ws) as open_broker:
+        auth_broker = Broker(users=AUTH_USERS, rules=AUTH_RULES, http=over_ws)
         try:
             auth_broker.start()
         except Exception as error:  # the tests that need it will tell
             output = f"the auth broker does not start: {error}\n"
-        environment.update(OPEN_PORT=str(open_broker.port), AUTH_PORT=str(auth_broker.port))
+        ports = [str(one.http_port if over_ws else one.port) for one in (open_broker, auth_broker)]
+        environment.update(OPEN_PORT=ports[0], AUTH_PORT=ports[1], MQTT_PROTOCOL="ws" if over_ws else "mqtt")
         more, status = run_process(command, environment, seconds)
         output += more
         for label, broker in (("open", open_broker), ("auth", auth_broker)):
@@ -177,7 +181,7 @@ def main():
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
         start = time.monotonic()
-        jobs = {pool.submit(run_suite, *known[name], options.slow): name for name in options.suites or known}
+        jobs = {pool.submit(run_suite, name, *known[name], options.slow): name for name in options.suites or known}
         for job in concurrent.futures.as_completed(jobs):
             name = jobs[job]
             try:

@@ -33,7 +33,7 @@ void append_head(std::string& out, const Response& response, const Http1Framing&
 
 void append_response(std::string& out, const Response& response, const Http1Framing& framing) {
   append_head(out, response, framing);
-  const bool bodiless = response.status == 204 || response.status == 304;
+  const bool bodiless = response.status == 101 || response.status == 204 || response.status == 304;
   if (!bodiless) fmt::format_to(std::back_inserter(out), "content-length: {}\r\n", response.body.size());
   out += "\r\n";
   if (!bodiless && !framing.without_body) out += response.body;

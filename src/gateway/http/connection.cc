@@ -56,7 +56,7 @@ ExchangeRef Connection::open_refused(AnswerSink& sink) {
 
 void Connection::complete(const Exchange& exchange, Response& response) {
   response.fields.insert(response.fields.begin(), {{"date", arena::http::date_text(door_.loop().wall_ms())}, {"x-request-id", exchange.id}});
-  add_security_fields(exchange, response);
+  if (response.status != 101) add_security_fields(exchange, response);
   door_.counters().answers[std::clamp(response.status / 100, 1, 5)].add();
 }
 
@@ -74,6 +74,13 @@ void Connection::end() {
   stop();
   parts_.seat.leave_half_open();
   stream().close();
+}
+
+Connection::Parts Connection::leave() {
+  stop();
+  Parts parts = hand_on();
+  door_.bury(*this);
+  return parts;
 }
 
 void Connection::give_way() {

@@ -79,6 +79,8 @@ class Connection : public net::StreamHandler {
   void complete(const Exchange& exchange, Response& response);
 
   bool closing() const { return closing_; }
+  // The connection goes on, and not as HTTP: this is done with it.
+  Parts leave();
   // Takes nothing more; what was written leaves, and then the stream closes.
   void end();
   // Tells the handlers of open requests that nobody waits for them any more.

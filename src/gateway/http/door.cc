@@ -116,7 +116,9 @@ void Door::handle(const ExchangeRef& exchange) {
     return exchange->answer(std::move(response));
   }
   if (found.route->access == Access::open) return found.route->handler(exchange);
-  if (check_origin(exchange)) identify(exchange, *found.route);
+  if (!check_origin(exchange)) return;
+  if (found.route->access == Access::page) return found.route->handler(exchange);
+  identify(exchange, *found.route);
 }
 
 // A web page may make its reader's browser ask anything of anybody, with what the browser knows: a stranger's page must not

@@ -57,6 +57,12 @@ void Exchange::abandon() {
   if (sink_ != nullptr) sink_->on_abandon(*this);
 }
 
+void Exchange::upgrade(Response head, OnUpgraded done) {
+  if (answered_) return;
+  answered_ = true;
+  if (sink_ != nullptr) sink_->on_upgrade(*this, std::move(head), std::move(done));
+}
+
 void Exchange::leave() {
   sink_ = nullptr;
   UniqueFunction<void()> gone = std::exchange(on_gone, {});

@@ -6,9 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "access/admission.h"
 #include "base/unique_function.h"
 #include "codec/http/message.h"
 #include "message/principal.h"
+#include "net/stream.h"
 
 namespace arena::gateway::http {
 
@@ -16,6 +18,14 @@ using arena::http::Request;
 using arena::http::Response;
 
 class Exchange;
+
+// A connection that leaves HTTP, with its place among the connections.
+struct Upgraded {
+  std::unique_ptr<net::Stream> stream;
+  std::string early;  // bytes that came behind the request
+  access::Seat seat;
+};
+using OnUpgraded = UniqueFunction<void(Upgraded)>;
 
 // Implemented by whoever owns the connection. Told of each exchange until that is over.
 class AnswerSink {
@@ -29,6 +39,9 @@ class AnswerSink {
   virtual bool can_write(const Exchange& exchange) const = 0;
   // At once, and what was written may be lost.
   virtual void on_abandon(Exchange& exchange) = 0;
+  // Where connections can leave HTTP: the last answer, and who takes what it leaves behind.
+  virtual bool can_upgrade() const { return false; }
+  virtual void on_upgrade(Exchange& /*exchange*/, Response /*head*/, OnUpgraded /*done*/) {}
 };
 
 // Lives on its connection's core. Handlers keep it while they work; the connection may go meanwhile, and then what they
@@ -54,6 +67,9 @@ class Exchange {
   void end();
   bool writable() const { return sink_ != nullptr && sink_->can_write(*this); }
   void abandon();
+  // Or the end of HTTP on its connection: `head` is sent, then `done` is given the stream. Never if the client goes before.
+  bool can_upgrade() const { return sink_ != nullptr && sink_->can_upgrade(); }
+  void upgrade(Response head, OnUpgraded done);
   UniqueFunction<void()> on_room;
   UniqueFunction<void()> on_gone;  // the client
   bool answered() const { return answered_; }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "codec/websocket/handshake.h"
 #include "gateway/http/door.h"
 
 namespace arena::gateway::http {
@@ -33,7 +34,7 @@ void Http1Connection::on_data(std::string_view bytes) {
   go_on();
 }
 
-bool Http1Connection::has_room() const { return turns_.size() < options().pipelined_max && stream().writable(); }
+bool Http1Connection::has_room() const { return !may_leave_ && turns_.size() < options().pipelined_max && stream().writable(); }
 
 // What there is no room for now waits, and the client with it.
 void Http1Connection::consume(std::string_view bytes) {
@@ -42,11 +43,15 @@ void Http1Connection::consume(std::string_view bytes) {
   }
   consuming_ = false;
   if (closing()) return;
+  if (upgraded_) {
+    rest_.assign(bytes);
+    return leave_http();
+  }
   if (last_turn_) bytes = {};
   rest_.assign(bytes);
   const bool hold_back = !rest_.empty() || !has_room();
   if (hold_back && !held_back_) {
-    door().counters().held_back.add();
+    if (!may_leave_) door().counters().held_back.add();
     stream().pause_reading();
   } else if (!hold_back && held_back_) {
     stream().resume_reading();
@@ -80,9 +85,12 @@ void Http1Connection::begin(Request request) {
   Turn turn;
   turn.framing = {request.keep_alive && !door().is_shut(), request.method == "HEAD", request.minor};
   last_turn_ = !turn.framing.keep_alive;
+  const std::string* fate = request.field("connection");
+  may_leave_ = fate != nullptr && request.minor == 1 && websocket::has_token(*fate, "upgrade");
   turn.exchange = open_exchange(*this, std::move(request));
-  turns_.push_back(turn);
-  door().handle(turn.exchange);
+  const ExchangeRef exchange = turn.exchange;
+  turns_.push_back(std::move(turn));
+  door().handle(exchange);
 }
 
 // Answered in its turn, and then the connection ends: what follows cannot be trusted.
@@ -93,13 +101,15 @@ void Http1Connection::refuse(const ah::Refusal& refusal, Refused reason) {
   Turn turn;
   turn.framing.keep_alive = false;
   turn.exchange = open_refused(*this);
-  turns_.push_back(turn);
-  turn.exchange->answer(problem(*turn.exchange, refusal.status, refusal.code, refusal.text));
+  const ExchangeRef exchange = turn.exchange;
+  turns_.push_back(std::move(turn));
+  exchange->answer(problem(*exchange, refusal.status, refusal.code, refusal.text));
 }
 
 // Something that was waited for has come: room, or an answer.
 void Http1Connection::go_on() {
   if (closing() || consuming_) return;
+  if (upgraded_) return leave_http();
   if (held_back_ || !rest_.empty()) {
     const std::string waited = std::exchange(rest_, {});
     consume(waited);
@@ -118,6 +128,7 @@ Http1Connection::Turn* Http1Connection::find(const Exchange& exchange) {
 void Http1Connection::on_answer(Exchange& exchange, Response response) {
   Turn* turn = find(exchange);
   if (turn == nullptr) return;
+  if (turn == &turns_.back()) may_leave_ = false;
   turn->response = std::move(response);
   send_ready();
   go_on();
@@ -127,6 +138,7 @@ void Http1Connection::on_answer(Exchange& exchange, Response response) {
 void Http1Connection::on_begin(Exchange& exchange, Response head) {
   Turn* turn = find(exchange);
   if (turn == nullptr) return;
+  if (turn == &turns_.back()) may_leave_ = false;
   turn->response = std::move(head);
   turn->in_pieces = true;
   turn->framing.keep_alive = false;
@@ -155,6 +167,23 @@ void Http1Connection::on_end(Exchange& exchange) {
   send_ready();
 }
 
+void Http1Connection::on_upgrade(Exchange& exchange, Response head, OnUpgraded done) {
+  Turn* turn = find(exchange);
+  if (turn == nullptr || !may_leave_) return;
+  turn->response = std::move(head);
+  turn->upgraded = std::move(done);
+  send_ready();
+  go_on();
+}
+
+// Its last answer is out. Whoever takes the stream is its handler from now on.
+void Http1Connection::leave_http() {
+  if (held_back_) stream().resume_reading();
+  OnUpgraded upgraded = std::move(upgraded_);
+  Parts parts = leave();
+  upgraded({std::move(parts.stream), std::move(rest_), std::move(parts.seat)});
+}
+
 bool Http1Connection::can_write(const Exchange& exchange) const {
   return !closing() && !turns_.empty() && turns_.front().exchange.get() == &exchange && turns_.front().begun && stream().writable();
 }
@@ -167,11 +196,12 @@ void Http1Connection::on_writable() {
 }
 
 void Http1Connection::send_ready() {
-  while (!closing() && !turns_.empty() && turns_.front().response) {
+  while (!closing() && !upgraded_ && !turns_.empty() && turns_.front().response) {
     Turn& turn = turns_.front();
     if (turn.in_pieces && !send_pieces(turn)) return;
     if (!turn.in_pieces) send(turn);
     const bool goes_on = turn.framing.keep_alive;
+    if (goes_on) upgraded_ = std::move(turn.upgraded);
     turns_.pop_front();
     if (!goes_on) end();
   }

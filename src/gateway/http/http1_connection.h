@@ -27,6 +27,8 @@ class Http1Connection final : public Connection, public AnswerSink {
   void on_end(Exchange& exchange) override;
   bool can_write(const Exchange& exchange) const override;
   void on_abandon(Exchange& exchange) override;
+  bool can_upgrade() const override { return may_leave_ && !last_turn_; }
+  void on_upgrade(Exchange& exchange, Response head, OnUpgraded done) override;
 
  private:
   // A request that came, until its answer has left.
@@ -38,6 +40,7 @@ class Http1Connection final : public Connection, public AnswerSink {
     bool begun = false;                // its head has left
     bool ended = false;
     std::string held;                  // pieces, until it is their turn
+    OnUpgraded upgraded;               // the response ends HTTP here
   };
 
   // What the timer is for.
@@ -57,6 +60,7 @@ class Http1Connection final : public Connection, public AnswerSink {
   Turn* find(const Exchange& exchange);
   void send_ready();
   bool send_pieces(Turn& turn);
+  void leave_http();
   void prepare(Turn& turn);
   void send(Turn& turn);
   Clock wanted_clock() const;
@@ -70,6 +74,8 @@ class Http1Connection final : public Connection, public AnswerSink {
   bool consuming_ = false;
   bool held_back_ = false;        // its socket is not read
   bool last_turn_ = false;        // no further request is taken
+  bool may_leave_ = false;        // the last request asks for another protocol: what follows may not be HTTP
+  OnUpgraded upgraded_;           // it has got that, and the answer is out
   Clock clock_ = Clock::none;
 };
 

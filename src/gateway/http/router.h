@@ -14,6 +14,7 @@ using Handler = std::function<void(const ExchangeRef&)>;
 
 enum class Access : uint8_t {
   open,        // whoever asks: health, the welcome
+  page,        // the same, but a web page only if it is allowed to
   identified,  // its principal is known when the handler is called, and a web page may ask only if it is allowed to
   ticketed,    // the same, and ?ticket= may say who it is
 };

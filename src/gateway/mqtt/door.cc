@@ -37,6 +37,24 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
   add(std::move(stream), std::move(*seat));
 }
 
+void Door::accept(std::unique_ptr<net::Stream> stream, Seat seat) {
+  if (shut_ || !make_half_open(seat)) {
+    counters_.refuse(shut_ ? Refused::shut : Refused::half_open);
+    stream->abort();
+    return;
+  }
+  counters_.accepted.add();
+  add(std::move(stream), std::move(seat));
+}
+
+bool Door::make_half_open(Seat& seat) {
+  if (seat.be_half_open(*options_)) return true;
+  if (silent_.empty()) return false;
+  counters_.refuse(Refused::half_open);
+  silent_.front().connection.give_way();
+  return seat.be_half_open(*options_);
+}
+
 // A flood of silent connections must not keep others out: with all half-open places taken, the oldest here goes.
 Result<Seat, Refused> Door::admit(std::string_view ip) {
   Result<Seat, access::NoSeat> seat = admission_.admit(ip, *options_, loop_.now_ms());

@@ -56,6 +56,8 @@ class Door {
   void connect(std::vector<Door*> doors) { doors_ = std::move(doors); }
   // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
   void accept(std::unique_ptr<net::Stream> stream);
+  // The same for one that has come in by another door and has its seat.
+  void accept(std::unique_ptr<net::Stream> stream, Seat seat);
   void set_options(const Options& options) { options_ = OptionsRef(new SharedOptions(options)); }
   // Lets nobody in any more, and closes the connections that are not in yet.
   void shut();
@@ -83,6 +85,7 @@ class Door {
   void adopt(std::unique_ptr<net::DetachedStream> detached, std::unique_ptr<PendingConnect> pending, std::string rest);
   Connection& add(std::unique_ptr<net::Stream> stream, Seat seat);
   Result<Seat, Refused> admit(std::string_view ip);
+  bool make_half_open(Seat& seat);
 
   runtime::Loop& loop_;
   broker::Shard& shard_;

@@ -1,4 +1,4 @@
-// MQTT.js, in 3.1.1 and 5. OPEN_PORT: a broker open to all; AUTH_PORT: one with the users and rules of broker.py.
+// MQTT.js, in 3.1.1 and 5, over TCP or (MQTT_PROTOCOL=ws) WebSocket. OPEN_PORT: a broker open to all; AUTH_PORT: one with the users and rules of broker.py.
 'use strict';
 const mqtt = require('mqtt');
 const assert = require('node:assert/strict');
@@ -28,7 +28,7 @@ class Client {
     const { port = openPort, ...rest } = options;
     this.id = rest.clientId ?? unique('mqttjs');
     this.client = mqtt.connect({
-      host: '127.0.0.1', port, protocolVersion: version, clientId: this.id, reconnectPeriod: 0, clean: true,
+      protocol: process.env.MQTT_PROTOCOL || 'mqtt', path: '/mqtt', host: '127.0.0.1', port, protocolVersion: version, clientId: this.id, reconnectPeriod: 0, clean: true,
       connectTimeout: 5000 * slow, ...rest,
     });
     this.client.on('error', () => {});
