@@ -132,7 +132,7 @@ void add_scenario(CLI::App& group, Scenario scenario, const char* help, int& exi
   CLI::App* command = group.add_subcommand(std::string(name_of(scenario)), help);
   command->set_help_flag("--help", "Print this help and exit");
   LoadOptions& load = a->load;
-  command->add_option("-h,--host", load.host, "The server's name or address, or ws://HOST:PORT/PATH, wss://… for MQTT over WebSocket")->capture_default_str();
+  command->add_option("-h,--host", load.host, "The server's name or address, or ws://HOST:PORT/PATH or wss:// for MQTT over WebSocket")->capture_default_str();
   command->add_option("-p,--port", a->port, "Its MQTT port (default: 1883, with TLS 8883)");
   command->add_option("-u,--user", load.user_name, "User name");
   command->add_option("-P,--password", load.password, "Password")->envname("ARENA_PASSWORD");

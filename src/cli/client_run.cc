@@ -23,7 +23,7 @@ constexpr int64_t kTurnMs = 1000;
 
 void add_target_flags(CLI::App& command, Target& target) {
   command.set_help_flag("--help", "Print this help and exit");
-  command.add_option("-h,--host", target.host, "The server's name or address, or ws://HOST:PORT/PATH, wss://… for MQTT over WebSocket")->capture_default_str();
+  command.add_option("-h,--host", target.host, "The server's name or address, or ws://HOST:PORT/PATH or wss:// for MQTT over WebSocket")->capture_default_str();
   command.add_option("-p,--port", target.port, "Its MQTT port (default: 1883, with TLS 8883)");
   command.add_option("-u,--user", target.user, "User name");
   command.add_option("-P,--password", target.password, "Password; others on this machine cannot see the variable's")
