@@ -287,6 +287,15 @@ TEST(Config, NamesWhatIsWrongWithAStream) {
   expect_error("streams = 1\n", "arena.toml:1: streams:", "[[streams]]");
 }
 
+TEST(Config, DebugIsForThisMachineAlone) {
+  const std::string on = "[debug]\nenabled = true\n[http]\nlisteners = [{ address = ";
+  EXPECT_TRUE(good(on + "\"127.0.0.1\", port = 1 }, { address = \"::1\", port = 2 }]\n").config.debug.enabled);
+  for (const std::string_view open : {"0.0.0.0", "::", "192.168.1.2"}) {
+    expect_error(on + "\"127.0.0.1\", port = 1 }, { address = \"" + std::string(open) + "\", port = 2 }]\n", "arena.toml:2: debug.enabled:",
+                 "this machine alone");
+  }
+}
+
 TEST(Config, AChangeOfStreamsWaitsForARestart) {
   const auto before = good("[[streams]]\nname = \"a\"\nfilters = [\"a\"]\n");
   const auto moved = good("\n\n[[streams]]\nname = \"a\"\nfilters = [\"a\"]\n");
