@@ -148,12 +148,12 @@ TEST_P(Publishing, AProducersSequenceIsStoredOnceAlsoAfterManyAndAfterACrash) {
 
 // Left out, or refused before anybody could count it.
 TEST_P(Publishing, WhatWasLeftOutIsNotARepetitionWhenItComes) {
-  for (const uint64_t i : {1, 2, 5, 40}) EXPECT_FALSE(publish("s/1", std::to_string(i), producer(i)).duplicate);
+  for (const uint64_t i : {1u, 2u, 5u, 40u}) EXPECT_FALSE(publish("s/1", std::to_string(i), producer(i)).duplicate);
   crash();
   EXPECT_FALSE(publish("s/1", "4", producer(4)).duplicate);
   EXPECT_FALSE(publish("s/1", "24", producer(24)).duplicate) << "a later one has its place among the recent ones";
   for (int round = 0; round < 2; ++round) {
-    for (const uint64_t i : {1, 2, 4, 5, 24, 40}) EXPECT_TRUE(publish("s/1", std::to_string(i), producer(i)).duplicate) << i;
+    for (const uint64_t i : {1u, 2u, 4u, 5u, 24u, 40u}) EXPECT_TRUE(publish("s/1", std::to_string(i), producer(i)).duplicate) << i;
     crash();
   }
   EXPECT_FALSE(publish("s/1", "3", producer(3)).duplicate);

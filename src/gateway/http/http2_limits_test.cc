@@ -48,7 +48,7 @@ TEST(Http2Limits, BytesOfAllBodies) {
   for (int i = 0; i < 5; ++i) ids.push_back(client.send(post, &body, false));
   // The first has all it sent; the others what a stream may send unasked.
   EXPECT_EQ(client.unsent(ids[0]), 0u);
-  for (int i = 1; i < 5; ++i) EXPECT_GE(client.unsent(ids[i]), body.size() - 2 * 65'536) << i;
+  for (std::size_t i = 1; i < 5; ++i) EXPECT_GE(client.unsent(ids[i]), body.size() - 2 * 65'536) << i;
   EXPECT_GE(world.counters.held_back.get(), 1u);
   // One after the other comes to its end; none waits for ever.
   for (const int32_t id : ids) {

@@ -13,7 +13,7 @@ using nlohmann::json;
 // Answers what it is asked, as it is told to.
 class Responder final : public broker::SessionSink {
  public:
-  Responder(broker::test::World& world, const std::string& filter) : world_(world) {
+  Responder(broker::test::World& world, const std::string& filter) {
     broker::OpenRequest request;
     request.client_id = "responder";
     session_ = world.home("responder").open(request, *this);
@@ -60,7 +60,6 @@ class Responder final : public broker::SessionSink {
   std::vector<MessageRef> asked;
 
  private:
-  broker::test::World& world_;
   broker::Session* session_ = nullptr;
   bool open_ = false;
   bool subscribed_ = false;

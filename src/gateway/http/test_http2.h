@@ -99,7 +99,7 @@ class Http2Client {
   }
   // Takes nothing more on this stream.
   void hold(int32_t id) { held_.insert(id); }
-  void hold_next() { held_.insert(nghttp2_session_get_next_stream_id(session_)); }
+  void hold_next() { held_.insert(static_cast<int32_t>(nghttp2_session_get_next_stream_id(session_))); }
   // Goes on, with what it has not said it took.
   void let_go(int32_t id) {
     held_.erase(id);
