@@ -47,7 +47,7 @@ std::string Tickets::issue(std::string_view purpose, const PrincipalView& who, u
 }
 
 std::optional<Principal> Tickets::redeem(std::string_view ticket, std::string_view purpose, uint32_t epoch, int64_t now_ms) const {
-  if (ticket.size() > kTicketBytesMax) return std::nullopt;
+  if (ticket.empty() || ticket.size() > kTicketBytesMax) return std::nullopt;
   std::vector<unsigned char> sealed(ticket.size());
   std::size_t size = 0;
   const char* end = nullptr;

@@ -185,7 +185,8 @@ def floods_cost_little():
         before = memory_kb(broker.process)
         list(pool.map(talk, attacks * 60))
     grown = memory_kb(broker.process) - before
-    assert grown < 20_000, f"{grown} KB more after 180 more attackers"
+    grown_max = 20_000 if SLOW == 1 else 300_000  # a sanitizer holds back what is freed
+    assert grown < grown_max, f"{grown} KB more after 180 more attackers"
 
 
 @test
