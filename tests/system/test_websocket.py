@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """MQTT over WebSocket, in the clear and over TLS: paho's own WebSocket, sockets with frames made by hand, and what is refused."""
-import base64
 import os
 import queue
 import socket
@@ -12,9 +11,11 @@ import time
 
 import paho.mqtt.client as paho
 
+import web
 from broker import AUTH_RULES, AUTH_USERS, SLOW, Broker, arena_bin, quote
 from harness import add, equal, eventually, run_all, test
 from ports import free_port
+from web import frame
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 FOLDER = tempfile.mkdtemp(prefix="arena-websocket-")
@@ -24,9 +25,7 @@ def path(name):
     return os.path.join(FOLDER, name)
 
 
-subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=localhost",
-                "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", path("key.pem"), "-out", path("crt.pem")],
-               check=True, capture_output=True)
+web.certificate(FOLDER)
 
 
 class WebBroker(Broker):
@@ -140,75 +139,15 @@ def mqttjs_over_wss():
 
 # -- Frames by hand
 
-def request(port, fields="", where="/mqtt", protocol="mqtt"):
-    return (f"GET {where} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-            + (f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else "") + fields + "\r\n").encode()
-
-
-def frame(first, payload, masked=True):
-    size = len(payload)
-    bit = 0x80 if masked else 0
-    head = bytes([first, bit | (size if size < 126 else 126 if size < 65536 else 127)])
-    head += b"" if size < 126 else struct.pack("!H", size) if size < 65536 else struct.pack("!Q", size)
-    if not masked:
-        return head + payload
-    key = os.urandom(4)
-    return head + key + bytes(b ^ key[i % 4] for i, b in enumerate(payload))
-
-
-class Socket:
-    """A WebSocket whose frames are made by hand."""
+class Socket(web.WebSocket):
+    """A WebSocket of the broker's."""
 
     def __init__(self, port=None, tls=False, **more):
         port = port or (broker.tls_port if tls else broker.http_port)
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10 * SLOW)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=10 * SLOW)
         if tls:
-            context = ssl.create_default_context(cafile=path("crt.pem"))
-            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
-        self.socket.sendall(request(port, **more))
-        self.rest = b""
-        while b"\r\n\r\n" not in self.rest:
-            more_bytes = self.socket.recv(65536)
-            assert more_bytes, "closed instead of an answer"
-            self.rest += more_bytes
-        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
-        self.status, self.head = int(head.split()[1]), head.decode()
-
-    def send(self, *frames):
-        self.socket.sendall(b"".join(frames))
-
-    def need(self, size):
-        while len(self.rest) < size:
-            more = self.socket.recv(65536)
-            if not more:
-                raise EOFError
-            self.rest += more
-
-    def receive(self):
-        """Opcode and payload of the next frame."""
-        self.need(2)
-        opcode, size, at = self.rest[0] & 15, self.rest[1], 2
-        assert size < 128, "a server does not mask"
-        if size >= 126:
-            at = 4 if size == 126 else 10
-            self.need(at)
-            size = int.from_bytes(self.rest[2:at], "big")
-        self.need(at + size)
-        payload, self.rest = self.rest[at:at + size], self.rest[at + size:]
-        return opcode, payload
-
-    def expect_close(self, code):
-        while True:
-            opcode, payload = self.receive()
-            if opcode == 8:
-                break
-        equal(int.from_bytes(payload[:2], "big"), code, "close code")
-        try:
-            self.need(len(self.rest) + 1)
-        except (EOFError, ConnectionResetError):
-            return
-        raise AssertionError("the connection goes on behind its close")
+            connection = ssl.create_default_context(cafile=path("crt.pem")).wrap_socket(connection, server_hostname="localhost")
+        super().__init__(connection, port, **more)
 
 
 PING, PONG = b"\xc0\x00", (2, b"\xd0\x00")

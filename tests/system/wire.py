@@ -190,9 +190,10 @@ class Packet:
 class Wire:
     """A connection with no manners: sends what it is told. All waiting has a deadline."""
 
-    def __init__(self, port, version=4, seconds=5):
+    def __init__(self, port, version=4, seconds=5, connection=None):
+        """connection: one that is there already, over TLS or a WebSocket."""
         self.version, self.seconds = version, seconds * SLOW
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=self.seconds)
+        self.socket = connection or socket.create_connection(("127.0.0.1", port), timeout=self.seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
