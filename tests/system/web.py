@@ -46,6 +46,10 @@ class Listener:
         return [line for line in lines if line.count("|") >= 5]
 
 
+class EventsEnded(AssertionError):
+    """Somebody has closed a stream of events."""
+
+
 class Follower:
     """Reads server-sent events in a thread-less way: line by line from a socket of its own."""
 
@@ -61,7 +65,7 @@ class Follower:
     def line(self):
         line = self.answer.readline().decode()
         if not line:
-            raise AssertionError("the events ended")
+            raise EventsEnded("the events ended")
         return line.rstrip("\r\n")
 
     def block(self):
@@ -88,7 +92,7 @@ class CurlFollower(Follower):
 
     def __init__(self, query, last_id=None, *, url, arguments=()):  # pylint: disable=super-init-not-called
         resume = ["-H", f"Last-Event-ID: {last_id}"] if last_id else []
-        self.process = subprocess.Popen(["curl", "-sSNi", "--max-time", str(10 * SLOW), *arguments, *resume, f"{url}/v1/events?{query}"], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(["curl", "-sNi", "--max-time", str(10 * SLOW), *arguments, *resume, f"{url}/v1/events?{query}"], stdout=subprocess.PIPE)
         self.answer = self.process.stdout
         equal(self.line().split()[:2], ["HTTP/2", "200"])
         while self.line():
