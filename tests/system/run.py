@@ -91,6 +91,7 @@ def suites():
         "http": (python + [HERE / "test_http.py"], False),
         "http2": (python + [HERE / "test_http2.py"], False),
         "rest": (python + [HERE / "test_rest.py"], False),
+        "cut": (python + [HERE / "test_cut.py"], False),
         "matrix": (python + [HERE / "test_matrix.py"], False),
         "cli": (python + [HERE / "test_cli.py"], False),
         "durable": (python + [HERE / "test_durable.py"], False),
