@@ -7,10 +7,10 @@ export LC_ALL=C.UTF-8
 server_packages=(g++ cmake ninja-build pkg-config libspdlog-dev libfmt-dev libboost1.81-dev libtomlplusplus-dev
   libcli11-dev nlohmann-json3-dev libsodium-dev libssl-dev libargon2-dev libjemalloc-dev libxxhash-dev librocksdb-dev
   libnghttp2-dev zlib1g-dev)
-# clang for the sanitizers and libFuzzer (llvm has its symbolizer); then the clients that others wrote,
+# clang for the sanitizers and libFuzzer (llvm has its symbolizer); then the clients that others wrote, a browser,
 # and the shells that completions are made for.
 test_packages=(libgtest-dev clang-16 libclang-rt-16-dev llvm-16 git ca-certificates python3 python3-venv
-  curl nghttp2-client mosquitto-clients libpaho-mqtt-dev openssl zsh fish)
+  curl nghttp2-client mosquitto-clients libpaho-mqtt-dev chromium-headless-shell openssl zsh fish)
 bench_packages=(mosquitto nats-server openssl)
 
 say() { printf '%s\n' "$*" >&2; }
