@@ -17,7 +17,7 @@ import time
 class Chromium:
     """One page. evaluate() runs a script in it and returns what it gives."""
 
-    def __init__(self, width=1060, height=640, slow=1):
+    def __init__(self, width=1060, height=600, slow=1):
         self.folder = tempfile.mkdtemp(prefix="arena-chromium-")
         self.seconds, self.number, self.input, self.session = 15 * slow, 0, b"", None
         from_us, self.to_it = os.pipe()
@@ -30,7 +30,7 @@ class Chromium:
 
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses root one
         self.process = subprocess.Popen(
-            ["chromium-headless-shell", *sandbox, "--remote-debugging-pipe", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server",
+            ["chromium-headless-shell", *sandbox, "--remote-debugging-pipe", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", "--no-proxy-server",
              f"--user-data-dir={self.folder}", f"--window-size={width},{height}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=take_ends, close_fds=False)
         os.close(from_us)

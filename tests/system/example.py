@@ -19,6 +19,13 @@ class Example:
         environment = dict(os.environ, ARENA_BIN=arena, MQTT_PORT=str(self.mqtt_port), HTTP_PORT=str(self.http_port), PAGE_PORT=str(self.page_port))
         self.process = subprocess.Popen([str(command)], env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         start_new_session=True)
+        try:
+            self.page = self.read_page()
+        except BaseException:  # the test's deadline, too
+            self.close()
+            raise
+
+    def read_page(self):
         said = ""
         for line in self.process.stdout:
             said += line
@@ -26,9 +33,8 @@ class Example:
                 break
         found = re.search(r"^page +(\S+)$", said, re.M)
         if not found:
-            self.close()
             raise AssertionError(f"the example does not start: {said}")
-        self.page = found[1]
+        return found[1]
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)

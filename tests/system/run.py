@@ -103,6 +103,7 @@ def suites():
         "paho-python": ([VENV / "bin" / "python", HERE / "test_paho.py"], False),
         "websocket": ([VENV / "bin" / "python", HERE / "test_websocket.py"], False),
         "browser": (python + [HERE / "test_browser.py"], False),
+        "readme": (python + [HERE / "test_readme.py"], False),
         "mqtt.js": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),
         "mqtt.js-ws": (["node", HERE / "mqttjs" / "test_mqttjs.cjs"], True),
         "paho-c": ([PAHO_C / "paho_sync"], True),
