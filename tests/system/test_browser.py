@@ -9,7 +9,7 @@ from broker import SLOW, arena_bin
 from chromium import Chromium
 from durable import DurableBroker
 from example import Example
-from harness import equal, eventually, run_all, test
+from harness import add, equal, eventually, run_all, test
 from web import curl, mqtt_publish
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "examples" / "dashboard"
@@ -20,11 +20,20 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Failing(Quiet):
+    def do_GET(self):
+        self.send_error(503)
+
+
+def serve(handler, port=0):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 def serve_page():
     """The page's port; served until the process ends."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=DASHBOARD))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.server_port
+    return serve(functools.partial(Quiet, directory=DASHBOARD)).server_port
 
 
 class StreamBroker(DurableBroker):
@@ -66,7 +75,33 @@ def the_dashboard_shows_its_devices_and_who_else_publishes():
 
 
 @test(seconds=40)
-def an_event_source_resumes_after_the_broker_was_killed_and_misses_nothing():
+def what_comes_by_history_and_live_is_shown_once():
+    page = serve_page()
+    with StreamBroker(page) as broker, Chromium(slow=SLOW) as chromium:
+        chromium.before_each_page("var real = fetch, gate = new Promise(open => { window.go = open }); window.fetch = async (...a) => { await gate; return real(...a) }")
+        mqtt_publish("devices/counter", "1", broker.port)
+        chromium.open(f"http://127.0.0.1:{page}/?port={broker.http_port}")
+        eventually(lambda: chromium.text("#state") == "live", "the page is live")
+        mqtt_publish("devices/counter", "2", broker.port)
+        chromium.evaluate("go()")
+        see(chromium, "counter", "2")
+        mqtt_publish("devices/counter", "3", broker.port)
+        see(chromium, "counter", "3")
+        equal(chromium.text("#count"), "3", "messages, each once")
+
+
+def publish_elsewhere(broker, numbers):
+    """The broker runs without HTTP meanwhile, so that no page can be there."""
+    usual = broker.config_text()
+    Path(broker.config).write_text(usual.split("[http]")[0] + broker.more, encoding="utf-8")
+    broker.launch()
+    for n in numbers:
+        mqtt_publish("devices/counter", str(n), broker.port)
+    broker.kill()
+    Path(broker.config).write_text(usual, encoding="utf-8")
+
+
+def check_comes_back(answered_with_errors):
     page = serve_page()
     with StreamBroker(page) as broker, Chromium(slow=SLOW) as chromium:
         chromium.before_each_page("var made = 0; window.EventSource = class extends EventSource { constructor(...a) { super(...a); ++made } }")
@@ -78,21 +113,25 @@ def an_event_source_resumes_after_the_broker_was_killed_and_misses_nothing():
 
         broker.kill()
         eventually(lambda: chromium.text("#state") == "reconnecting", "the page knows that it is cut off")
-        usual, elsewhere = broker.config_text(), broker.config_text().split("[http]")[0] + broker.more
-        for text, upto in ((elsewhere, 9), (usual, None)):  # without HTTP first, so that the page is away for certain
-            Path(broker.config).write_text(text, encoding="utf-8")
-            broker.launch()
-            if upto:
-                for n in range(4, upto):
-                    mqtt_publish("devices/counter", str(n), broker.port)
-                broker.kill()
+        if answered_with_errors:
+            failing = serve(Failing, broker.http_port)
+            eventually(lambda: chromium.evaluate("made") == 3, "the page tries again and again", seconds=15)
+            failing.shutdown()
+            failing.server_close()
+        publish_elsewhere(broker, range(4, 9))
+        broker.launch()
         eventually(lambda: chromium.text("#state") == "live, 5 caught up", "the page is live again and has caught up", seconds=20)
         see(chromium, "counter", "8")
         mqtt_publish("devices/counter", "9", broker.port)
         see(chromium, "counter", "9")
         equal(chromium.text("#count"), "9", "messages, each once")
         equal(chromium.text("#missed"), "")
-        equal(chromium.evaluate("made"), 1, "it was the EventSource that came back")
+        if not answered_with_errors:
+            equal(chromium.evaluate("made"), 1, "it was the EventSource that came back")
+
+
+add("an event source resumes after the broker was killed and misses nothing", check_comes_back, False, seconds=40)
+add("a page that was answered with errors meanwhile goes on where it was", check_comes_back, True, seconds=40)
 
 
 run_all()
