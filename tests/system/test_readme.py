@@ -23,7 +23,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="arena-readme-"))
 WRAPPER = """#!/bin/bash
 case $1 in
   dev) exec {arena} "$@" --mqtt {mqtt} --http {http} ;;
-  pub | sub) exec {arena} "$@" -p {mqtt} ;;
+  pub | sub) case " $* " in *" -p "*) exec {arena} "$@" ;; *) exec {arena} "$@" -p {mqtt} ;; esac ;;
   config) set -o pipefail; {arena} "$@" | sed 's/port = 1883/port = {mqtt}/' ;;
   *) exec {arena} "$@" ;;
 esac
@@ -109,7 +109,7 @@ def a_message_from_terminal_to_terminal_and_by_any_client_and_curl():
 def a_browser_page_and_curl_and_an_mqtt_client_on_one_topic():
     equal(block_with("examples/dashboard/run"), ["examples/dashboard/run"])
     make_folder(0, 0)
-    with Example(arena_bin(), FOLDER / "examples/dashboard/run", FOLDER) as example, Chromium(slow=SLOW) as chromium:
+    with Example(command=FOLDER / "examples/dashboard/run", folder=FOLDER) as example, Chromium(slow=SLOW) as chromium:
         equal("http://127.0.0.1:8000/" in SECTION, True, "README says where the page is")
         chromium.open(example.page)
         eventually(lambda: chromium.text("#state") == "live", "the page is live", seconds=10)
