@@ -151,6 +151,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const Seen whole = talk(bytes, 0, answered);
   const Seen cut = talk(bytes, 1 + data[0] / 16, answered);
   if (answered || whole.left || cut.left) return 0;
+  // Of a head that is refused already the library itself counts the continuations, by the pieces that they come in.
+  if (whole.why == Http2End::continuations || cut.why == Http2End::continuations) return 0;
   FUZZ_CHECK(whole.why == cut.why);
   FUZZ_CHECK(whole.arrivals.size() == cut.arrivals.size());
   for (std::size_t i = 0; i < whole.arrivals.size(); ++i) {
