@@ -51,7 +51,7 @@ std::string next_link(const gateway::http::Request& request, const std::string& 
   return "<" + target + ">; rel=\"next\"";
 }
 
-void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
+void ask_api_now(const WebWorld& world, const ExchangeRef& exchange) {
   ApiRequest request;
   request.method = is_look(exchange->request) ? "GET" : exchange->request.method;
   request.path = exchange->request.path;
@@ -65,6 +65,12 @@ void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
     if (!response.next.empty()) out.fields.emplace_back("link", next_link(exchange->request, response.next));
     exchange->answer(std::move(out));
   });
+}
+
+// Pages are long; what changes something is done at once.
+void ask_api(const WebWorld& world, const ExchangeRef& exchange) {
+  if (!is_look(exchange->request)) return ask_api_now(world, exchange);
+  gateway::http::Exchange::when_room(exchange, [world, exchange] { ask_api_now(world, exchange); });
 }
 
 // What is only ever asked by the operator of this machine has no path here.

@@ -175,6 +175,40 @@ def floods_are_ended():
 
 
 @test(seconds=60)
+def pages_that_nobody_reads_are_not_made():
+    """Clients that ask for long pages over and over and read none: each holds about one of them, and others are served."""
+    for n in range(12):
+        run("curl", "-sS", "-o", "/dev/null", "-X", "PUT", "--data-binary", "x" * 100_000, f"{URL}/v1/topics/page/{n}/latest")
+    target = "/v1/retained?topic=page/%23&limit=1000"
+    path = b"\x82\x86\x41\x09localhost\x04" + bytes([len(target)]) + target.encode()
+    many_2 = PREFACE + frame(4, 0, 0) + b"".join(frame(1, 5, 2 * n + 1, path) for n in range(100))
+    many_1 = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 16
+    before = memory_kb(broker.process)
+    readers = []
+    for data in [many_1] * 10 + [many_2] * 5:
+        one = socket.create_connection(("127.0.0.1", PORT), timeout=20 * SLOW)
+        one.sendall(data)
+        readers.append(one)
+    for one in readers:
+        one.recv(1)  # the first page has begun
+    seen = [memory_kb(broker.process)]
+    while len(seen) < 5 or seen[-1] > seen[-5]:  # until it grows no more
+        equal(run("curl", "-sS", f"{URL}/livez"), "ok\n")
+        seen.append(memory_kb(broker.process))
+    grown_max = 60_000 if SLOW == 1 else 300_000
+    assert max(seen) - before < grown_max, f"{max(seen) - before} KB more for 15 clients"
+    for one in readers:
+        one.close()
+    readers = [socket.create_connection(("127.0.0.1", PORT), timeout=20 * SLOW)]
+    readers[0].sendall(many_1)
+    got, pages = b"", 0
+    while pages < 16:  # who reads gets all of them
+        got += readers[0].recv(1 << 20)
+        pages = got.count(b"HTTP/1.1 200")
+    readers[0].close()
+
+
+@test(seconds=60)
 def floods_cost_little():
     """Fifty attackers at once, over and over: what the process holds does not grow with them."""
     one = b"".join(frame(1, 5, 2 * n + 1, GET) + frame(3, 0, 2 * n + 1, b"\0\0\0\x08") for n in range(2000))

@@ -60,6 +60,33 @@ void Connection::complete(const Exchange& exchange, Response& response) {
   door_.counters().answers[std::clamp(response.status / 100, 1, 5)].add();
 }
 
+// ---- long answers ----
+
+void Connection::take_long(ExchangeRef exchange, UniqueFunction<void()> make) {
+  if (!long_waiting_) long_waiting_ = std::make_unique<std::deque<std::pair<ExchangeRef, UniqueFunction<void()>>>>();
+  long_waiting_->emplace_back(std::move(exchange), std::move(make));
+  make_long();
+}
+
+void Connection::make_long() {
+  if (!long_waiting_) return;
+  while (!closing_ && !long_made_ && !long_waiting_->empty() && has_room_for_long()) {
+    auto [exchange, make] = std::move(long_waiting_->front());
+    long_waiting_->pop_front();
+    if (exchange->gone()) continue;
+    long_made_ = exchange->is_long = true;
+    return make();  // the connection may be gone behind this
+  }
+}
+
+void Connection::end_long(Exchange& exchange) {
+  if (!std::exchange(exchange.is_long, false)) return;
+  long_made_ = false;
+  door_.loop().defer([door = &door_, id = id()] {
+    if (Connection* connection = door->find(id)) connection->make_long();
+  });
+}
+
 // ---- the end ----
 
 void Connection::stop() {

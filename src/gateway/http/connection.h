@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "access/admission.h"
 #include "base/intrusive_list.h"
@@ -78,6 +80,13 @@ class Connection : public net::StreamHandler {
   // What every response carries. It is counted, too.
   void complete(const Exchange& exchange, Response& response);
 
+  // Long answers are made one after the other; the next in a later turn.
+  void take_long(ExchangeRef exchange, UniqueFunction<void()> make);
+  void make_long();
+  // It is answered, or nobody waits for it any more.
+  void end_long(Exchange& exchange);
+  virtual bool has_room_for_long() const { return true; }
+
   bool closing() const { return closing_; }
   // The connection goes on, and not as HTTP: this is done with it.
   Parts leave();
@@ -97,6 +106,8 @@ class Connection : public net::StreamHandler {
   Parts parts_;
   const std::shared_ptr<const Options> options_;
   std::optional<Known> known_;
+  std::unique_ptr<std::deque<std::pair<ExchangeRef, UniqueFunction<void()>>>> long_waiting_;  // null: none was ever wanted
+  bool long_made_ = false;  // one is being made
   bool closing_ = false;
 };
 

@@ -57,6 +57,10 @@ void Exchange::abandon() {
   if (sink_ != nullptr) sink_->on_abandon(*this);
 }
 
+void Exchange::when_room(const ExchangeRef& exchange, UniqueFunction<void()> make) {
+  if (exchange->sink_ != nullptr) exchange->sink_->on_long(exchange, std::move(make));
+}
+
 void Exchange::upgrade(Response head, OnUpgraded done) {
   if (answered_) return;
   answered_ = true;

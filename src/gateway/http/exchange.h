@@ -18,6 +18,7 @@ using arena::http::Request;
 using arena::http::Response;
 
 class Exchange;
+using ExchangeRef = std::shared_ptr<Exchange>;
 
 // A connection that leaves HTTP, with its place among the connections.
 struct Upgraded {
@@ -39,6 +40,8 @@ class AnswerSink {
   virtual bool can_write(const Exchange& exchange) const = 0;
   // At once, and what was written may be lost.
   virtual void on_abandon(Exchange& exchange) = 0;
+  // A long answer is wanted: `make` makes it when no other one of the connection is on its way and there is room.
+  virtual void on_long(ExchangeRef /*exchange*/, UniqueFunction<void()> make) { make(); }
   // Where connections can leave HTTP: the last answer, and who takes what it leaves behind.
   virtual bool can_upgrade() const { return false; }
   virtual void on_upgrade(Exchange& /*exchange*/, Response /*head*/, OnUpgraded /*done*/) {}
@@ -67,6 +70,10 @@ class Exchange {
   void end();
   bool writable() const { return sink_ != nullptr && sink_->can_write(*this); }
   void abandon();
+  // For a handler whose answer may be long: `make` is called when its connection has room for it, perhaps from inside; never if
+  // the client goes before. So a client that asks for much and reads little holds one such answer here, and not all.
+  static void when_room(const ExchangeRef& exchange, UniqueFunction<void()> make);
+  bool is_long = false;  // for the connection: it is being made
   // Or the end of HTTP on its connection: `head` is sent, then `done` is given the stream. Never if the client goes before.
   bool can_upgrade() const { return sink_ != nullptr && sink_->can_upgrade(); }
   void upgrade(Response head, OnUpgraded done);
@@ -81,8 +88,6 @@ class Exchange {
   AnswerSink* sink_;
   bool answered_ = false;
 };
-
-using ExchangeRef = std::shared_ptr<Exchange>;
 
 // Answers of our own making. `pointer`: the field of the body ("/max_bytes") or, with '?' before it, the parameter of the
 // query that was wrong, or, with ':' behind it, the header field.

@@ -108,6 +108,7 @@ void Http1Connection::refuse(const ah::Refusal& refusal, Refused reason) {
 
 // Something that was waited for has come: room, or an answer.
 void Http1Connection::go_on() {
+  make_long();
   if (closing() || consuming_) return;
   if (upgraded_) return leave_http();
   if (held_back_ || !rest_.empty()) {
@@ -129,6 +130,7 @@ void Http1Connection::on_answer(Exchange& exchange, Response response) {
   Turn* turn = find(exchange);
   if (turn == nullptr) return;
   if (turn == &turns_.back()) may_leave_ = false;
+  end_long(exchange);
   turn->response = std::move(response);
   send_ready();
   go_on();
@@ -190,6 +192,11 @@ bool Http1Connection::can_write(const Exchange& exchange) const {
 
 void Http1Connection::on_abandon(Exchange&) { give_way(); }
 
+// What was made waits for nobody.
+bool Http1Connection::has_room_for_long() const {
+  return stream().writable() && std::none_of(turns_.begin(), turns_.end(), [](const Turn& turn) { return turn.response.has_value() && !turn.begun; });
+}
+
 void Http1Connection::on_writable() {
   if (!turns_.empty() && turns_.front().begun && turns_.front().exchange->on_room) turns_.front().exchange->on_room();
   go_on();
@@ -243,6 +250,7 @@ void Http1Connection::send(Turn& turn) {
 
 // While the client waits for us, or we do not read what it sends, no time runs.
 Http1Connection::Clock Http1Connection::wanted_clock() const {
+  if (!stream().writable() && (turns_.empty() || !turns_.front().begun)) return Clock::stuck;  // of pieces their maker says when
   if (last_turn_ || held_back_) return Clock::none;
   if (silent()) return Clock::first;
   if (!parser_.between()) return Clock::request;
@@ -257,14 +265,23 @@ void Http1Connection::watch_time() {
   clock_ = wanted;
   switch (wanted) {
     case Clock::none: return timer_.disarm();
+    case Clock::stuck:
+      stuck_bytes_ = stream().output_bytes();
+      return door().loop().arm(timer_, options().stall_timeout_ms);
     case Clock::first: return door().loop().arm(timer_, first_request_ms());
     case Clock::request: return door().loop().arm(timer_, options().request_timeout_ms);
     case Clock::idle: return door().loop().arm(timer_, options().idle_timeout_ms);
   }
 }
 
+void Http1Connection::look_at_output() {
+  if (stream().output_bytes() < stuck_bytes_) return watch_time();
+  door().counters().stuck_closed.add();
+  give_way();
+}
+
 void Http1Connection::on_time() {
-  clock_ = Clock::none;
+  if (std::exchange(clock_, Clock::none) == Clock::stuck) return look_at_output();
   if (!parser_.between()) return refuse(kTooSlow, Refused::request_timeout);
   if (silent()) {
     door().counters().refuse(Refused::request_timeout);

@@ -27,6 +27,7 @@ class Http1Connection final : public Connection, public AnswerSink {
   void on_end(Exchange& exchange) override;
   bool can_write(const Exchange& exchange) const override;
   void on_abandon(Exchange& exchange) override;
+  void on_long(ExchangeRef exchange, UniqueFunction<void()> make) override { take_long(std::move(exchange), std::move(make)); }
   bool can_upgrade() const override { return may_leave_ && !last_turn_; }
   void on_upgrade(Exchange& exchange, Response head, OnUpgraded done) override;
 
@@ -46,6 +47,7 @@ class Http1Connection final : public Connection, public AnswerSink {
   // What the timer is for.
   enum class Clock : uint8_t {
     none,     // the client waits for us
+    stuck,    // it does not take what was answered
     first,    // from accept to the first request
     request,  // from its first byte to its last
     idle,     // between requests
@@ -65,12 +67,15 @@ class Http1Connection final : public Connection, public AnswerSink {
   void send(Turn& turn);
   Clock wanted_clock() const;
   void watch_time();
+  bool has_room_for_long() const override;
+  void look_at_output();
   void leave_exchanges() override;
   void on_time() override;
 
   arena::http::Http1Parser parser_;
   std::deque<Turn> turns_;        // oldest first
   std::string rest_;              // read, and not looked at while there is no room
+  std::size_t stuck_bytes_ = 0;   // of output, when the clock for it began
   bool consuming_ = false;
   bool held_back_ = false;        // its socket is not read
   bool last_turn_ = false;        // no further request is taken

@@ -110,6 +110,7 @@ void Http2Connection::forget_closed() {
     if (it == open_.end()) continue;
     const ExchangeRef exchange = std::move(it->second.exchange);
     open_.erase(it);
+    end_long(*exchange);
     exchange->leave();
   }
 }
@@ -131,6 +132,7 @@ Http2Connection::Open* Http2Connection::find(const Exchange& exchange) {
 
 void Http2Connection::on_answer(Exchange& exchange, Response response) {
   if (find(exchange) == nullptr) return;
+  end_long(exchange);
   complete(exchange, response);
   session_.answer(exchange.stream, response, door().loop().now_ms());
   work_later();
@@ -172,6 +174,7 @@ void Http2Connection::on_abandon(Exchange& exchange) {
   const auto it = open_.find(exchange.stream);
   const ExchangeRef gone = std::move(it->second.exchange);
   open_.erase(it);
+  end_long(*gone);
   gone->leave();
   work_later();
 }
@@ -201,6 +204,7 @@ void Http2Connection::send() {
   door().counters().bytes_sent.add(out.size() - before);
   stream().mark_dirty();
   tell_of_room();
+  make_long();
 }
 
 // Not from inside whatever made room.

@@ -25,6 +25,7 @@ class Http2Connection final : public Connection, public AnswerSink {
   void on_end(Exchange& exchange) override;
   bool can_write(const Exchange& exchange) const override;
   void on_abandon(Exchange& exchange) override;
+  void on_long(ExchangeRef exchange, UniqueFunction<void()> make) override { take_long(std::move(exchange), std::move(make)); }
 
  private:
   // A request that is worked on, or whose answer is on its way.
@@ -54,6 +55,7 @@ class Http2Connection final : public Connection, public AnswerSink {
   void tell_of_room();
   void count();
   bool may_take() const;
+  bool has_room_for_long() const override { return may_take(); }
   Clock wanted_clock() const;
   void watch_time();
   int64_t look_ms() const;
