@@ -208,6 +208,19 @@ def pages_that_nobody_reads_are_not_made():
     readers[0].close()
 
 
+@test(seconds=30)
+def who_takes_no_answer_is_closed_over_1_1_too():
+    with Broker(http=True, more="stall_timeout_ms = 1000\n") as own:
+        url = f"http://127.0.0.1:{own.http_port}"
+        for n in range(12):
+            run("curl", "-sS", "-o", "/dev/null", "-X", "PUT", "--data-binary", "x" * 100_000, f"{url}/v1/topics/page/{n}/latest")
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.connect(("127.0.0.1", own.http_port))
+            one.sendall(b"GET /v1/retained?topic=page/%23&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 16)
+            eventually(lambda: metric("arena_http_stuck_closed_total", own.http_port) == 1, "the connection is closed")
+
+
 @test(seconds=60)
 def floods_cost_little():
     """Fifty attackers at once, over and over: what the process holds does not grow with them."""

@@ -14,6 +14,8 @@ namespace {
 
 constexpr ah::Refusal kTooSlow{408, "request_timeout", "the request was not complete within http.request_timeout_ms"};
 
+constexpr std::size_t kMuchBytes = 64 << 10;  // of output: less goes out at once, as a rule
+
 ah::Http1Limits limits_of(const Options& options) { return {options.head_bytes_max, options.fields_max, options.body_bytes_max}; }
 
 }  // namespace
@@ -250,7 +252,8 @@ void Http1Connection::send(Turn& turn) {
 
 // While the client waits for us, or we do not read what it sends, no time runs.
 Http1Connection::Clock Http1Connection::wanted_clock() const {
-  if (!stream().writable() && (turns_.empty() || !turns_.front().begun)) return Clock::stuck;  // of pieces their maker says when
+  // Of what comes in pieces their maker says when.
+  if (stream().output_bytes() > kMuchBytes && (turns_.empty() || !turns_.front().begun)) return Clock::stuck;
   if (last_turn_ || held_back_) return Clock::none;
   if (silent()) return Clock::first;
   if (!parser_.between()) return Clock::request;
@@ -274,6 +277,7 @@ void Http1Connection::watch_time() {
   }
 }
 
+// Since then it has taken nothing, or it has, and the same time begins again.
 void Http1Connection::look_at_output() {
   if (stream().output_bytes() < stuck_bytes_) return watch_time();
   door().counters().stuck_closed.add();
