@@ -58,12 +58,12 @@ Session* Shard::open(const OpenRequest& request, SessionSink& sink) {
     session->evict(EndReason::taken_over, DetachKind::abrupt);
     session = find_session(session_key(request.principal, request.client_id));
   }
-  const bool erases = session != nullptr && request.clean_start && session->has_record();
   if (session != nullptr && request.clean_start) {
     session->end();
     session = nullptr;
   }
   const bool present = session != nullptr;
+  const bool erases = !present && !erasing_.empty() && erasing_.contains(session_key(request.principal, request.client_id));
   if (!present) session = &add_session(request);
   session->attach(request, sink, present, erases);
   return session;
@@ -86,6 +86,14 @@ void Shard::remove_session(Session& session) {
   dead_sessions_.push_back(std::move(const_cast<std::unique_ptr<Session>&>(*it)));
   sessions_.erase(it);
   bury();
+}
+
+void Shard::erase_session(std::string_view key, std::vector<engine::Operation> operations) {
+  ++erasing_[std::string(key)];
+  submit(key, std::move(operations), [this, key = std::string(key)](engine::CommitStatus) {
+    const auto it = erasing_.find(key);
+    if (--it->second == 0) erasing_.erase(it);
+  });
 }
 
 // Those who ended this turn may still be on the stack; they go when the turn does.

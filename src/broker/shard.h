@@ -182,6 +182,8 @@ class Shard {
   uint64_t next_reader_id() { return (uint64_t{core()} << 48) | next_serial_++; }
   Session& add_session(const OpenRequest& request);
   void remove_session(Session& session);
+  // Deletes what is stored of it. Until that is committed, who begins anew under its key waits for it.
+  void erase_session(std::string_view key, std::vector<engine::Operation> operations);
   // At most one deadline per session; deadline 0 cancels. Monotonic.
   void set_due(Session& session, int64_t old_ms, int64_t deadline_ms);
   // Something is dirty: the tick will see to it.
@@ -249,6 +251,7 @@ class Shard {
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   std::map<uint64_t, Group*> groups_by_id_;
   std::vector<std::unique_ptr<Session>> dead_sessions_;
+  std::map<std::string, unsigned, std::less<>> erasing_;  // keys of sessions -> deletions of their records that are not committed
   std::vector<std::unique_ptr<Group>> dead_groups_;
   uint64_t next_serial_ = 1;
 

@@ -670,5 +670,20 @@ TEST_P(BrokerTest, ASessionThatACleanStartEndedDoesNotComeBackWithACrash) {
   EXPECT_FALSE(a.present);
 }
 
+// Nor one that a goodbye ended while the store was slow.
+TEST_P(BrokerTest, ASessionThatAGoodbyeEndedDoesNotComeBackBehindACleanStart) {
+  Peer a(world, "a");
+  ASSERT_TRUE(a.connect(true, 100));
+  world.run_ms(200);
+  world.disk().set_commit_delay_ms(300);
+  a.session()->detach(DetachKind::clean, 0);
+  ASSERT_TRUE(a.connect(true, 0));
+  a.forget();
+  world.crash();
+  world.disk().set_commit_delay_ms(0);
+  ASSERT_TRUE(a.connect(false, 100));
+  EXPECT_FALSE(a.present);
+}
+
 }  // namespace
 }  // namespace arena::broker::test

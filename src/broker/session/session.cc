@@ -203,7 +203,7 @@ void Session::end() {
         operations.push_back({engine::Operation::Kind::erase, engine::Space::due, key, {}});
       }
     }
-    shard_.submit(key_, std::move(operations), {});
+    shard_.erase_session(key(), std::move(operations));
   }
   if (is_reader_) shard_.unregister_reader(id_);
   shard_.counters().sessions.sub();
