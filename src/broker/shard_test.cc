@@ -685,5 +685,27 @@ TEST_P(BrokerTest, ASessionThatAGoodbyeEndedDoesNotComeBackBehindACleanStart) {
   EXPECT_FALSE(a.present);
 }
 
+// The owner of a topic may write a stream that this core has not been told of: what lies in front of it in $inbox is read first.
+TEST(BrokerFeed, ReadsNothingOfAStreamThatIsNotKnownYetWhileItIsBehindInTheInbox) {
+  World world;
+  Shard& shard = world.shard(0);
+  auto filters = std::make_unique<FilterList>();
+  filters->filters = {"#"};
+  const Filters all(filters.release());
+  const LogName inbox{0, LogId::inbox}, coming{0, LogId{7}};
+  Feed feed;
+  feed.join(inbox, 4, false);
+  feed.start();
+  feed.join_new(coming);
+  feed.read_more(shard, 1, all);
+  EXPECT_EQ(world.sum(&Counters::log_reads), 1u);
+  feed.find(coming)->seam = Cursor::Seam::live;
+  EXPECT_FALSE(feed.admits(shard, coming, 0)) << "it would overtake";
+  feed.find(inbox)->seam = Cursor::Seam::live;
+  feed.read_more(shard, 1, all);
+  EXPECT_EQ(world.sum(&Counters::log_reads), 2u);
+  world.run_ms(10);
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -49,7 +49,8 @@ bool Feed::entered(const Shard& shard, LogName log) const {
   const auto inbox = cursors_.find(LogName{log.partition, LogId::inbox});
   if (inbox == cursors_.end() || inbox->second.seam == Cursor::Seam::live) return true;
   const Stream* stream = shard.streams().find(log.log);
-  return stream == nullptr || (log.partition < stream->taken_over.size() && inbox->second.next() >= stream->taken_over[log.partition]);
+  // One that this core has not been told of is being added: what of its topics lies in $inbox is not known yet, either.
+  return stream != nullptr && log.partition < stream->taken_over.size() && inbox->second.next() >= stream->taken_over[log.partition];
 }
 
 bool Feed::admits(Shard& shard, LogName log, uint64_t offset) {
