@@ -113,7 +113,7 @@ std::unique_ptr<DetachedStream> TcpStream::detach() {
 void TcpStream::on_dirty() { loop_.at_turn_end(*this); }
 
 void TcpStream::on_first_output() {
-  if (output_.capacity() < runtime::EpollLoop::kSpareBytesMin) output_ = loop_.take_spare();
+  loop_.spares().prepare(output_);
 }
 
 void TcpStream::write_shared(const SharedBytesRef& bytes) {
@@ -303,7 +303,7 @@ void TcpStream::take_off(std::size_t sent) {
 void TcpStream::drop_output() {
   ahead_.reset();
   ahead_bytes_ = 0;
-  loop_.give_spare(std::exchange(output_, {}));
+  loop_.spares().give(std::exchange(output_, {}));
 }
 
 // The system is told here what to watch: a stream that closes with all its output out never stops reading.

@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::size_t kOutboxMax = 256;      // tasks; then they go without waiting for the end of the phase
 constexpr std::size_t kKeptCapacity = 4096;  // tasks
-constexpr std::size_t kSpareBytesMax = 64 << 10;
-constexpr std::size_t kSparesMax = 64;
 // Of what can be due for very many at once, so much is done in a turn: the rest waits behind those who have something to say.
 constexpr std::size_t kTimersPerTurn = 64;
 constexpr std::size_t kClosesPerTurn = 16;
@@ -109,23 +107,6 @@ void EpollLoop::remove(int fd, IoHandler& handler) {
     epoll_event& event = events_[static_cast<std::size_t>(i)];
     if (event.data.ptr == &handler) event.data.ptr = nullptr;
   }
-}
-
-std::string EpollLoop::take_spare() {
-  std::string buffer;
-  if (spares_.empty()) {
-    buffer.reserve(kSpareBytesMin);
-  } else {
-    buffer = std::move(spares_.back());
-    spares_.pop_back();
-  }
-  return buffer;
-}
-
-void EpollLoop::give_spare(std::string buffer) {
-  if (buffer.capacity() < kSpareBytesMin || buffer.capacity() > kSpareBytesMax || spares_.size() >= kSparesMax) return;
-  buffer.clear();
-  spares_.push_back(std::move(buffer));
 }
 
 void EpollLoop::run() {

@@ -258,7 +258,7 @@ void TlsStream::end(CloseReason reason) {
 // ---- bytes out ----
 
 void TlsStream::on_first_output() {
-  if (output_.capacity() < TlsCore::kSpareBytesMin) output_ = core_.take_spare();
+  core_.spares().prepare(output_);
 }
 
 void TlsStream::on_core_turn() {
@@ -298,7 +298,7 @@ void TlsStream::encrypt(std::size_t beneath_max) {
   stuck_ = output_bytes() != 0;
 }
 
-void TlsStream::drop_output() { core_.give_spare(std::exchange(output_, {})); }
+void TlsStream::drop_output() { core_.spares().give(std::exchange(output_, {})); }
 
 // All that was encrypted has been sent.
 void TlsStream::on_writable() {

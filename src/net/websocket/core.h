@@ -3,16 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
-#include "base/intrusive_list.h"
 #include "base/ref.h"
 #include "codec/websocket/decoder.h"
 #include "net/count.h"
-#include "runtime/loop.h"
+#include "net/layer_core.h"
 
 namespace arena::net {
 
@@ -52,38 +47,16 @@ struct WebSocketCounters {
   void fail(WebSocketFailure why) { failed[static_cast<std::size_t>(why)].add(); }
 };
 
-// Outlives its streams. What they write in a turn leaves in one frame.
-class WebSocketCore {
+// What its streams write in a turn leaves in one frame.
+class WebSocketCore : public LayerCore<WebSocketStream, WebSocketOutputTag> {
  public:
-  static constexpr std::size_t kScratchBytes = 64 << 10;
-  static constexpr std::size_t kSpareBytesMin = 512;
-
-  explicit WebSocketCore(runtime::Loop& loop) : loop_(loop) {}
-  WebSocketCore(const WebSocketCore&) = delete;
-  WebSocketCore& operator=(const WebSocketCore&) = delete;
+  using LayerCore::LayerCore;
 
   const WebSocketCounters& counters() const { return counters_; }
-
-  // ---- for streams ----
-  runtime::Loop& loop() { return loop_; }
-  WebSocketCounters& count() { return counters_; }
-  // Lets it work at the end of this turn.
-  void at_turn_end(WebSocketStream& stream);
-  // Room for what comes out of frames; its content lasts until the next read on this core.
-  std::span<char> scratch();
-  // Buffers for output, so that a turn costs no allocations. Bounded.
-  std::string take_spare();
-  void give_spare(std::string buffer);
+  WebSocketCounters& count() { return counters_; }  // for streams
 
  private:
-  void run();
-
-  runtime::Loop& loop_;
   WebSocketCounters counters_;
-  IntrusiveList<WebSocketStream, WebSocketOutputTag> waiting_;
-  bool run_due_ = false;
-  std::unique_ptr<char[]> scratch_;
-  std::vector<std::string> spares_;
 };
 
 }  // namespace arena::net

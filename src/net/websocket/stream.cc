@@ -194,7 +194,7 @@ void WebSocketStream::on_dirty() {
 }
 
 void WebSocketStream::on_first_output() {
-  if (output_.capacity() < WebSocketCore::kSpareBytesMin) output_ = core_.take_spare();
+  core_.spares().prepare(output_);
   output_.resize(header_room());
 }
 
@@ -234,7 +234,7 @@ void WebSocketStream::send_output() {
   drop_output();
 }
 
-void WebSocketStream::drop_output() { core_.give_spare(std::exchange(output_, {})); }
+void WebSocketStream::drop_output() { core_.spares().give(std::exchange(output_, {})); }
 
 void WebSocketStream::write_shared(const SharedBytesRef& bytes) {
   if (bytes->text.size() < TcpStream::kShareBytesMin || role_ == ws::Role::client || state_ != State::open) return write(bytes->text);
