@@ -62,18 +62,19 @@ class Proxy:
         return True
 
 
-def covers(event_id, position):
-    """Does the id say that the message at this position has come?"""
+def covers(event_id, topic, position):
+    """Does the id say that the message at this position has come, through the topic of that number?"""
     log, _, offset = position.rpartition(".")
-    places = [place.rpartition(".") for place in event_id.partition(":")[2].split(";")]
+    places = [place.rpartition(".") for place in event_id.partition(":")[2].split(";")[topic].split(",")]
     return any(named == log and int(reached) >= int(offset) for named, _, reached in places)
 
 
 class Reader:
     """What has come so far, over all connections, and what it may be."""
 
-    def __init__(self, door, query, proxy):
-        self.door, self.query, self.proxy = door, query, proxy
+    def __init__(self, door, topics, proxy):
+        self.door, self.topics, self.proxy = door, topics, proxy
+        self.query = "&".join(f"topic={topic}" for topic in topics)
         self.follower, self.resumed = None, None
         self.seen, self.here, self.texts, self.repeated = {}, set(), [], 0  # here: over this connection
 
@@ -93,7 +94,7 @@ class Reader:
         assert message["id"] not in self.here, f"{message} came twice over one connection"
         self.here.add(message["id"])
         if message["id"] in self.seen:
-            assert not covers(self.resumed, message["position"]), f"{message} came again behind {self.resumed}"
+            assert not covers(self.resumed, self.topics.index(message["topic"]), message["position"]), f"{message} came again behind {self.resumed}"
             equal(message, self.seen[message["id"]], "a repetition")
             self.repeated += 1
         else:
@@ -110,7 +111,7 @@ class Reader:
 def cut_at_any_byte(door, topics, repeats):
     """Publishes and reads over one connection after the other, each cut after its number of bytes."""
     chance, proxy = random.Random(SEED), Proxy(broker.http_port)
-    reader, published = Reader(door, "&".join(f"topic={topic}" for topic in topics), proxy), []
+    reader, published = Reader(door, topics, proxy), []
     publisher = opened(broker.port, 5)
 
     def publish_some():
