@@ -62,7 +62,7 @@ void Client::dial(const Dial& dial) {
   settle_pending_will();
   if (!will_.empty()) oracle_.will_not_before(will_, 0);
   remember_unanswered();
-  if (expiry_s_ == 0) forget_session();  // it ends with its connection
+  if (expiry_s_ == 0) end_session();  // with its connection
   if (session_ != nullptr && (dial.clean || dial.expiry_s < kLongS)) session_->stands = false;
   delayed_will_ = will_;
   delayed_until_ms_ = left_ms_ + int64_t{dial_.will_delay_s} * 1000;
@@ -125,7 +125,8 @@ bool Client::stood_until(int64_t at_ms) const {
 void Client::begin_session(bool present) {
   const bool keeps = dial_.version == am::Version::v5 ? dial_.expiry_s != 0 : !dial_.clean;
   check_present(present);
-  if (!dial_.clean && !present && stood_until(now_ms()) && !unsure_) oracle_.fail(name_ + " lost its session");
+  // With a full store what it asked for last may not have been written, such as that its session is to last.
+  if (!dial_.clean && !present && stood_until(now_ms()) && !unsure_ && !oracle_.full_before_crash()) oracle_.fail(name_ + " lost its session");
   if (present && session_ != nullptr && !session_->lost && !unsure_reset_) {
     tally_["session resumed"]++;
     // Back before the delay was over: that will has nothing to say any more [MQTT-3.1.3-9].
@@ -146,6 +147,13 @@ void Client::begin_session(bool present) {
   if (now_ms() > unsure_until_ms_) unsure_ = unsure_reset_ = false;
   session_->stands = dial_.expiry_s >= kLongS && !unsure_;
   for (Outbound& out : outbound_) out.received_here = false;
+}
+
+// By a goodbye. If that changed when the session ends it may not have been heard, and the server still hold our publishes: they
+// are kept until its next answer.
+void Client::end_session() {
+  if (expiry_before_s_ == 0) return forget_session();
+  if (session_ != nullptr) session_->lost = true;
 }
 
 void Client::forget_session() {
@@ -256,6 +264,7 @@ void Client::publish(const std::string& topic, Guarantee guarantee, bool retain,
 }
 
 void Client::left() {
+  was_cut_ = std::exchange(cut_, false);
   left_ms_ = now_ms();
   end_replays();
   if (session_ == nullptr) return;
@@ -276,7 +285,7 @@ void Client::hang_up(bool will_allowed) {
   left();
   old_.push_back(std::move(stream_));
   old_.back()->set_handler(nullptr);
-  if (expiry_s_ == 0) forget_session();
+  if (expiry_s_ == 0) end_session();
   tally_[with_will ? "disconnect with will" : "disconnect"]++;
 }
 
@@ -293,7 +302,9 @@ void Client::vanish() {
 }
 
 void Client::cut() {
-  if (stream_ != nullptr) network_.cut(*stream_);
+  if (stream_ == nullptr) return;
+  cut_ = true;
+  network_.cut(*stream_);
 }
 
 void Client::ping() {

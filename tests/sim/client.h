@@ -144,6 +144,7 @@ class Client final : public net::StreamHandler {
   void send_publish(const Outbound& out, bool dup);
   void send(const arena::mqtt::Packet& packet);
   void ack(arena::mqtt::PacketType type, uint16_t id);
+  void end_session();
   void forget_session();
   uint16_t next_id();
   int64_t now_ms() const { return world_.now_ms(); }
@@ -168,6 +169,8 @@ class Client final : public net::StreamHandler {
   int64_t heard_ms_ = 0;
   int64_t left_ms_ = 0;
   uint32_t expiry_s_ = 0;
+  bool cut_ = false;                 // its connection was, by the network
+  bool was_cut_ = false;             // ... the one before
   uint32_t expiry_before_s_ = 0;     // what it was before the last goodbye changed it
   uint32_t packet_max_ = 0;          // what may be sent to us; 0: anything
   bool chosen_ = false;              // ... was
@@ -187,8 +190,6 @@ class Client final : public net::StreamHandler {
   std::vector<std::size_t> later_;     // published once, without an answer, and its session is gone
   std::vector<std::size_t> answered_;  // published once, and stored for certain
   std::vector<std::size_t> refused_;   // of a producer: refused for certain, or left out
-  // Is there an unanswered UNSUBSCRIBE behind the request that made the span? Then nothing is owed by it any more.
-  bool leaving(const Span& span) const;
 
   struct AskedReplay {
     uint32_t replay = 0;

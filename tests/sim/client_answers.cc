@@ -21,7 +21,7 @@ void Client::check_present(bool present) {
 
 // The connection ends without a goodbye.
 void Client::note_will() {
-  if (will_.empty()) return;
+  if (will_.empty() || unsure_) return;  // an older connection of ours may still take the session over, and keep the will
   const int64_t due_ms = now_ms() + int64_t{std::min(dial_.will_delay_s, expiry_s_)} * 1000;
   const OwedWill owed{"will/" + name_, will_, dialled_ms_, now_ms(), due_ms};
   if (dial_.will_delay_s == 0) {

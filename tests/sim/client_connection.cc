@@ -82,7 +82,7 @@ void Client::change_expiry(am::Disconnect& out) {
 // A goodbye has no answer: one that came to nothing, with its connection, in a crash or overtaken by the next one, changed nothing.
 uint32_t Client::longest_expiry_s() const {
   const bool undisturbed = !oracle_.crashed_within(left_ms_ - 100, left_ms_ + kWrittenMs) && !oracle_.was_disturbed(left_ms_ - 100, dialled_ms_);
-  const bool heard = oracle_.network_is_good && undisturbed && dialled_ms_ > left_ms_ + 200;
+  const bool heard = oracle_.network_is_good && !was_cut_ && undisturbed && dialled_ms_ > left_ms_ + 200;
   return heard ? expiry_s_ : std::max(expiry_s_, expiry_before_s_);
 }
 

@@ -81,7 +81,9 @@ void Client::subscribe(const std::string& filter, const std::string& group, Guar
     session_->first_asked_ms.try_emplace(filter, now_ms());
   } else {
     session_->groups_asked.insert(name);
+    if (guarantee == Guarantee::at_most_once) oracle_.may_lose(name);
   }
+  if (asking.no_local) session_->without_own.insert(filter);
   count_options(asking);
   session_->subscriptions.asked(asking, oracle_.last_values_but_of(name_));
   asked_[packet.packet_id].push_back(asked);
@@ -114,7 +116,11 @@ void Client::on_suback(const am::Suback& packet) {
     return;
   }
   if (static_cast<Guarantee>(reason) != span.granted) oracle_.fail(name_ + " was granted another guarantee than it asked for");
-  if (!leaving(span)) span.granted_ms = now_ms();
+  // The answer to what it asked for later may have come before.
+  const auto leave = session_->leaves.find(name_of(span.filter, span.group));
+  const bool leaves = leave != session_->leaves.end() && leave->second.request > span.request;
+  if (!leaves) span.granted_ms = now_ms();
+  span.ended = leaves && leave->second.answered;
   replace_span(span);
 }
 
@@ -135,6 +141,7 @@ std::string Client::unsubscribe(uint64_t choice) {
   asked.span = chosen;
   asked.span.request = ++requests_;
   asked_[packet.packet_id].push_back(asked);
+  session_->leaves[name] = {asked.span.request, false};
   session_->subscriptions.leaving(chosen.filter, chosen.group);
   // From here on nothing is owed; until the answer it may still come.
   for (Span& span : session_->spans) {
@@ -155,18 +162,11 @@ void Client::on_unsuback(const am::Unsuback& packet) {
   if (none && !session_->lost && session_->subscriptions.has(span.filter, span.group)) {
     oracle_.fail(name_ + " was told that it has no subscription to " + span.filter);
   }
+  if (SessionView::Leave& leave = session_->leaves[name_of(span.filter, span.group)]; leave.request == span.request) leave.answered = true;
   session_->subscriptions.left(span.filter, span.group, span.request, now_ms());
   for (Span& old : session_->spans) {
     if (old.filter == span.filter && old.group == span.group && old.request < span.request) old.ended = true;
   }
-}
-
-bool Client::leaving(const Span& span) const {
-  return std::any_of(asked_.begin(), asked_.end(), [&](const auto& entry) {
-    const Asked& asked = entry.second.front();
-    return !asked.subscribe && asked.span.filter == span.filter && asked.span.group == span.group &&
-           asked.span.request > span.request;
-  });
 }
 
 }  // namespace arena::sim

@@ -114,6 +114,10 @@ void Oracle::check_order(SessionView& session, const Received& got, std::size_t 
   for (const Span& span : session.spans) {
     if (!span.group.empty() && filter_matches(span.filter, got.topic)) return;
   }
+  // What was passed by as its own may be its own no more, and come late from the log.
+  const bool was_own = message.publisher == session.client &&
+                       std::any_of(session.without_own.begin(), session.without_own.end(), [&](const std::string& filter) { return filter_matches(filter, got.topic); });
+  if (was_own) return;
   session.order[message.topic + (got.guarantee == Guarantee::at_most_once ? " t" : " s")].push_back(index);
   const auto [it, fresh] = session.last_first.try_emplace(order_key(got, index), index);
   // Sent again after a reconnect: whoever subscribed in between did not get the first copy, and this one comes late.
@@ -261,13 +265,11 @@ void Oracle::check_end() {
   streams_.check_end([this](std::size_t index) { return index < messages_.size() && !messages_[index].resent; });
   std::map<std::string, std::vector<const Span*>> group_spans;
   std::vector<const SessionView*> unknown_members;  // nobody knows what such a session has joined
-  std::set<std::string> may_lose;  // a member that takes at most once may be given any message, and lose it
   std::map<std::string, std::vector<const SessionView*>> group_members;
   for (const auto& session : sessions_) {
     for (const Span& span : session->spans) {
       if (span.group.empty()) continue;
       group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
-      if (span.lossy) may_lose.insert("$share/" + span.group + "/" + span.filter);
     }
     if (session->lost) unknown_members.push_back(session.get());
     if (!session->lost && !full_before_crash()) {
@@ -293,7 +295,7 @@ void Oracle::check_end() {
   for (const auto& [name, spans] : group_spans) {
     std::vector<const SessionView*> members = group_members[name];
     members.insert(members.end(), unknown_members.begin(), unknown_members.end());
-    if (!may_lose.contains(name)) check_group(name, spans, members);
+    if (!lossy_groups_.contains(name)) check_group(name, spans, members);
   }
 }
 

@@ -86,6 +86,12 @@ struct SessionView {
   std::map<std::size_t, int64_t> settled_ms;      // message -> when its client was done with it
   std::vector<int64_t> breaks_ms;                 // when its connections ended
   std::set<std::string> groups_asked;             // "$share/<group>/<filter>", ever
+  std::set<std::string> without_own;              // filters asked for without what one publishes oneself, ever
+  struct Leave {
+    uint64_t request = 0;  // the last that asked for the end
+    bool answered = false;
+  };
+  std::map<std::string, Leave> leaves;            // by the name of the subscription
   SubscriptionJudge subscriptions;
 };
 
@@ -152,6 +158,8 @@ class Oracle {
   int64_t last_crash_ms() const { return crashes_ms_.empty() ? 0 : crashes_ms_.back(); }
   // The publisher was told what its message came to; told_why: its protocol has reasons.
   void answered(std::size_t index, arena::mqtt::Reason reason, bool told_why, int64_t now_ms);
+  // Somebody asked to be a member at most once: it may be given any message, and lose it.
+  void may_lose(const std::string& group) { lossy_groups_.insert(group); }
   // For certain, and nothing takes it away again.
   void has_last_value(const std::string& topic, const std::string& publisher) { last_values_[topic] = publisher; }
   std::vector<std::string> last_values_but_of(const std::string& client) const;
@@ -228,6 +236,7 @@ class Oracle {
   std::vector<std::unique_ptr<SessionView>> sessions_;
   std::map<std::string, bool, std::less<>> wills_;  // payload -> by MQTT 3.1.1
   std::set<std::string> forbidden_wills_;
+  std::set<std::string> lossy_groups_;
   std::map<std::string, std::string> last_values_;  // topic -> who set it
   std::map<std::string, int64_t> wills_not_before_;
   std::vector<std::string> failures_;

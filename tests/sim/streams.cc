@@ -81,6 +81,7 @@ void StreamJudge::deleted(const std::string& name, bool whole, bool good, int64_
     deletion.upto_ms = now_ms;
     deletion.done = good;
     check_purged(deletion);
+    break;  // they are answered in the order of the questions
   }
   if (whole && good) streams_[name].gone = true;
 }
