@@ -14,11 +14,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from broker import SLOW, Broker  # pylint: disable=wrong-import-position
 from clients import History, Publisher, Subscriber, read_payload  # pylint: disable=wrong-import-position
 from history import judge  # pylint: disable=wrong-import-position
-from wire import PUBLISH, opened  # pylint: disable=wrong-import-position
+from wire import PUBACK, PUBLISH, opened, publish  # pylint: disable=wrong-import-position
 
 ROUNDS_OF_A_TRIAL = 10
 LONG_ROUND_S = 1.4  # once in a trial, perhaps twice: longer than what is written lazily may take
 LAZY_S = 3  # a second, and what a busy machine adds
+ASK_S = 60  # who has no answer by then has none
+ENDLESS = 20  # times the patience: something comes, and it is never what was to come
 
 
 class DurableBroker(Broker):
@@ -49,6 +51,7 @@ class Trial:
     def __init__(self, broker, seed, qos=(1, 2), lazy=LAZY_S, rounds=ROUNDS_OF_A_TRIAL, patience=20, linger=0, last_s=5):
         self.random = random.Random(seed)
         self.broker, self.rounds, self.patience = broker, rounds, patience * SLOW
+        self.heard = 0  # how often something came from the broker
         self.linger, self.last_s = linger, last_s  # last_s: to wait for a last value
         self.history = History()
         self.history.add("settings", lazy=lazy and lazy * SLOW)
@@ -99,22 +102,46 @@ class Trial:
         ready, _, _ = select.select(list(by_socket), [], [], max(seconds, 0))
         for socket_ in ready:
             client = by_socket[socket_]
-            if client.wire and not client.readable():
-                client.close()
+            if client.wire:
+                self.heard += 1
+                if not client.readable():
+                    client.close()
 
     def run_for(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.turn(end - time.monotonic())
 
-    def until(self, condition, seconds=None):
-        """Whether it came true in time. If not, the judge will see why it matters."""
-        end = time.monotonic() + (seconds or self.patience)
+    def until(self, condition, patience=None):
+        """Whether it came true. A broker that is slow has the time that it takes: it is given up when nothing has come for so
+        long, and it answers who asks meanwhile, or nobody at all. If so, the judge will see why it matters."""
+        patience = patience or self.patience
+        began = quiet = time.monotonic()
+        heard = self.heard
         while not condition():
-            if time.monotonic() > end:
-                return False
             self.turn(0.05)
+            now = time.monotonic()
+            if self.heard != heard:
+                heard, quiet = self.heard, now
+            elif now - quiet > patience:
+                self.ask()
+                self.turn(0)  # what came while nobody looked
+                if self.heard == heard and not condition():
+                    return False
+                quiet = time.monotonic()
+            if now - began > ENDLESS * patience:
+                return False
         return True
+
+    def ask(self):
+        """A publish of somebody else, answered when it has been through all that others wait for."""
+        try:
+            with opened(self.broker.port, 4, "", clean=True) as wire:
+                wire.seconds = ASK_S * SLOW
+                wire.send(publish(4, "asked", b"asked", 1, 1))
+                wire.expect(PUBACK)
+        except (AssertionError, OSError):
+            pass
 
     # ---- a round ----
 
@@ -147,6 +174,7 @@ class Trial:
             subscriber.leave()
         self.until(lambda: not any(s.wire for s in subscribers), 5)
         for subscriber in subscribers:
+            subscriber.leaving = False  # the broker has not closed it, and may not have read all
             subscriber.close()
             subscriber.connect(self.broker.port)
         self.until(lambda: all(s.connected for s in subscribers), 5)
