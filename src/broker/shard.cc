@@ -58,7 +58,9 @@ Session* Shard::open(const OpenRequest& request, SessionSink& sink) {
     session->evict(EndReason::taken_over, DetachKind::abrupt);
     session = find_session(session_key(request.principal, request.client_id));
   }
-  if (session != nullptr && request.clean_start) {
+  const bool over = session != nullptr && session->is_over();  // its timer may be late
+  if (over) counters_.sessions_expired.add();
+  if (session != nullptr && (request.clean_start || over)) {
     session->end();
     session = nullptr;
   }

@@ -685,6 +685,19 @@ TEST_P(BrokerTest, ASessionThatAGoodbyeEndedDoesNotComeBackBehindACleanStart) {
   EXPECT_FALSE(a.present);
 }
 
+// Its timer may be late: the clock decides, not who comes first.
+TEST_P(BrokerTest, ASessionWhoseTimeIsOverIsNotResumedBeforeItsTimerFires) {
+  Peer a(world, "a");
+  ASSERT_TRUE(a.connect(true, 1));
+  world.run_ms(200);
+  runtime::Timer back([](void* peer) { static_cast<Peer*>(peer)->ask_to_open(false, 1); }, &a);
+  world.home("a").loop().arm(back, 1000);
+  a.drop();
+  world.run_ms(1100);
+  ASSERT_TRUE(a.is_open());
+  EXPECT_FALSE(a.present);
+}
+
 // The owner of a topic may write a stream that this core has not been told of: what lies in front of it in $inbox is read first.
 TEST(BrokerFeed, ReadsNothingOfAStreamThatIsNotKnownYetWhileItIsBehindInTheInbox) {
   World world;

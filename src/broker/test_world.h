@@ -138,6 +138,13 @@ class Peer final : public SessionSink {
   ~Peer() override { drop(); }
 
   bool connect(bool clean = true, uint32_t expiry_s = 0, std::optional<Will> will = std::nullopt) {
+    ask_to_open(clean, expiry_s, std::move(will));
+    if (!world_.settle([&] { return open_ || refused_; })) return false;
+    if (open_ && session_ != nullptr) session_->start();
+    return open_;
+  }
+  bool is_open() const { return open_; }
+  void ask_to_open(bool clean, uint32_t expiry_s, std::optional<Will> will = std::nullopt) {
     OpenRequest request;
     request.client_id = client_;
     request.principal.name = user;
@@ -148,9 +155,6 @@ class Peer final : public SessionSink {
     open_ = false;
     refused_.reset();
     session_ = world_.home(client_, user).open(request, *this);
-    if (!world_.settle([&] { return open_ || refused_; })) return false;
-    if (open_ && session_ != nullptr) session_->start();
-    return open_;
   }
   void drop(DetachKind kind = DetachKind::abrupt) {
     if (session_ == nullptr) return;

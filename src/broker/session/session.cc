@@ -146,12 +146,13 @@ void Session::schedule_after_detach() {
   set_due(due);
 }
 
+bool Session::is_over() const { return sink_ == nullptr && expires_at_ms_ != 0 && shard_.loop().now_ms() >= expires_at_ms_; }
+
 void Session::on_due() {
   due_ms_ = 0;
   if (sink_ != nullptr) return;
-  const int64_t now = shard_.loop().now_ms();
   if (will_) fire_will();
-  if (expires_at_ms_ != 0 && now >= expires_at_ms_) {
+  if (is_over()) {
     shard_.counters().sessions_expired.add();
     end();
     return;

@@ -94,6 +94,8 @@ class Session final : public Reader {
   uint64_t incarnation() const { return incarnation_; }
   bool connected() const { return sink_ != nullptr; }
   bool persistent() const { return expiry_s_ != 0; }
+  // Its client was away for longer than it lasts.
+  bool is_over() const;
   // A connection takes the session. Commits the record when it needs one, then calls opened(). erases: the stored one that
   // this takes the place of is being erased, which is awaited, too.
   void attach(const OpenRequest& request, SessionSink& sink, bool present, bool erases);
