@@ -26,5 +26,84 @@ TEST(Recovery, KnowsOpenHandshakesBeforeItListens) {
   }
 }
 
+Will will_on(const std::string& topic, Guarantee guarantee, uint32_t delay_s = 0) {
+  auto message = std::make_unique<Message>();
+  message->topic = topic;
+  message->payload = "gone";
+  message->guarantee = guarantee;
+  return {MessageRef(message.release()), delay_s, 0};
+}
+
+// What its session is told to the store must not be there before the will is, wherever the crash comes between.
+TEST(Recovery, SendsAWillThatWasOnItsWay) {
+  runtime::SimOptions slow_mail;
+  slow_mail.mail_delay_max_us = 40'000;
+  for (const uint32_t expiry_s : {0u, 100u}) {
+    for (const uint32_t delay_s : {0u, 1u}) {
+      for (uint64_t seed = 1; seed <= 20; ++seed) {
+        World world(3, seed, {}, slow_mail);
+        Peer sub(world, "sub"), leaver(world, "leaver");
+        ASSERT_TRUE(sub.connect(true, 100));
+        sub.subscribe("will/+", k2);
+        sub.drop();
+        ASSERT_TRUE(leaver.connect(true, expiry_s, will_on("will/" + std::to_string(seed), k2, delay_s)));
+        leaver.drop();
+        world.run_ms(1000 * std::min(delay_s, expiry_s) + 3 * static_cast<int64_t>(seed));
+        world.crash();
+        world.run_ms(1500);
+        ASSERT_TRUE(sub.connect(false, 100));
+        EXPECT_TRUE(sub.wait_for(1)) << "expiry " << expiry_s << ", delay " << delay_s << ", seed " << seed;
+        world.run_ms(1500);
+        EXPECT_EQ(sub.received.size(), 1u);
+        sub.drop();
+      }
+    }
+  }
+}
+
+// The client that comes back at once has another will; the one before was due.
+TEST(Recovery, SendsAWillWhoseClientCameBackWhileItWasOnItsWay) {
+  runtime::SimOptions slow_mail;
+  slow_mail.mail_delay_max_us = 40'000;
+  for (const uint32_t expiry_s : {0u, 100u}) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      World world(3, seed, {}, slow_mail);
+      Peer sub(world, "sub"), leaver(world, "leaver");
+      ASSERT_TRUE(sub.connect(true, 100));
+      sub.subscribe("will/+", k2);
+      sub.drop();
+      ASSERT_TRUE(leaver.connect(true, expiry_s, will_on("will/" + std::to_string(seed), k2)));
+      leaver.drop();
+      leaver.ask_to_open(seed % 2 == 0, 100, will_on("will/other", k2, 200));
+      world.run_ms(3 * static_cast<int64_t>(seed));
+      world.crash();
+      leaver.forget();
+      ASSERT_TRUE(sub.connect(false, 100));
+      EXPECT_TRUE(sub.wait_for(1)) << "expiry " << expiry_s << ", seed " << seed;
+      world.run_ms(500);
+      ASSERT_EQ(sub.received.size(), 1u);
+      EXPECT_EQ(sub.received[0].topic, "will/" + std::to_string(seed));
+      sub.drop();
+    }
+  }
+}
+
+// Whoever is sent away has not said goodbye [MQTT-3.1.2-8].
+TEST(Recovery, WillsGoOutWhenTheBrokerStops) {
+  World world(3);
+  Peer sub(world, "sub"), lasting(world, "lasting"), passing(world, "passing");
+  ASSERT_TRUE(sub.connect(true, 100));
+  sub.subscribe("will/+", k2);
+  sub.drop();
+  ASSERT_TRUE(lasting.connect(true, 100, will_on("will/lasting", k2)));
+  ASSERT_TRUE(passing.connect(true, 0, will_on("will/passing", k2)));
+  std::size_t drained = 0;
+  for (unsigned core = 0; core < world.cores(); ++core) world.shard(core).drain([&drained] { ++drained; });
+  ASSERT_TRUE(world.settle([&] { return drained == world.cores(); }));
+  world.crash();
+  ASSERT_TRUE(sub.connect(false, 100));
+  EXPECT_TRUE(sub.wait_for(2));
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -90,9 +90,40 @@ void Shard::remove_session(Session& session) {
   bury();
 }
 
+void Shard::submit_session(std::string_view key, std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done) {
+  const auto it = wills_under_way_.find(key);
+  if (it == wills_under_way_.end()) return submit(key, std::move(operations), std::move(done));
+  it->second.behind.push_back({std::move(operations), std::move(done)});
+}
+
+void Shard::publish_will(std::string_view key, MessageRef message, PublishMarkRef mark) {
+  const bool stored = message->guarantee != Guarantee::at_most_once || message->retain || captured(message->topic);
+  if (!stored) return publish(std::move(message), Origin{}, false);
+  const uint64_t will = next_reader_id();
+  will_keys_.emplace(will, key);
+  ++wills_under_way_[std::string(key)].open;
+  Origin origin;
+  origin.session = will;
+  origin.cookie = 1;
+  origin.mark = std::move(mark);
+  publish(std::move(message), std::move(origin), true);
+}
+
+void Shard::will_answered(uint64_t will) {
+  const auto key = will_keys_.find(will);
+  if (key == will_keys_.end()) return;
+  const auto it = wills_under_way_.find(key->second);
+  if (--it->second.open == 0) {
+    std::vector<SessionWork> behind = std::move(it->second.behind);
+    wills_under_way_.erase(it);
+    for (SessionWork& work : behind) submit(key->second, std::move(work.operations), std::move(work.done));
+  }
+  will_keys_.erase(key);
+}
+
 void Shard::erase_session(std::string_view key, std::vector<engine::Operation> operations) {
   ++erasing_[std::string(key)];
-  submit(key, std::move(operations), [this, key = std::string(key)](engine::CommitStatus) {
+  submit_session(key, std::move(operations), [this, key = std::string(key)](engine::CommitStatus) {
     const auto it = erasing_.find(key);
     if (--it->second == 0) erasing_.erase(it);
   });
@@ -142,7 +173,8 @@ void Shard::drain(UniqueFunction<void()> done) {
     if (session->connected()) ids.push_back(session->id());
   }
   for (SessionId id : ids) {
-    if (Session* session = find_session(id)) session->evict(EndReason::shutting_down, DetachKind::clean);
+    // Not the client says goodbye: its will goes out, or is kept.
+    if (Session* session = find_session(id)) session->evict(EndReason::shutting_down, DetachKind::abrupt);
   }
   for (const auto& [id, reader] : readers_) reader->on_tick();
   auto open = std::make_shared<std::size_t>(partitions_.size() + 1);
@@ -162,7 +194,8 @@ void Shard::set_due(Session& session, int64_t old_ms, int64_t deadline_ms) {
 }
 
 void Shard::arm_due() {
-  if (due_.empty()) {
+  // What fell due while the broker was away waits until all are known who may want it.
+  if (due_.empty() || !running_) {
     due_timer_.disarm();
   } else if (!due_timer_.armed() || due_timer_.deadline_ms() != std::get<0>(*due_.begin())) {
     loop_.arm(due_timer_, std::get<0>(*due_.begin()) - loop_.now_ms());
@@ -256,6 +289,8 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
     post(home, ReceiptMail{origin.for_receipt(), partition, receipt});
   } else if (Session* session = find_session(origin.session)) {
     session->on_receipt(origin, partition, receipt);
+  } else {
+    will_answered(origin.session);
   }
 }
 

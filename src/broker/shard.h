@@ -182,8 +182,12 @@ class Shard {
   uint64_t next_reader_id() { return (uint64_t{core()} << 48) | next_serial_++; }
   Session& add_session(const OpenRequest& request);
   void remove_session(Session& session);
+  // Commits what changes of the session under that key, behind the wills of its that are under way: with a crash between
+  // neither would be left.
+  void submit_session(std::string_view key, std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done);
   // Deletes what is stored of it. Until that is committed, who begins anew under its key waits for it.
   void erase_session(std::string_view key, std::vector<engine::Operation> operations);
+  void publish_will(std::string_view key, MessageRef message, PublishMarkRef mark);
   // At most one deadline per session; deadline 0 cancels. Monotonic.
   void set_due(Session& session, int64_t old_ms, int64_t deadline_ms);
   // Something is dirty: the tick will see to it.
@@ -251,6 +255,17 @@ class Shard {
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
   std::map<uint64_t, Group*> groups_by_id_;
   std::vector<std::unique_ptr<Session>> dead_sessions_;
+  struct SessionWork {
+    std::vector<engine::Operation> operations;
+    UniqueFunction<void(engine::CommitStatus)> done;
+  };
+  struct WillsUnderWay {
+    unsigned open = 0;
+    std::vector<SessionWork> behind;
+  };
+  void will_answered(uint64_t will);
+  std::map<std::string, WillsUnderWay, std::less<>> wills_under_way_;  // by session key
+  std::map<uint64_t, std::string> will_keys_;                          // will -> its session's key
   std::map<std::string, unsigned, std::less<>> erasing_;  // keys of sessions -> deletions of their records that are not committed
   std::vector<std::unique_ptr<Group>> dead_groups_;
   uint64_t next_serial_ = 1;

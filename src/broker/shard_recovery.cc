@@ -95,6 +95,7 @@ void Shard::start() {
   for (uint64_t id : groups) {
     if (Group* group = find_group(id)) group->end_if_empty();
   }
+  arm_due();
 }
 
 // Open exactly-once handshakes go back to their sessions; done when all are there, before anybody can repeat a publish.

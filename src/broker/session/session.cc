@@ -64,7 +64,7 @@ void Session::attach(const OpenRequest& request, SessionSink& sink, bool present
   if (has_record_) {
     write(std::move(then));
   } else if (erases) {
-    shard_.submit(key_, {}, std::move(then));  // a session that was said to be over must not come back with a restart
+    shard_.submit_session(key_, {}, std::move(then));  // a session that was said to be over must not come back with a restart
   } else {
     sink_->opened(*this, present);
   }
@@ -241,7 +241,12 @@ void Session::fire_will() {
   stamp(*message);
   if (will.lifetime_s != 0) message->expires_ms = message->published_ms + int64_t{will.lifetime_s} * 1000;
   shard_.counters().wills_sent.add();
-  shard_.publish(MessageRef(message.release()), Origin{}, false);
+  PublishMarkRef once;
+  if (message->guarantee == Guarantee::exactly_once) {
+    // One a connection: after a crash it may be sent again.
+    once = mark_of({"will " + std::to_string(incarnation_) + "." + std::to_string(epoch_), {}, 0, 0}, principal().space, principal().name, *message);
+  }
+  shard_.publish_will(key(), MessageRef(message.release()), std::move(once));
 }
 
 void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t cookie, const PublishKey* known_by) {

@@ -68,7 +68,7 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
   for (const std::string& stale : erased) {
     operations.push_back({engine::Operation::Kind::erase, engine::Space::due, stale, {}});
   }
-  shard_.submit(key_, std::move(operations),
+  shard_.submit_session(key_, std::move(operations),
                 [shard = &shard_, id = id_, erased = std::move(erased), done = std::move(done)](engine::CommitStatus status) mutable {
                   Session* session = shard->find_session(id);
                   if (session != nullptr && status != engine::CommitStatus::committed) {
