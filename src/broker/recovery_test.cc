@@ -88,7 +88,7 @@ TEST(Recovery, SendsAWillWhoseClientCameBackWhileItWasOnItsWay) {
   }
 }
 
-// Whoever is sent away has not said goodbye [MQTT-3.1.2-8].
+// Whoever is sent away has not said goodbye [5 MQTT-3.1.2-8].
 TEST(Recovery, WillsGoOutWhenTheBrokerStops) {
   World world(3);
   Peer sub(world, "sub"), lasting(world, "lasting"), passing(world, "passing");
