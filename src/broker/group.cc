@@ -104,6 +104,7 @@ void Group::set_online(SessionId session, bool online) {
     reading_ = true;
     feed_.start();
   }
+  unpark();
   pump();
 }
 
@@ -113,6 +114,8 @@ void Group::leave(SessionId session) {
     end();
   } else {
     stop_if_alone();
+    unpark();  // it may have been the last who might read them
+    pump();
   }
 }
 
@@ -120,6 +123,7 @@ void Group::leave(SessionId session) {
 void Group::stop_if_alone() {
   if (anyone_online() || !reading_) return;
   reading_ = false;
+  unpark();
   for (const Item& item : waiting_) {
     if (item.stored) {
       if (Cursor* cursor = feed_.find(item.log)) cursor->untake(item.offset);
@@ -165,10 +169,10 @@ void Group::offer(const Routed& routed) {
   if (!anyone_online()) {
     shard_.counters().drop(Drop::no_member);
   } else if (guarantee == Guarantee::at_most_once) {
-    if (Member* member = next_member()) {
+    if (Member* member = next_member(*routed.message)) {
       hand_out(Item{routed.message, guarantee}, *member);
     } else {
-      shard_.counters().drop(Drop::no_member);
+      shard_.counters().drop(anyone_may_read(*routed.message) ? Drop::no_member : Drop::denied_delivery);
     }
   } else if (kept_bytes() >= shard_.options().queued_bytes_per_session_max) {
     shard_.counters().drop(Drop::queue_full);
@@ -183,34 +187,81 @@ void Group::enqueue(Item item) {
   pump();
 }
 
-// In turn, among those online with room.
-Group::Member* Group::next_member() {
+// Its own side decides again when it is there.
+bool Group::may_read(Member& member, const Message& message) {
+  const access::Policy& policy = shard_.policy();
+  if (member.covered_epoch == policy.epoch()) return true;
+  const access::Subject subject{member.principal, member.client_id};
+  if (policy.covers(subject, subscription_.request.filter) == access::Coverage::all) {
+    member.covered_epoch = policy.epoch();
+    return true;
+  }
+  return policy.decide(subject, access::Action::subscribe, message.topic).allowed();
+}
+
+bool Group::anyone_may_read(const Message& message) {
+  return std::any_of(members_.begin(), members_.end(), [&](Member& member) { return may_read(member, message); });
+}
+
+bool Group::anyone_has_room() const {
+  return std::any_of(members_.begin(), members_.end(), [](const Member& member) { return member.has_room(); });
+}
+
+// In turn, among those online with room who may read it.
+Group::Member* Group::next_member(const Message& message) {
   for (std::size_t tried = 0; tried < members_.size(); ++tried) {
     turn_ = (turn_ + 1) % members_.size();
     Member& member = members_[turn_];
-    if (member.online && member.held < member.window) return &member;
+    if (member.has_room() && may_read(member, message)) return &member;
   }
   return nullptr;
 }
 
 void Group::pump() {
   while (!waiting_.empty()) {
-    if (waiting_.front().message->expired(shard_.loop().wall_ms())) {
-      shard_.counters().drop(Drop::expired);
-      settled(waiting_.front());
-    } else if (Member* member = next_member()) {
-      Item item = std::move(waiting_.front());
-      waiting_bytes_ -= item.bytes();
-      waiting_.pop_front();
-      hand_out(std::move(item), *member);
-      continue;
-    } else {
-      return;
-    }
-    waiting_bytes_ -= waiting_.front().bytes();
-    waiting_.pop_front();
+    if (!place_first()) return;
   }
   read_if_room();
+}
+
+Item Group::take_first() {
+  Item item = std::move(waiting_.front());
+  waiting_.pop_front();
+  waiting_bytes_ -= item.bytes();
+  return item;
+}
+
+// False: there is nobody now who could take more.
+bool Group::place_first() {
+  constexpr std::size_t kParkedMax = 1000;  // each is looked at again whenever somebody has room
+  const Message& message = *waiting_.front().message;
+  if (message.expired(shard_.loop().wall_ms())) {
+    shard_.counters().drop(Drop::expired);
+    settled(take_first());
+  } else if (Member* member = next_member(message)) {
+    hand_out(take_first(), *member);
+  } else if (!anyone_has_room()) {
+    return false;
+  } else if (!anyone_may_read(message)) {
+    shard_.counters().drop(Drop::denied_delivery);
+    settled(take_first());
+  } else if (parked_.size() < kParkedMax) {
+    parked_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Group::unpark() {
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(parked_.begin()), std::make_move_iterator(parked_.end()));
+  parked_.clear();
+}
+
+void Group::on_policy_changed() {
+  unpark();
+  pump();
 }
 
 void Group::hand_out(Item item, Member& member) {
@@ -249,13 +300,20 @@ void Group::post(Item item, SessionId session) {
   });
 }
 
+// The member holds one less.
+void Group::let_go(SessionId session) {
+  Member* member = find(session);
+  if (member == nullptr) return;
+  if (member->held-- == member->window) unpark();
+}
+
 void Group::settle(uint64_t number) {
   const auto it = held_.find(number);
   if (it == held_.end()) return;
   const Held held = std::move(it->second);
   held_.erase(it);
   held_bytes_ -= held.item.bytes();
-  if (Member* member = find(held.session)) --member->held;
+  let_go(held.session);
   settled(held.item);
   pump();
 }
@@ -267,7 +325,7 @@ void Group::give_back(uint64_t number) {
   Held held = std::move(it->second);
   held_.erase(it);
   held_bytes_ -= held.item.bytes();
-  if (Member* member = find(held.session)) --member->held;
+  let_go(held.session);
   if (ended_) return;
   held.item.guarantee = held.item.message->guarantee;
   const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const Item& item) {

@@ -25,6 +25,9 @@ class Group final : public Reader {
  public:
   struct Member {
     SessionId session = 0;
+    Principal principal;
+    std::string client_id;
+    uint32_t covered_epoch = 0;    // policy epoch under which it may read all that the filter matches
     Guarantee granted = Guarantee::at_most_once;
     bool keep_retained_flag = false;
     uint32_t subscription_id = 0;
@@ -32,6 +35,8 @@ class Group final : public Reader {
     bool online = false;
     std::size_t window = 16;       // deliveries it may hold unsettled
     std::size_t held = 0;
+
+    bool has_room() const { return online && held < window; }
   };
 
   Group(Shard& shard, uint64_t id, std::string space, std::string name, std::string filter);
@@ -53,6 +58,8 @@ class Group final : public Reader {
   void give_back(uint64_t number);
   // The member is not there to take it: it gets nothing more until it says that it is online.
   void refuse(SessionId session, uint64_t number);
+  // Other members may read now what the group has.
+  void on_policy_changed();
 
   void offer(const Routed& routed);
   void join_log(const Places& ends);
@@ -79,12 +86,19 @@ class Group final : public Reader {
   // Bounded: what members hold comes back to what waits when they leave.
   std::size_t kept_bytes() const { return waiting_bytes_ + held_bytes_; }
   Member* find(SessionId session);
-  Member* next_member();
+  bool may_read(Member& member, const Message& message);
+  bool anyone_may_read(const Message& message);
+  Member* next_member(const Message& message);
+  bool anyone_has_room() const;
   bool anyone_online() const;
   void enqueue(Item item);
   void pump();
+  bool place_first();
+  void unpark();
+  Item take_first();
   void hand_out(Item item, Member& member);
   void read_if_room();
+  void let_go(SessionId session);
   void stop_if_alone();
   void hold(Item item, Member& member);
   void post(Item item, SessionId session);
@@ -113,6 +127,7 @@ class Group final : public Reader {
   std::size_t turn_ = 0;
   Feed feed_;
   std::deque<Item> waiting_;
+  std::deque<Item> parked_;        // before all that waits: only members who have no room, or are away, may read them
   std::size_t waiting_bytes_ = 0;
   std::size_t held_bytes_ = 0;
   std::map<uint64_t, Held> held_;  // by delivery number, so in the order they were first handed out

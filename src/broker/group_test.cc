@@ -180,5 +180,93 @@ TEST(Group, ADurableMemberIsAnsweredWhenTheLogIsKept) {
   }
 }
 
+access::Rule denied_to(const std::string& user, const std::string& filter) {
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.who = access::Rule::Who::users;
+  rule.users = {user};
+  rule.filter = filter;
+  rule.source = "test";
+  return rule;
+}
+
+// What one member may not read is for the others, and is not lost.
+TEST(Group, GivesWhatAMemberMayNotReadToThoseWhoMay) {
+  for (const Guarantee guarantee : {Guarantee::at_most_once, k1, k2}) {
+    for (const bool denied_later : {false, true}) {
+      World world(3);
+      Peer pub(world, "pub"), ann(world, "ann"), bob(world, "bob");
+      ann.user = "ann";
+      bob.user = "bob";
+      if (!denied_later) world.deny({denied_to("bob", "jobs/secret")});
+      ASSERT_TRUE(pub.connect() && ann.connect(true, 100) && bob.connect(true, 100));
+      ann.subscribe("jobs/#", k2, "g");
+      bob.subscribe("jobs/#", k2, "g");
+      if (denied_later) world.deny({denied_to("bob", "jobs/secret")});
+      for (int i = 0; i < 20; ++i) {
+        pub.publish("jobs/secret", std::to_string(i), guarantee, false, guarantee == k2 ? static_cast<uint16_t>(i + 1) : 0);
+        pub.publish("jobs/open", "open", guarantee, false, guarantee == k2 ? static_cast<uint16_t>(i + 101) : 0);
+      }
+      world.run_ms(2000);
+      const auto secrets = [](const Peer& peer) {
+        return std::count_if(peer.received.begin(), peer.received.end(), [](const Got& got) { return got.topic == "jobs/secret"; });
+      };
+      EXPECT_EQ(secrets(ann), 20);
+      EXPECT_EQ(secrets(bob), 0);
+      EXPECT_EQ(ann.received.size() + bob.received.size(), 40u);
+    }
+  }
+}
+
+// It waits for the one who may, and holds nobody else up; when nobody is left who may, it goes.
+TEST(Group, KeepsWhatOnlyAMemberWhoIsAwayMayRead) {
+  World world(3);
+  Peer pub(world, "pub"), ann(world, "ann"), bob(world, "bob");
+  ann.user = "ann";
+  bob.user = "bob";
+  world.deny({denied_to("bob", "jobs/secret")});
+  ASSERT_TRUE(pub.connect() && ann.connect(true, 100) && bob.connect(true, 100));
+  ann.subscribe("jobs/#", k1, "g");
+  bob.subscribe("jobs/#", k1, "g");
+  ann.drop();
+  world.run_ms(100);
+  for (int i = 0; i < 5; ++i) {
+    pub.publish("jobs/secret", std::to_string(i), k1);
+    pub.publish("jobs/open", "open", k1);
+  }
+  ASSERT_TRUE(bob.wait_for(5));
+  world.run_ms(1000);
+  EXPECT_EQ(bob.received.size(), 5u);
+  ASSERT_TRUE(ann.connect(false, 100));
+  ASSERT_TRUE(ann.wait_for(5));
+  EXPECT_EQ(ann.payloads(), (std::vector<std::string>{"0", "1", "2", "3", "4"}));
+  world.deny({denied_to("bob", "jobs/secret"), denied_to("ann", "jobs/secret")});
+  pub.publish("jobs/secret", "for nobody", k1);
+  world.run_ms(1000);
+  EXPECT_EQ(world.dropped(Drop::denied_delivery), 1u);
+}
+
+// The rules change while it waits in a member's queue.
+TEST(Group, GivesBackWhatAMemberMayNotReadAnyMore) {
+  World world(3);
+  Peer pub(world, "pub"), ann(world, "ann"), bob(world, "bob");
+  ann.user = "ann";
+  bob.user = "bob";
+  ann.is_ready = bob.is_ready = false;
+  ASSERT_TRUE(pub.connect() && ann.connect(true, 100) && bob.connect(true, 100));
+  ann.subscribe("jobs/#", k1, "g");
+  bob.subscribe("jobs/#", k1, "g");
+  for (int i = 0; i < 20; ++i) pub.publish("jobs/secret", std::to_string(i), k1);
+  world.run_ms(100);
+  world.deny({denied_to("bob", "jobs/secret")});
+  world.run_ms(100);
+  ann.is_ready = bob.is_ready = true;
+  ann.session()->resume();
+  bob.session()->resume();
+  ASSERT_TRUE(ann.wait_for(20));
+  EXPECT_TRUE(bob.received.empty());
+}
+
 }  // namespace
 }  // namespace arena::broker::test

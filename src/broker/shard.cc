@@ -246,6 +246,7 @@ void Shard::set_policy(std::shared_ptr<const access::Policy> policy) {
   for (SessionId id : ids) {
     if (Session* session = find_session(id)) session->drop_denied();
   }
+  for (const auto& [id, group] : groups_by_id_) group->on_policy_changed();
 }
 
 std::size_t Shard::largest_queue_bytes() const {

@@ -74,6 +74,16 @@ class World {
     EXPECT_TRUE(settle([&] { return status.has_value(); }));
     return std::move(*status);
   }
+  // Everything is allowed but what these rules deny; on this core alone when one is named.
+  void deny(std::vector<access::Rule> rules, std::optional<unsigned> on = std::nullopt) {
+    access::Policy::Options options;
+    options.epoch = ++epoch_;
+    options.default_allow = true;
+    const auto policy = access::Policy::make(std::move(rules), options).value();
+    for (unsigned core = 0; core < cores(); ++core) {
+      if (!on || *on == core) shards_[core]->set_policy(policy);
+    }
+  }
   bool settle(UniqueFunction<bool()> done) { return sim_->run_until(std::move(done), 20'000); }
   void run_ms(int64_t ms) { sim_->run_for(ms); }
   uint64_t dropped(Drop reason) {
@@ -112,6 +122,7 @@ class World {
   }
 
   Options options_;
+  uint32_t epoch_ = 1;
   engine::MemoryDisk disk_;
   std::unique_ptr<runtime::SimWorld> sim_;
   std::vector<std::unique_ptr<engine::MemoryStore>> stores_;

@@ -282,6 +282,7 @@ class Session final : public Reader {
   void forget(const Subscription& removed);
   void remove_subscription(const std::string& name);
   void drop_unwanted();
+  bool returned(const Item& item);
   std::size_t drop_unsent_if(const std::function<bool(const Item&)>& not_mine);
   std::size_t drop_waiting_if(const std::function<bool(const Item&)>& not_mine);
   void return_group_waiting(uint64_t group_id);

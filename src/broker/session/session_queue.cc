@@ -105,9 +105,9 @@ void Session::take_from_group(Item item) {
     refuse(item.origin);
     return;
   }
+  // The group asks before it hands out; the rules changed meanwhile. It is for others, if it is not at most once.
   if (!may_read(**it, item.message->topic)) {
-    shard_.counters().drop(Drop::denied_delivery);
-    settled(item);
+    if (!returned(item)) shard_.counters().drop(Drop::denied_delivery);
     return;
   }
   item.slow = (*it)->request.slow.value_or(SlowPolicy::drop_oldest);

@@ -230,6 +230,8 @@ Group::Member Session::as_member(const Subscription& subscription) const {
   const SubscribeRequest& request = subscription.request;
   Group::Member member;
   member.session = id_;
+  member.principal = {std::string(principal().space), std::string(principal().name), principal().internal};
+  member.client_id = client_id();
   member.granted = request.granted;
   member.keep_retained_flag = request.keep_retained_flag;
   member.subscription_id = request.id;
@@ -434,19 +436,31 @@ void Session::drop_denied() {
   shard_.counters().drop(Drop::denied_delivery, dropped);
 }
 
-// Tells how many they were.
+// What a group gave is for its others. False: it was nobody else's.
+bool Session::returned(const Item& item) {
+  if (item.origin.number == 0) return false;
+  give_back(item.origin);
+  return true;
+}
+
+// Tells how many they were, without those that went back to their group.
 std::size_t Session::drop_unsent_if(const std::function<bool(const Item&)>& not_mine) {
-  const std::size_t waiting = drop_waiting_if(not_mine);
+  std::size_t dropped = drop_waiting_if(not_mine);
   std::vector<uint16_t> tags;  // given to what has not left yet
   for (const Outstanding& entry : window_.entries()) {
     if (!entry.ever_sent && not_mine(entry.item)) tags.push_back(entry.tag);
   }
-  for (uint16_t tag : tags) settled(take_out(tag).item);
+  for (uint16_t tag : tags) {
+    const Item item = take_out(tag).item;
+    if (returned(item)) continue;
+    settled(item);
+    ++dropped;
+  }
   if (!tags.empty()) pump();
-  return waiting + tags.size();
+  return dropped;
 }
 
-// Tells how many they were.
+// Tells how many they were, without those that went back to their group.
 std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
   std::vector<Item> dropped;  // settling them may bring more
   keep_waiting([&](Item& item) {
@@ -463,11 +477,14 @@ std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not
       push_transient(std::move(item));
     }
   }
+  std::size_t count = 0;
   for (const Item& item : dropped) {
+    if (returned(item)) continue;
+    ++count;
     settled(item);
     if (item.restored_tag != 0) release_tag(item.restored_tag);
   }
-  return dropped.size();
+  return count;
 }
 
 void Session::tell_groups() {
