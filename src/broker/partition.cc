@@ -159,9 +159,9 @@ void Partition::add_to_batch(Work& work, engine::Batch& batch) {
     engine::Append& append = append_to(batch, *work.log);
     work.offset = append.base_offset + append.records.size();
     append.records.push_back(work.message);
-    if (work.origin.tag != 0) {
-      batch.operations.push_back(handshake_put(work.origin, work.offset));
-    }
+  }
+  if (work.origin.tag != 0 && (work.log != nullptr || work.retain)) {
+    batch.operations.push_back(handshake_put(work.origin, work.offset));
   }
   if (work.origin.mark && (work.log != nullptr || work.retain)) {
     std::vector<engine::Operation> rows = published_.rows(*work.origin.mark, place_of(work), work.message->published_ms);

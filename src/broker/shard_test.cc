@@ -255,6 +255,38 @@ TEST_P(BrokerTest, AnExactlyOncePublishIsTakenOnceAlsoOverACrash) {
   EXPECT_EQ(a.payloads(), (Texts{"once", "twice"}));
 }
 
+// A last value that no log keeps is stored, too: repeated after a crash it must not take the place of a newer one.
+TEST_P(BrokerTest, AnExactlyOnceLastValueIsTakenOnceAlsoOverACrash) {
+  {
+    Peer pub(world, "pub");
+    ASSERT_TRUE(pub.connect(true, 1000));
+    EXPECT_FALSE(pub.publish("t", "old", k2, true, 5).duplicate);
+    pub.forget();
+    world.crash();
+  }
+  Peer pub(world, "pub"), other(world, "other"), a(world, "a");
+  ASSERT_TRUE(other.connect() && a.connect() && pub.connect(false, 1000));
+  other.publish("t", "new", k1, true);
+  EXPECT_TRUE(pub.publish("t", "old", k2, true, 5).duplicate);
+  EXPECT_TRUE(pub.release_inbound(5));
+  EXPECT_FALSE(pub.release_inbound(5));
+  a.subscribe("t", k1);
+  ASSERT_TRUE(a.wait_for(1));
+  EXPECT_EQ(a.payloads(), Texts{"new"});
+  EXPECT_FALSE(pub.publish("t", "newest", k2, true, 5).duplicate);
+}
+
+// Its deletion is not stored: the release is not answered, or the next message under the tag would be taken for a repetition.
+TEST_P(BrokerTest, AReleaseIsAnsweredOnlyWhenItsHandshakeIsDeleted) {
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect(true, 1000));
+  pub.publish("t", "once", k2, true, 5);
+  world.disk().fail_after(0);
+  pub.session()->release(5, 77);
+  world.run_ms(500);
+  EXPECT_FALSE(pub.was_released(77));
+}
+
 TEST_P(BrokerTest, RetainedValuesComeWithTheSubscription) {
   Peer pub(world, "pub"), a(world, "a");
   ASSERT_TRUE(pub.connect() && a.connect());

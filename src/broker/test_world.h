@@ -250,6 +250,7 @@ class Peer final : public SessionSink {
     EXPECT_TRUE(world_.settle([&] { return released_.contains(cookie); }));
     return released_[cookie];
   }
+  bool was_released(uint64_t cookie) const { return released_.contains(cookie); }
   std::vector<std::string> payloads() const {
     std::vector<std::string> out;
     for (const Got& got : received) out.push_back(got.payload);

@@ -262,6 +262,8 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
     }
     it->second.wait({attachment_, cookie});
     if (!fresh) return;  // the first one's receipt answers this one too
+    it->second.stored = message->retain;  // whether or not a log keeps it
+    it->second.partition = shard_.placement().partition_of(message->topic);
   }
   Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}, {}};
   if (known_by != nullptr) origin.mark = mark_of(*known_by, principal().space, principal().name, *message);
@@ -328,7 +330,7 @@ void Session::on_receipt(const Origin& origin, PartitionId partition, const Rece
   if (it == rare_->inbound.end() || origin.incarnation != incarnation_) return;
   Inbound inbound = std::move(it->second);
   if (receipt.outcome == Outcome::ok || receipt.outcome == Outcome::no_match) {
-    it->second = Inbound{true, receipt.position.has_value(), false, partition, {}, {}};
+    it->second = Inbound{true, inbound.stored || receipt.position.has_value(), false, partition, {}, {}};
   } else {
     rare_->inbound.erase(origin.tag);  // refused: the same tag is a new message next time [MQTT-4.3.3-9]
   }
@@ -345,8 +347,8 @@ CallMail erase_handshake(PartitionId partition, uint64_t incarnation, uint16_t t
     put_be(operations[0].key, incarnation);
     put_be(operations[0].key, tag);
     owner.partition(partition).submit(std::move(operations),
-                                      [shard = &owner, then = std::move(then)](engine::CommitStatus) mutable {
-                                        if (then) then(*shard);
+                                      [shard = &owner, then = std::move(then)](engine::CommitStatus status) mutable {
+                                        if (then && status == engine::CommitStatus::committed) then(*shard);
                                       });
   };
 }
