@@ -1,4 +1,6 @@
 """From samples of what is stored to verdicts and the page. Nothing here measures anything."""
+from dataclasses import dataclass
+
 from report import table
 
 ARENA = "arena"
@@ -71,19 +73,32 @@ def peers_table(rows, samples, columns):
     return table(["what", "who", *[head for head, *_ in columns]], lines)
 
 
-COLUMNS = [("k/s", "per_second", 1e-3), ("CPU µs each", "server_cpu_us", 1), ("p50 µs", "latency_p50_us", 1), ("p99 µs", "latency_p99_us", 1)]
+@dataclass(frozen=True)
+class Words:
+    """What a page of rows and bars says beside its figures."""
+    title: str
+    written_by: str
+    bars: str  # above the table of bars
+    figures: str  # above everybody's figures
+    columns: tuple  # of them: (head, key, scale)
 
 
-def page(facts, rows, samples, missed):
+DURABLE = Words(
+    "What is stored: Arena beside its peers and the disk",
+    "Written by `script/bench --durable`; the last section by hand, in `bench/durable_missed.md`.",
+    "Arena syncs before it acknowledges, always. Medians of the turns. Where a peer is named its ratio in this run decides, as the "
+    "bar in figures is from another machine.",
+    "Everybody's figures. Publishing: acknowledgements a second, CPU of the server for each, time to the acknowledgement; drain and "
+    "replay: deliveries.",
+    (("k/s", "per_second", 1e-3), ("CPU µs each", "server_cpu_us", 1), ("p50 µs", "latency_p50_us", 1), ("p99 µs", "latency_p99_us", 1)))
+
+
+def page(facts, rows, samples, missed, words=DURABLE):
     reached = sum(verdict(row, samples) is True for row in rows)
     unmeasured = sum(verdict(row, samples) is None for row in rows)
-    lines = ["# What is stored: Arena beside its peers and the disk", "",
-             "Written by `script/bench --durable`; the last section by hand, in `bench/durable_missed.md`.", "", *facts, "",
+    lines = [f"# {words.title}", "", words.written_by, "", *facts, "",
              f"Rows reached: {reached} of {len(rows)}" + (f", {unmeasured} not measured." if unmeasured else "."), "",
-             "Arena syncs before it acknowledges, always. Medians of the turns. Where a peer is named its ratio in this run "
-             "decides, as the bar in figures is from another machine.", "", *bars_table(rows, samples),
-             "Everybody's figures. Publishing: acknowledgements a second, CPU of the server for each, time to the acknowledgement; "
-             "drain and replay: deliveries.", "", *peers_table(rows, samples, COLUMNS)]
+             words.bars, "", *bars_table(rows, samples), words.figures, "", *peers_table(rows, samples, words.columns)]
     errors = samples.errors()
     if errors:
         lines += ["Not counted:", "", *[f"- {t}, {s}: {e}" for t, s, e in errors], ""]

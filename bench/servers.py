@@ -42,8 +42,9 @@ def arena_websocket_command(arena, arguments, port, _folder):
 
 def mosquitto_websocket_command(_arena, _arguments, port, folder):
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} localhost\nprotocol websockets\nallow_anonymous true\npersistence false\n"
-                      "max_queued_messages 1000000\nlog_type error\n")
+    # It counts its plain listeners only, and gives up without one: "Unable to start any listening sockets".
+    config.write_text(f"listener {free_port()} 127.0.0.1\nlistener {port} 127.0.0.1\nprotocol websockets\nsocket_domain ipv4\n"
+                      "allow_anonymous true\npersistence false\nmax_queued_messages 1000000\nlog_type error\n")
     return [MOSQUITTO, "-c", str(config)]
 
 
@@ -98,9 +99,9 @@ COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats
 class Server:
     """`with Server(...)`: listens when entered, gone when left."""
 
-    def __init__(self, name, arena, arguments=(), tls=False, websocket=False):
+    def __init__(self, name, arena, arguments=(), tls=False, websocket=False, commands=None):
         self.name, self.arena, self.arguments, self.tls = name, arena, list(arguments), tls
-        self.commands = TLS_COMMANDS if tls else WEBSOCKET_COMMANDS if websocket else COMMANDS
+        self.commands = commands or (TLS_COMMANDS if tls else WEBSOCKET_COMMANDS if websocket else COMMANDS)
         self.port = free_port()
         self.folder = self.log = self.process = None
 

@@ -11,7 +11,7 @@ server_packages=(g++ cmake ninja-build pkg-config libspdlog-dev libfmt-dev libbo
 # and the shells that completions are made for.
 test_packages=(libgtest-dev clang-16 libclang-rt-16-dev llvm-16 git ca-certificates python3 python3-venv
   curl nghttp2-client mosquitto-clients libpaho-mqtt-dev chromium-headless-shell openssl zsh fish)
-bench_packages=(mosquitto nats-server openssl)
+bench_packages=(mosquitto nats-server openssl nginx-light nghttp2-client)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
@@ -37,6 +37,19 @@ need() {
   as_root apt-get update -q >"$log" 2>&1 || { cat "$log" >&2; die "apt-get update failed"; }
   as_root "${install[@]}" >"$log" 2>&1 || { cat "$log" >&2; die "apt-get install failed"; }
   rm "$log"
+}
+
+# need_unstarted PACKAGE...: the same for servers that we start ourselves: those that are new here are not left running.
+need_unstarted() {
+  local package service fresh=()
+  for package; do installed "$package" || fresh+=("$package"); done
+  need "$@"
+  for package in "${fresh[@]}"; do
+    service=${package%-light}
+    [ -e "/etc/init.d/$service" ] || [ -e "/lib/systemd/system/$service.service" ] || continue
+    as_root service "$service" stop >/dev/null 2>&1 || true
+    as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
+  done
 }
 
 # Node 18 or newer with npm, from wherever it comes; else Debian's.
