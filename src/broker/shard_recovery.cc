@@ -1,5 +1,5 @@
 // Coming back from the store: CURSORS.md 13.
-#include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/log.h"
@@ -40,7 +40,7 @@ Status Shard::load_partition(PartitionId id) {
 }
 
 Status Shard::load_sessions(PartitionId id) {
-  std::vector<std::pair<SessionId, bool>> loaded;
+  std::unordered_set<SessionId> were_connected;
   for (const engine::KeyValue& entry : store_.scan(id, engine::Space::sessions, {}, {}, SIZE_MAX)) {
     auto record = decode_session(entry.value);
     if (!record) return at_key("the session", entry, record.error());
@@ -50,7 +50,8 @@ Status Shard::load_sessions(PartitionId id) {
     const bool connected = record->connected;
     Session& session = add_session(request);
     session.restore(std::move(record.value()));
-    loaded.emplace_back(session.id(), connected);
+    if (connected) were_connected.insert(session.id());
+    restored_.emplace_back(session.id(), connected);
   }
   for (const engine::KeyValue& entry : store_.scan(id, engine::Space::due, {}, {}, SIZE_MAX)) {
     WireReader key(entry.key);
@@ -58,14 +59,12 @@ Status Shard::load_sessions(PartitionId id) {
     const auto expires = static_cast<int64_t>(WireReader(entry.value).be<uint64_t>());
     Session* session = find_session(key.rest());
     if (session == nullptr) continue;
-    const bool connected = std::find(loaded.begin(), loaded.end(), std::pair(session->id(), true)) != loaded.end();
-    if (connected) {
+    if (were_connected.contains(session->id())) {
       session->forget_due(entry.key);  // of an earlier absence
     } else {
       session->restore_due(due, expires, entry.key);
     }
   }
-  for (const auto& [session_id, connected] : loaded) restored_.emplace_back(session_id, connected);
   return Unit{};
 }
 
