@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/shard.h"
+#include "broker/stream/hidden.h"
 
 namespace arena::broker {
 
@@ -30,6 +31,9 @@ void Log::hide_below(uint64_t offset) {
   if (first <= first_) return;
   first_ = first;
   want_trim();
+  // The store's own start tells a restart so much, unless somebody holds it back.
+  const bool held = std::any_of(readers_.begin(), readers_.end(), [&](const auto& reader) { return reader.second < first; });
+  if (held) shard_.partition(name_.partition).submit({store_hidden(name_.log, first_)}, {});
 }
 
 void Log::note_first_published(uint64_t offset, int64_t published_ms) {
@@ -48,6 +52,7 @@ void Log::purge() {
 void Log::drop() {
   readers_.clear();
   purge();
+  shard_.partition(name_.partition).submit({forget_hidden(name_.log)}, {});
 }
 
 StreamUsage Log::usage() const {

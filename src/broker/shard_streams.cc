@@ -4,6 +4,7 @@
 
 #include "base/wire.h"
 #include "broker/shard.h"
+#include "broker/stream/hidden.h"
 #include "broker/stream/registry.h"
 
 namespace arena::broker {
@@ -29,6 +30,7 @@ Status Shard::load_streams() {
   std::vector<Stream> streams;
   uint32_t last_log = 0;
   for (const engine::KeyValue& entry : store_.scan(0, engine::Space::streams, {}, {}, SIZE_MAX)) {
+    if (is_hidden_row(entry)) continue;
     if (WireReader(entry.key).be<uint32_t>() == 0) {
       last_log = WireReader(entry.value).be<uint32_t>();
       continue;
@@ -39,6 +41,7 @@ Status Shard::load_streams() {
   }
   set_streams(std::make_shared<const StreamTable>(std::move(streams)));
   delete_unknown_streams(last_log);
+  restore_hidden(*this);
   if (registry_) registry_->restore(last_log);
   return Unit{};
 }

@@ -317,6 +317,44 @@ TEST_P(Streams, ASessionKeepsWhatRetentionHides) {
   EXPECT_LT(world.streams().at(0).usage.bytes, 2000u) << "and lets go of it then";
 }
 
+TEST_P(Streams, ARestartShowsNothingAgainThatRetentionHid) {
+  ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 10}).ok());
+  ASSERT_TRUE(world.create_stream("age", {"age"}, {5000, 0, 0}).ok());
+  Peer source(world, "source"), away(world, "away");
+  ASSERT_TRUE(source.connect() && away.connect(true, 3600));
+  away.subscribe("#", k1);
+  away.drop();
+  for (int i = 0; i < 100; ++i) source.publish("count/" + std::to_string(i % 4), std::to_string(i), k1);
+  for (int i = 0; i < 30; ++i) source.publish("age", std::to_string(i), k1);
+  world.run_ms(9000);
+  for (int i = 100; i < 103; ++i) source.publish("count/1", std::to_string(i), k1);
+  world.run_ms(3000);
+  const auto shown = [&](const std::string& filter) {
+    Peer reader(world, "reader");
+    EXPECT_TRUE(reader.connect());
+    EXPECT_EQ(reader.replay(filter, "earliest"), SubscribeStatus::granted);
+    world.run_ms(200);
+    return reader.payloads();
+  };
+  const std::vector<std::string> before = shown("count/#");
+  EXPECT_EQ(before.size(), 10u);
+  source.forget();
+  world.crash();
+  EXPECT_EQ(shown("count/#"), before) << "at once";
+  EXPECT_EQ(shown("age"), numbers(0, 0));
+  world.run_ms(5000);
+  EXPECT_EQ(shown("count/#"), before) << "and when retention has looked again";
+  ASSERT_TRUE(away.connect(false, 3600));
+  ASSERT_TRUE(away.wait_for(133)) << "who waits for it gets it";
+  ASSERT_TRUE(world.change_streams(&StreamRegistry::remove, "count").ok() && world.change_streams(&StreamRegistry::remove, "age").ok());
+  world.run_ms(100);
+  std::size_t rows = 0;
+  for (unsigned core = 0; core < world.cores(); ++core) {
+    for (const auto& [id, partition] : world.shard(core).partitions()) rows += world.shard(core).store().scan(id, engine::Space::streams, {}, {}, SIZE_MAX).size();
+  }
+  EXPECT_EQ(rows, 1u) << "no more than which logs were given out";
+}
+
 TEST_P(Streams, OverItsBudgetItRefusesUntilThereIsRoom) {
   ASSERT_TRUE(world.create_stream("small", {"small"}, {}, 10'000).ok());
   Peer source(world, "source");
