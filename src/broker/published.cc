@@ -15,6 +15,16 @@ enum class RowKind : uint8_t { id = 1, recent = 2, producer = 3 };
 // A last value that no log keeps lies nowhere.
 constexpr auto kNowhere = static_cast<LogId>(UINT32_MAX);
 
+// Nothing is taken in an epoch that began with a publish: what was has been forgotten, so that nothing new of it can be told.
+bool is_over(const Progress& taken) { return taken.last() == 0; }
+
+void note_written(uint32_t epoch, uint64_t sequence, uint32_t& written_epoch, Progress& written) {
+  if (epoch < written_epoch) return;
+  if (epoch > written_epoch) written = {};
+  written_epoch = epoch;
+  written.add(sequence);
+}
+
 std::string row_key(RowKind kind, const Hash128& key, std::size_t recent = 0) {
   std::string out;
   put_be(out, static_cast<uint8_t>(kind));
@@ -22,6 +32,30 @@ std::string row_key(RowKind kind, const Hash128& key, std::size_t recent = 0) {
   put_be(out, key.low);
   if (kind == RowKind::recent) put_be(out, static_cast<uint8_t>(recent));
   return out;
+}
+
+std::string& add_row(std::vector<engine::Operation>& out, std::string key) {
+  out.push_back({engine::Operation::Kind::put, engine::Space::published, std::move(key), {}});
+  put_be(out.back().value, kVersion);
+  return out.back().value;
+}
+
+// How far a producer is; its last number is 0 when its epoch is over.
+void add_progress_row(std::vector<engine::Operation>& out, const Hash128& key, uint32_t epoch, const Progress& progress) {
+  std::string& value = add_row(out, row_key(RowKind::producer, key));
+  put_be(value, epoch);
+  put_be(value, progress.last());
+  put_be(value, static_cast<uint32_t>(progress.gaps()));
+  for (const auto& [first, last] : progress.missing()) {
+    put_be(value, first);
+    put_be(value, last);
+  }
+}
+
+void erase_recent_rows(const Hash128& key, std::size_t count, std::vector<engine::Operation>& out) {
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::recent, key, i), {}});
+  }
 }
 
 void put_place(std::string& out, const Published::Place& place) {
@@ -96,7 +130,7 @@ Published::Verdict Published::judge_producer(const PublishMark& mark) {
     begun.epoch = mark.epoch;
     begun.taken = {};
     begun.recent = {};
-  } else if (mark.epoch < found->second.epoch) {
+  } else if (mark.epoch < found->second.epoch || is_over(found->second.taken)) {
     return Verdict::unknown_producer;
   }
   Producer& producer = producers_.find(mark.key)->second;
@@ -121,8 +155,10 @@ void Published::settle(const PublishMark& mark, Place place, bool stored) {
     return;
   }
   const auto at = producers_.find(mark.key);
-  if (at == producers_.end() || at->second.epoch != mark.epoch) return;
+  if (at == producers_.end() || at->second.epoch != mark.epoch || is_over(at->second.taken)) return;
   at->second.stored = at->second.stored || stored;
+  // What no row tells of is settled all the same: rows that follow leave no gap for it.
+  if (!stored) note_written(mark.epoch, mark.sequence, at->second.written_epoch, at->second.written);
   Recent& recent = at->second.recent[mark.sequence % kRecent];
   if (recent.sequence != mark.sequence) return;
   recent.settled = true;
@@ -152,11 +188,15 @@ void Published::not_written(const PublishMark& mark) {
   if (at != producers_.end() && at->second.written_epoch == mark.epoch) at->second.written.remove(mark.sequence);
 }
 
-// What is repeated could not be told from what is new: it has to begin again.
+// What is repeated could not be told from what is new: it has to begin again, in another epoch.
 bool Published::drop_if_patchy(Producer& producer) {
-  if (std::max(producer.taken.gaps(), producer.written.gaps()) <= kGapsMax) return false;
-  by_use_.splice(by_use_.begin(), by_use_, producer.used);
-  drop_idle_producer();
+  if (producer.taken.gaps() <= kGapsMax) return false;
+  producer.taken = producer.written = {};
+  producer.written_epoch = producer.epoch;
+  producer.recent = {};
+  producer.stored = true;
+  erase_recent_rows(*producer.used, kRecent, erasures_);
+  add_progress_row(erasures_, *producer.used, producer.epoch, producer.written);
   return true;
 }
 
@@ -176,12 +216,6 @@ const Published::Place* Published::find(const PublishMark& mark) const {
 // ---- what is stored ----
 
 namespace {
-
-std::string& add_row(std::vector<engine::Operation>& out, std::string key) {
-  out.push_back({engine::Operation::Kind::put, engine::Space::published, std::move(key), {}});
-  put_be(out.back().value, kVersion);
-  return out.back().value;
-}
 
 std::string& add_message_row(std::vector<engine::Operation>& out, std::string key, uint64_t content, const Published::Place& place, int64_t now_ms) {
   std::string& value = add_row(out, std::move(key));
@@ -207,23 +241,15 @@ void Published::add_producer_rows(const PublishMark& mark, Place place, int64_t 
   const auto at = producers_.find(mark.key);
   if (at == producers_.end() || mark.epoch < at->second.written_epoch) return;  // forgotten meanwhile
   Producer& producer = at->second;
-  if (mark.epoch > producer.written_epoch) producer.written = {};
-  producer.written_epoch = mark.epoch;
-  producer.written.add(mark.sequence);
+  if (producer.epoch == mark.epoch && is_over(producer.taken)) return;
+  note_written(mark.epoch, mark.sequence, producer.written_epoch, producer.written);
   const std::size_t slot = mark.sequence % kRecent;
   if (producer.epoch == mark.epoch && producer.recent[slot].sequence == mark.sequence) {  // else a later one has taken its place
     std::string& value = add_message_row(out, row_key(RowKind::recent, mark.key, slot), mark.content, place, now_ms);
     put_be(value, mark.epoch);
     put_be(value, mark.sequence);
   }
-  std::string& value = add_row(out, row_key(RowKind::producer, mark.key));
-  put_be(value, mark.epoch);
-  put_be(value, producer.written.last());
-  put_be(value, static_cast<uint32_t>(producer.written.gaps()));
-  for (const auto& [first, last] : producer.written.missing()) {
-    put_be(value, first);
-    put_be(value, last);
-  }
+  add_progress_row(out, mark.key, mark.epoch, producer.written);
 }
 
 std::vector<engine::Operation> Published::take_erasures() { return std::exchange(erasures_, {}); }
@@ -263,9 +289,7 @@ void Published::drop_oldest_id() {
 void Published::drop_idle_producer() {
   const auto at = producers_.find(by_use_.front());
   if (at->second.stored) {
-    for (std::size_t i = 0; i < kRecent; ++i) {
-      erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::recent, at->first, i), {}});
-    }
+    erase_recent_rows(at->first, kRecent, erasures_);
     erasures_.push_back({engine::Operation::Kind::erase, engine::Space::published, row_key(RowKind::producer, at->first), {}});
   }
   producers_.erase(at);

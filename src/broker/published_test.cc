@@ -213,6 +213,44 @@ TEST_P(Publishing, AnUnknownProducerIsRefusedAndSoIsOneWhoseEpochIsOver) {
   EXPECT_EQ(stored(), (std::vector<std::string>{"a", "b", "c"}));
 }
 
+// Each second one is a last value and stored, the others nobody keeps.
+TEST_P(Publishing, AProducerThatLeavesNothingOutIsNeverRefusedWhateverIsStored) {
+  const auto send = [&](uint64_t sequence, uint32_t epoch = 1) {
+    return peer.publish_by(producer(sequence, epoch), "alt/t", std::to_string(sequence), k1, 0, sequence % 2 == 1);
+  };
+  for (uint64_t sequence = 1; sequence <= 2500; ++sequence) {
+    const Receipt receipt = send(sequence);
+    ASSERT_TRUE(receipt.outcome == Outcome::ok || receipt.outcome == Outcome::no_match) << sequence;
+    ASSERT_FALSE(receipt.duplicate) << sequence;
+  }
+  crash();
+  for (const uint64_t sequence : {1, 2, 1000, 2499}) EXPECT_TRUE(send(sequence).duplicate) << sequence;
+  EXPECT_FALSE(send(2501).duplicate);
+}
+
+TEST_P(Publishing, AProducerThatLeftOutTooMuchBeginsAgainWithAnotherEpochOnly) {
+  const auto send = [&](uint64_t sequence, uint32_t epoch) { return publish("s/1", std::to_string(sequence), producer(sequence, epoch)); };
+  uint64_t sequence = 1;
+  while (sequence < 5000 && send(sequence, 1).outcome == Outcome::ok) sequence += 2;
+  ASSERT_GT(sequence, 2000u);
+  ASSERT_LT(sequence, 5000u);
+  const std::size_t all = stored().size();
+  publish("s/1", "x", id("rides along"));
+  for (int round = 0; round < 2; ++round) {
+    for (const uint64_t again : {uint64_t{1}, uint64_t{2}, sequence, sequence + 1}) {
+      EXPECT_EQ(send(again, 1).outcome, Outcome::unknown_producer) << again << " in round " << round;
+    }
+    crash();
+  }
+  EXPECT_EQ(stored().size(), all + 1);
+  EXPECT_FALSE(send(1, 2).duplicate);
+  EXPECT_TRUE(send(1, 2).duplicate);
+  EXPECT_EQ(stored().size(), all + 2);
+  crash();
+  EXPECT_TRUE(send(1, 2).duplicate);
+  EXPECT_EQ(send(2, 2).outcome, Outcome::ok);
+}
+
 TEST_P(Publishing, WhatNobodyStoresIsRememberedAtLevelMemory) {
   Peer sub(world, "sub");
   ASSERT_TRUE(sub.connect());
