@@ -5,6 +5,7 @@ import json
 import queue
 import subprocess
 import tempfile
+import time
 
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
@@ -181,6 +182,26 @@ def who_comes_too_late_is_told_of_the_gap():
             equal((got[0][0], got[0][2]["arena-gap"]), ("$gap/few", "40"))
         done = arena("history", "few", "--from", 0, "--data", broker.data)
         assert "40 messages" in done.stderr, done.stderr
+
+
+@test(seconds=60)
+def what_a_session_holds_back_hides_no_more_than_the_limits_say():
+    with DurableBroker() as broker:
+        stream(broker, "create", "held", "--filter", "held/#", "--max-bytes", "1500KB")
+        stream(broker, "create", "both", "--filter", "both/#", "--max-bytes", "1000KB", "--max-messages", 1000)
+        arena("sub", "-p", broker.port, "-i", "away", "-q", 1, "--keep", "held/1", "-W", "1s", code=124)
+        for topic in ("held/1", "both/1"):
+            arena("pub", "-p", broker.port, "-t", topic, "-q", 1, "--count", 3000, "x" * 1000, "-W", WAIT)
+        eventually(lambda: info(broker, "held")["messages"] < 1600, "the oldest are hidden")
+        eventually(lambda: info(broker, "both")["messages"] <= 1000, "of the other too")
+        last = None
+        while (now := (info(broker, "held")["messages"], info(broker, "both")["messages"])) != last:  # they have come to rest
+            last = now
+            time.sleep(2.5)
+        assert last[0] > 1200 and last[1] > 800, last
+        assert info(broker, "held")["bytes"] > 3_000_000, "all is there for who is away"
+        broker.restart()
+        assert 1200 < info(broker, "held")["messages"] <= last[0], "and nothing is shown again"
 
 
 @test(seconds=60)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/wire.h"
 #include "broker/shard.h"
+#include "broker/stream/byte_retention.h"
 #include "broker/stream/time_seek.h"
 
 namespace arena::broker {
@@ -273,8 +274,10 @@ void StreamRegistry::on_timer(void* self) {
   registry.retaining_ = true;
   registry.collect([&registry](const Holdings& holdings) {
     registry.retain(holdings);
-    registry.retaining_ = false;
-    registry.start();
+    keep_within_bytes(registry.shard_, [&registry] {
+      registry.retaining_ = false;
+      registry.start();
+    });
   });
 }
 
@@ -284,10 +287,8 @@ void StreamRegistry::retain(const Holdings& holdings) {
     const StreamUsage all = total(holdings, stream.log);
     const StreamConfig& config = stream.config;
     if (config.budget_bytes != 0 && all.bytes >= config.budget_bytes) full.insert(stream.log);
-    const auto over = [](uint64_t has, uint64_t max) { return max != 0 && has > max ? has - max : 0; };
-    if (const uint64_t excess = over(all.messages, config.retention.messages)) hide(stream, holdings, excess, all.messages);
-    // As many as have, on average, so many bytes.
-    if (const uint64_t excess = over(all.bytes, config.retention.bytes)) hide(stream, holdings, excess, all.bytes);
+    const uint64_t most = config.retention.messages;
+    if (most != 0 && all.messages > most) hide(stream, holdings, all.messages - most, all.messages);
   }
   shard_.on_all_cores(
       [full](Shard& there, UniqueFunction<void()> told) {
@@ -307,9 +308,10 @@ void StreamRegistry::hide(const Stream& stream, const Holdings& holdings, uint64
     const uint64_t count = std::min(static_cast<uint64_t>(owed + 0.5), holding.usage.messages);
     if (count == 0) continue;
     owed -= static_cast<double>(count);
-    shard_.call_owner(holding.log.partition, [name = holding.log, count](Shard& owner) {
+    // What comes meanwhile takes its place in what is kept, and after a purge there is not so much.
+    shard_.call_owner(holding.log.partition, [name = holding.log, keep = holding.usage.messages - count](Shard& owner) {
       Log& log = owner.log_at(name);
-      log.hide_below(log.first() + count);
+      if (log.end() - log.first() > keep) log.hide_below(log.end() - keep);
     });
   }
 }

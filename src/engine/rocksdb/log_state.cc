@@ -17,6 +17,7 @@ void LogState::append(const BlockFacts& block) {
   open_.bytes += block.bytes;
   open_.checksum = block.checksum;
   bytes_ += block.bytes;
+  extents_.append(block.base, block.end, block.bytes);
   tail_ = {block.end, block.checksum};
   for (const uint64_t topic : block.topics) postings_[topic].push_back(block.base);
 }
@@ -56,6 +57,7 @@ void LogState::trim(uint64_t new_start) {
     open_ = {};
     postings_.clear();
   }
+  extents_.trim(start_);
 }
 
 void LogState::restore(uint64_t start, std::deque<Segment> closed) {
@@ -64,6 +66,7 @@ void LogState::restore(uint64_t start, std::deque<Segment> closed) {
   closed_ = std::move(closed);
   for (const Segment& segment : closed_) {
     bytes_ += segment.bytes;
+    extents_.append(segment.base, segment.end, segment.bytes);
     tail_ = {segment.end, segment.checksum};
   }
 }
@@ -100,6 +103,16 @@ uint64_t LogState::bytes_from(uint64_t start) const {
     bytes -= segment.bytes;
   }
   return bytes;
+}
+
+uint64_t LogState::bytes_at(uint64_t offset) const {
+  const std::lock_guard lock(mutex_);
+  return extents_.bytes_from(offset);
+}
+
+uint64_t LogState::offset_behind(uint64_t offset, uint64_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  return extents_.offset_behind(offset, bytes);
 }
 
 uint64_t LogState::boundary_above(uint64_t offset) const {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/extents.h"
 #include "engine/rocksdb/keys.h"
 #include "engine/store.h"
 
@@ -81,6 +82,9 @@ class LogState {
   std::optional<LostRange> lost_above(uint64_t offset) const;
   // What lies at or above `start`, whole segments counted.
   uint64_t bytes_from(uint64_t start) const;
+  // As LogMeasure tells it.
+  uint64_t bytes_at(uint64_t offset) const;
+  uint64_t offset_behind(uint64_t offset, uint64_t bytes) const;
   // The first segment boundary above `offset`: where reading goes on when a part cannot be read at all.
   uint64_t boundary_above(uint64_t offset) const;
   // The base of the segment that holds `offset`, or of the first above it; the log's end if there is none.
@@ -94,6 +98,7 @@ class LogState {
   std::deque<Segment> closed_;
   std::vector<LostRange> lost_;  // rising
   Segment open_;
+  Extents extents_;
   Postings postings_;  // of the open segment
   uint64_t start_ = 0;
   LogTail tail_;

@@ -52,6 +52,17 @@ LogBounds RocksStore::bounds(PartitionId partition, LogId log) const {
   return {at->start, at->end, at->state->bytes_from(at->start)};
 }
 
+uint64_t RocksStore::bytes_from(PartitionId partition, LogId log, uint64_t offset) const {
+  const View* at = view({partition, log});
+  return at == nullptr ? 0 : at->state->bytes_at(offset);
+}
+
+uint64_t RocksStore::offset_behind(PartitionId partition, LogId log, uint64_t offset, uint64_t bytes) const {
+  const View* at = view({partition, log});
+  if (at == nullptr) return offset;
+  return std::min(std::max(offset, at->end), at->state->offset_behind(offset, bytes));
+}
+
 // ---- committing ----
 
 void RocksStore::commit(Batch batch, CommitDone done) {

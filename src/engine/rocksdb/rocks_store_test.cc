@@ -185,6 +185,38 @@ TEST_F(RocksLog, BytesFallAsItIsTrimmed) {
   EXPECT_EQ(harness.disk().damaged(), 0u) << "the chain goes on where all was trimmed";
 }
 
+TEST_F(RocksLog, TellsWhereItsBytesLie) {
+  std::vector<MessageRef> large, small;
+  for (int i = 0; i < 30; ++i) large.push_back(contract_message("t", std::string(100'000, 'l')));
+  for (int i = 0; i < 20'000; ++i) small.push_back(contract_message("t", std::string(100, 's')));
+  ASSERT_EQ(commit(records(1, 0, large)), CommitStatus::committed);
+  ASSERT_EQ(commit(records(1, 30, small)), CommitStatus::committed);
+  const auto measure = [&]() -> const LogMeasure& { return dynamic_cast<const LogMeasure&>(store()); };
+  const auto from = [&](uint64_t offset) { return static_cast<double>(measure().bytes_from(1, LogId::inbox, offset)); };
+  const auto behind = [&](uint64_t offset, double bytes) { return measure().offset_behind(1, LogId::inbox, offset, static_cast<uint64_t>(bytes)); };
+  const auto all = static_cast<double>(store().bounds(1, LogId::inbox).bytes);
+  const double of_small = from(30);
+  EXPECT_EQ(from(0), all);
+  EXPECT_EQ(from(20'030), 0);
+  EXPECT_NEAR(from(5), all - 500'000, 2000);
+  EXPECT_NEAR(of_small, all - 3'000'000, 10'000);
+  EXPECT_NEAR(from(10'030), of_small / 2, 5000);
+  EXPECT_EQ(behind(0, 0), 0u);
+  EXPECT_EQ(behind(0, 1), 1u) << "a message is there or not";
+  EXPECT_EQ(behind(2, 250'000), 5u);
+  EXPECT_NEAR(static_cast<double>(behind(30, of_small / 4)), 5030, 30);
+  EXPECT_EQ(behind(30, all), 20'030u);
+  EXPECT_EQ(measure().bytes_from(2, LogId::inbox, 0), 0u);
+  EXPECT_EQ(measure().offset_behind(2, LogId::inbox, 0, 100), 0u);
+  store().trim(1, LogId::inbox, 8);
+  EXPECT_NEAR(from(8), of_small + 2'200'000, 10'000);
+  harness.settle();
+  harness.reopen();
+  EXPECT_NEAR(from(8), of_small + 2'200'000, 10'000);
+  EXPECT_NEAR(from(10'030), of_small / 2, 1 << 20) << "whole segments, and in proportion between their ends";
+  EXPECT_NEAR(static_cast<double>(behind(8, 1'500'000)), 23, 12);
+}
+
 TEST_F(RocksLog, TrimmedFilesAreRemovedAndNothingElse) {
   fill_much(1, 40'000);
   fill_much(2, 5000);

@@ -1,0 +1,38 @@
+// Where the bytes of a log lie: how many from some offset on, and where so many end.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+namespace arena::engine {
+
+// What is appended is joined to extents of about this size, between whose ends offsets and bytes are in proportion.
+inline constexpr uint64_t kExtentBytes = 32 << 10;
+
+class Extents {
+ public:
+  // Offsets [base, end), of which none is below what was appended before.
+  void append(uint64_t base, uint64_t end, uint64_t bytes);
+  // Extents that lie wholly below `start` need not be known any more.
+  void trim(uint64_t start);
+
+  // At or above `offset`.
+  uint64_t bytes_from(uint64_t offset) const { return total() - bytes_below(offset); }
+  // The first offset behind at least `bytes` that begin at `offset`; at most the end of all.
+  uint64_t offset_behind(uint64_t offset, uint64_t bytes) const;
+
+ private:
+  struct Extent {
+    uint64_t base = 0;
+    uint64_t end = 0;
+    uint64_t before = 0;  // bytes of all extents before this one
+    uint64_t bytes = 0;
+  };
+
+  uint64_t total() const { return extents_.empty() ? 0 : extents_.back().before + extents_.back().bytes; }
+  uint64_t bytes_below(uint64_t offset) const;
+
+  std::deque<Extent> extents_;
+};
+
+}  // namespace arena::engine
