@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "sim/properties.h"
+
 namespace arena::sim {
 namespace {
 
@@ -159,7 +161,7 @@ bool Broker::is_stored(const std::string& topic, const std::string& payload) con
     request.bytes_max = request.scan_bytes_max = SIZE_MAX;
     const engine::ReadResult result = log.second.read(request);
     return std::any_of(result.records.begin(), result.records.end(),
-                       [&](const engine::Record& record) { return record.message->payload.starts_with(payload); });
+                       [&](const engine::Record& record) { return name_of(*record.message).starts_with(payload); });
   };
   const auto& logs = disk_.partition(id)->logs;
   return std::any_of(logs.begin(), logs.end(), holds);
@@ -197,7 +199,7 @@ void Broker::add_settled(const std::vector<broker::CursorRecord>& cursors, const
     if (log == logs.end()) continue;
     for (const engine::Record& stored : log->second) {
       const bool is_done = stored.offset < cursor.floor || above.contains(stored.offset);
-      (is_done ? settled : open).insert(stored.message->payload);
+      (is_done ? settled : open).emplace(name_of(*stored.message));
     }
   }
   for (const std::string& payload : open) settled.erase(payload);

@@ -140,6 +140,7 @@ void Client::begin_session(bool present) {
     forget_session();
     outbound_ = std::move(kept);
     session_ = &oracle_.new_session(name_, keeps && !present);
+    session_->plain = dial_.version != am::Version::v5;
     // A session that we did not know of: whatever it has asked for is not ours to judge.
     if (present) session_->lost = true;
   }
@@ -197,70 +198,6 @@ void Client::resend() {
     }
   }
   publish_later_ones();
-}
-
-void Client::send_publish(const Outbound& out, bool dup) {
-  Published& message = oracle_.message(out.message);
-  am::Publish packet;
-  packet.qos = guarantee_of(out);
-  packet.dup = dup;
-  packet.retain = message.retain;
-  packet.packet_id = out.id;
-  packet.topic = message.topic;
-  const OnceMark* mark = oracle_.once().mark_of(out.message);
-  std::string payload = (out.forged ? "f" : "m") + std::to_string(out.message) + ";";
-  if (mark != nullptr) {
-    payload.append(message.padding, 'x');
-    packet.properties.user_properties.push_back({mark->property(), mark->value});
-  }
-  packet.payload = payload;
-  const CarriedProperties carried = message.plain || out.forged ? CarriedProperties() : CarriedProperties::of(out.message);
-  carried.add_to(packet.properties);
-  shorten_topic(packet);
-  if (message.expires_ms != 0 && dial_.version == am::Version::v5) {
-    const int64_t left_s = std::max<int64_t>(1, (message.expires_ms - now_ms() + 999) / 1000);
-    packet.properties.message_expiry_interval_s = static_cast<uint32_t>(left_s);
-    message.expires_ms = now_ms() + left_s * 1000;
-  }
-  send(packet);
-}
-
-void Client::publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding, Once once) {
-  if (!connected() || outbound_.size() + later_.size() >= 20) return;
-  Published message;
-  message.publisher = name_;
-  message.topic = topic;
-  message.guarantee = guarantee;
-  message.retain = retain;
-  message.sent_ms = now_ms();
-  if (expiry_s != 0 && dial_.version == am::Version::v5) message.interval_s = expiry_s;
-  if (message.interval_s != 0) message.expires_ms = now_ms() + int64_t{expiry_s} * 1000;
-  message.late_before_ms = oracle_.late_ms();
-  message.padding = padding;
-  message.plain = dial_.version != am::Version::v5;
-  const std::optional<OnceMark> mark = mark_for(once, topic);
-  if (mark) oracle_.once().published(oracle_.messages(), name_, topic, *mark);
-  const std::string payload = oracle_.publish(message) + std::string(padding, 'x');
-  if (mark && leaves_out(*mark)) return;
-  Outbound out{0, oracle_.messages() - 1, false};
-  tally_["publish " + std::to_string(static_cast<int>(guarantee))]++;
-  if (retain) tally_["publish retained"]++;
-  if (expiry_s != 0) tally_["publish with expiry"]++;
-  if (guarantee == Guarantee::at_most_once) {
-    am::Publish packet;
-    packet.topic = topic;
-    packet.payload = payload;
-    packet.retain = retain;
-    if (message.expires_ms != 0) packet.properties.message_expiry_interval_s = expiry_s;
-    const CarriedProperties carried = message.plain ? CarriedProperties() : CarriedProperties::of(out.message);
-    carried.add_to(packet.properties);
-    shorten_topic(packet);
-    send(packet);
-    return;
-  }
-  out.id = next_id();
-  outbound_.push_back(out);
-  send_publish(out, false);
 }
 
 void Client::left() {
@@ -393,6 +330,17 @@ void Client::handle(const am::Packet& packet) {
 
 void Client::on_publish(const am::Publish& packet) {
   if (session_ == nullptr) return oracle_.fail(name_ + " got a message before CONNACK");
+  if (!packet.payload.empty()) return on_named(packet);
+  am::Publish named = packet;
+  named.payload = name_of(packet);
+  if (dial_.version == am::Version::v5) return on_named(named);
+  // A deletion; which one nobody can tell.
+  if (packet.qos != Guarantee::at_most_once) note_in_flight(packet, SIZE_MAX);
+  if (packet.qos == Guarantee::exactly_once) opens(packet);
+  if (packet.qos != Guarantee::at_most_once) acknowledge(packet);
+}
+
+void Client::on_named(const am::Publish& packet) {
   if (dial_.version == am::Version::v5) oracle_.check_properties(name_, packet.payload, packet.properties);
   if (dial_.version == am::Version::v5) oracle_.check_interval(name_, packet.topic, packet.payload, packet.properties.message_expiry_interval_s, now_ms());
   if (on_replayed(packet)) return;
@@ -403,7 +351,7 @@ void Client::on_publish(const am::Publish& packet) {
   Received got{packet.topic, packet.payload, packet.qos, packet.dup, packet.retain, dialled_ms_, position_of(packet), packet.properties.subscription_identifiers};
   if (packet.retain) {
     tally_["retained received"]++;
-    retained_seen[std::string(packet.topic)] = Oracle::index_of(packet.payload);
+    last_values_seen[std::string(packet.topic)] = Oracle::index_of(packet.payload);
   }
   if (packet.dup) tally_["duplicate received"]++;
   if (packet.qos == Guarantee::at_most_once) {

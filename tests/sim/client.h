@@ -33,6 +33,16 @@ using Tally = std::map<std::string, uint64_t>;
 // How a message is published.
 enum class Once : uint8_t { no, id, producer };
 
+struct Publishing {
+  std::string topic;
+  Guarantee guarantee = Guarantee::at_most_once;
+  bool retain = false;
+  bool deletes = false;  // the last value of its topic: MQTT 5 only
+  uint32_t expiry_s = 0;
+  std::size_t padding = 0;
+  Once once = Once::no;
+};
+
 // Where the packet, a message or a receipt, says that the message is stored; empty: it does not say.
 template <typename Packet>
 std::string_view position_of(const Packet& packet) {
@@ -57,7 +67,7 @@ class Client final : public net::StreamHandler {
   // DISCONNECT; some ask for their will, if they may.
   void hang_up(bool will_allowed = false);
   void vanish();         // the socket closes without a word
-  void publish(const std::string& topic, Guarantee guarantee, bool retain, uint32_t expiry_s, std::size_t padding, Once once);
+  void publish(const Publishing& what);
   std::string repeat_refused(uint64_t choice);
   std::string repeat(uint64_t choice);  // something that was published once; tells what
   void subscribe(const std::string& filter, const std::string& group, Guarantee guarantee, bool with_options);
@@ -77,8 +87,8 @@ class Client final : public net::StreamHandler {
   // From now on every will of the connection that stands is a mistake.
   void expect_no_will();
   bool verbose = false;  // print the conversation
-  std::map<std::string, std::size_t> last_retained;  // topic -> message, acknowledged
-  std::map<std::string, std::size_t> retained_seen;  // topic -> message, of a snapshot
+  std::map<std::string, std::size_t> last_retained;     // topic -> message, acknowledged
+  std::map<std::string, std::size_t> last_values_seen;  // topic -> message
 
   void on_data(std::string_view bytes) override;
   void on_writable() override {}
@@ -99,6 +109,7 @@ class Client final : public net::StreamHandler {
     Span span;
   };
 
+  void note_last_value(std::size_t index);
   bool leaves_out(const OnceMark& mark);
   std::optional<OnceMark> mark_for(Once once, const std::string& topic);
   void keep_for_later();
@@ -123,6 +134,7 @@ class Client final : public net::StreamHandler {
   void handle(const arena::mqtt::Packet& packet);
   void on_connack(const arena::mqtt::Connack& packet);
   void on_publish(const arena::mqtt::Publish& packet);
+  void on_named(const arena::mqtt::Publish& packet);
   void on_ack(const arena::mqtt::Ack& packet);
   void on_taken(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
   bool fits(const arena::mqtt::Ack& packet, std::deque<Outbound>::iterator at);
@@ -184,6 +196,7 @@ class Client final : public net::StreamHandler {
   int64_t delayed_until_ms_ = 0;
   uint64_t wills_ = 0;
   uint64_t requests_ = 0;
+  std::size_t last_to_kept_ = SIZE_MAX;  // the message it published last to its topic below k/
   uint16_t last_id_ = 0;
   const bool lowest_ids_;
   std::deque<Outbound> outbound_;

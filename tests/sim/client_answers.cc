@@ -71,6 +71,17 @@ bool Client::fits(const am::Ack& packet, std::deque<Outbound>::iterator at) {
   return exactly_once == (packet.type == am::PacketType::pubrec) && open(*at) && std::none_of(outbound_.begin(), at, open);
 }
 
+// It is its topic's last value for certain when nothing of ours to that topic is still to be answered.
+void Client::note_last_value(std::size_t index) {
+  const Published& message = oracle_.message(index);
+  if (!message.retain) return;
+  if (message.topic.starts_with("r/")) oracle_.has_last_value(message.topic, name_);
+  if (!message.topic.starts_with("k/")) return;
+  const auto open = [&](const Outbound& out) { return out.message != index && oracle_.message(out.message).topic == message.topic; };
+  const bool last = !message.resent && !message.deletes && index == last_to_kept_ && std::none_of(outbound_.begin(), outbound_.end(), open);
+  if (last) oracle_.has_last_value(message.topic, name_);
+}
+
 void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) {
   Published& message = oracle_.message(at->message);
   if (!fits(packet, at)) oracle_.fail(name_ + " got an answer to m" + std::to_string(at->message) + " that does not fit or out of turn");
@@ -89,7 +100,7 @@ void Client::on_taken(const am::Ack& packet, std::deque<Outbound>::iterator at) 
   message.acked = dial_.version == am::Version::v5 || !message.topic.starts_with("gate/");
   if (message.acked && message.acked_ms == 0) message.acked_ms = now_ms();
   if (message.retain) last_retained[message.topic] = at->message;
-  if (message.retain && message.topic.starts_with("r/")) oracle_.has_last_value(message.topic, name_);
+  note_last_value(at->message);
   if (packet.type == am::PacketType::puback) {
     outbound_.erase(at);
     return;

@@ -48,6 +48,7 @@ Asking Client::asking_for(const Span& span, bool with_options) const {
   asking.filter = span.filter;
   asking.group = span.group;
   asking.granted = span.granted;
+  asking.asked_ms = now_ms();
   asking.no_local = span.no_local;
   if (dial_.version != am::Version::v5 || !with_options) return asking;
   const uint64_t dice = this->dice();
@@ -121,6 +122,9 @@ void Client::on_suback(const am::Suback& packet) {
   const bool leaves = leave != session_->leaves.end() && leave->second.request > span.request;
   if (!leaves) span.granted_ms = now_ms();
   span.ended = leaves && leave->second.answered;
+  // So may the answer to what took its place.
+  const auto later = [&](const Span& other) { return other.filter == span.filter && other.group == span.group && other.request > span.request && other.granted_ms != 0; };
+  if (std::any_of(session_->spans.begin(), session_->spans.end(), later)) return;
   replace_span(span);
 }
 

@@ -31,7 +31,7 @@ struct Arguments {
 // What must have happened at least once over a long run, or the simulator has lost its teeth.
 constexpr const char* kMustHappen[] = {
     "connect", "disconnect", "vanish", "session resumed", "taken over by oneself", "connect with a will",
-    "publish 0", "publish 1", "publish 2", "publish retained", "publish with expiry", "publish resent", "publish refused", "publish wanted by nobody",
+    "last value deleted", "publish 0", "publish 1", "publish 2", "publish retained", "publish with expiry", "publish resent", "publish refused", "publish wanted by nobody",
     "subscribe", "subscribe shared", "unsubscribe", "suback refused", "retained received", "duplicate received", "acks held", "one ack held",
     "fault: broker crash", "fault: core pause", "fault: store full", "fault: store slow", "fault: cut", "fault: clock jump", "fault: rules changed",
     "network: split", "network: cut", "network: half_close", "network: stall", "network: zero_window",

@@ -1,6 +1,7 @@
 #include "sim/once.h"
 
 #include "sim/oracle.h"
+#include "sim/properties.h"
 
 namespace arena::sim {
 namespace {
@@ -88,7 +89,7 @@ uint64_t OnceJudge::told(engine::LogName log) const {
 
 void OnceJudge::note_stored(engine::LogName log, const std::vector<engine::Record>& records, uint64_t end) {
   for (const engine::Record& record : records) {
-    const std::size_t index = Oracle::index_of(record.message->payload);
+    const std::size_t index = Oracle::index_of(name_of(*record.message));
     places_.try_emplace(index, log, record.offset);
     const auto known = known_.find(index);
     if (known == known_.end()) continue;

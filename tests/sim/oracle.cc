@@ -30,10 +30,7 @@ std::size_t Oracle::index_of(std::string_view payload) {
   return index;
 }
 
-std::string Oracle::publish(Published message) {
-  messages_.push_back(std::move(message));
-  return "m" + std::to_string(messages_.size() - 1) + ";";
-}
+void Oracle::publish(Published message) { messages_.push_back(std::move(message)); }
 
 SessionView& Oracle::new_session(const std::string& client, bool persistent) {
   sessions_.push_back(std::make_unique<SessionView>());
@@ -74,9 +71,24 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
 SubscriptionJudge::Kind Oracle::check_subscriptions(SessionView& session, const Received& got, std::size_t index) {
   if (session.lost || full_before_crash()) return got.retained ? SubscriptionJudge::Kind::either : SubscriptionJudge::Kind::live;
   const Published& message = messages_[index];
-  return session.subscriptions.received(got, message, session.client == message.publisher, [&](const std::string& how) {
+  int64_t asked_ms = 0;
+  const SubscriptionJudge::Kind kind = session.subscriptions.received(got, message, session.client == message.publisher, asked_ms, [&](const std::string& how) {
     fail(session.client + " received " + text(index, message) + " " + how);
   });
+  if (kind == SubscriptionJudge::Kind::last_value && asked_ms != 0) check_superseded(session, index, asked_ms);
+  return kind;
+}
+
+// What had taken its place, or deleted it, before anybody asked is the last value, or there is none.
+void Oracle::check_superseded(const SessionView& session, std::size_t index, int64_t asked_ms) {
+  const Published& message = messages_[index];
+  if (message.resent) return;
+  for (std::size_t later = index + 1; later < messages_.size(); ++later) {
+    const Published& other = messages_[later];
+    if (!other.retain || other.acked_ms == 0 || other.acked_ms >= asked_ms || other.topic != message.topic) continue;
+    const bool behind = other.publisher == message.publisher || (message.acked_ms != 0 && message.acked_ms < other.sent_ms);
+    if (behind) fail(session.client + " received the last value " + text(index, message) + ", whose place m" + std::to_string(later) + " had taken before it asked");
+  }
 }
 
 std::vector<std::string> Oracle::last_values_but_of(const std::string& client) const {
@@ -85,6 +97,11 @@ std::vector<std::string> Oracle::last_values_but_of(const std::string& client) c
     if (publisher != client) topics.push_back(topic);
   }
   return topics;
+}
+
+void Oracle::may_lose_last_value(const std::string& topic) {
+  last_values_.erase(topic);
+  for (const auto& session : sessions_) session->subscriptions.not_owed(topic);
 }
 
 // What came the same way from the same publisher to the same topic.
@@ -288,7 +305,8 @@ void Oracle::check_end() {
         const bool owed = message.acked && !is_ruled(message.topic) && message.guarantee != Guarantee::at_most_once && !message.may_expire() &&
                           message.sent_ms > span.granted_ms && !is_own(span, *session, message) && !is_lost_to(*session, message) && filter_matches(span.filter, message.topic) &&
                           !streams_.may_be_deleted(message.topic, message.sent_ms);
-        if (owed && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
+        const bool nameless = message.deletes && session->plain;
+        if (owed && !nameless && !session->deliveries.contains(index)) fail(session->client + " never received " + text(index, message));
       }
     }
   }

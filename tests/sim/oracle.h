@@ -32,6 +32,7 @@ struct Published {
   std::string topic;
   Guarantee guarantee = Guarantee::at_most_once;
   bool retain = false;
+  bool deletes = false;          // the last value of its topic, by being empty
   int64_t sent_ms = 0;
   int64_t expires_ms = 0;        // 0: never
   uint32_t interval_s = 0;       // as it was first sent; 0: none
@@ -72,6 +73,7 @@ struct SessionView {
   std::string client;
   bool persistent = false;
   bool lost = false;             // ended, or nobody can know
+  bool plain = false;            // by MQTT 3.1.1, which does not tell one deletion from another
   bool narrow = false;           // at times it took no large messages: those are lost to it
   bool stands = false;           // certainly: it does not expire, and nothing on its way may end it
   std::vector<Span> spans;
@@ -117,8 +119,8 @@ struct Received {
 
 class Oracle {
  public:
-  // The payload to publish; names the message.
-  std::string publish(Published message);
+  // It is named by its number.
+  void publish(Published message);
   Published& message(std::size_t index) { return messages_[index]; }
   std::size_t messages() const { return messages_.size(); }
   SessionView& new_session(const std::string& client, bool persistent);
@@ -162,6 +164,9 @@ class Oracle {
   void may_lose(const std::string& group) { lossy_groups_.insert(group); }
   // For certain, and nothing takes it away again.
   void has_last_value(const std::string& topic, const std::string& publisher) { last_values_[topic] = publisher; }
+  // Something is published that may take its place, or delete it.
+  void may_lose_last_value(const std::string& topic);
+  const std::map<std::string, std::string>& last_values() const { return last_values_; }
   std::vector<std::string> last_values_but_of(const std::string& client) const;
   void owe_will(OwedWill will) { owed_wills_.push_back(std::move(will)); }
   // Does the log hold a message to that topic whose payload begins like this?
@@ -211,6 +216,7 @@ class Oracle {
                      const std::vector<Span>& unanswered);
   SubscriptionJudge::Kind check_subscriptions(SessionView& session, const Received& got, std::size_t index);
   void check_order(SessionView& session, const Received& got, std::size_t index, const std::vector<Span>& unanswered);
+  void check_superseded(const SessionView& session, std::size_t index, int64_t asked_ms);
   void check_last_value(SessionView& session, const Received& got, std::size_t index);
   bool must_be_stored(const SessionView& session, std::size_t index, int64_t settled_ms, int64_t now_ms) const;
   static std::string_view filter_of_group(std::string_view name);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/random.h"
+#include "sim/scenes.h"
 
 namespace arena::sim {
 namespace {
@@ -63,8 +64,10 @@ class Planner {
     }
     lengthen_lives();
     if (once_below(4) != 0) publish_once();
+    add_kept(plan_);
     if (last_below(3) == 0) last_scenes();
     if (last_below(8) == 0) set_clock_back();
+    add_scenes(plan_);
     return std::move(plan_);
   }
 

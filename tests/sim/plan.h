@@ -42,12 +42,13 @@ struct Step {
   std::size_t client = 0;
   Dial dial;                   // of connect; and of any client that is away when it is to act: it connects instead
   bool patient = false;        // then it does so only when no CONNECT is under way
-  std::string name;            // topic or filter
+  std::string name;            // topic or filter; of change_rules: "forbid", "allow" or, empty, the other
   std::string group;
   std::string from;            // of replay: where it begins
   broker::StreamConfig stream; // of create_stream; a number is added to its name
   Guarantee guarantee = Guarantee::at_most_once;
   bool retain = false;
+  bool deletes = false;
   uint32_t expiry_s = 0;
   std::size_t padding = 0;
   Once once = Once::no;

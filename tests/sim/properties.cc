@@ -5,6 +5,22 @@
 namespace arena::sim {
 namespace am = arena::mqtt;
 
+std::string_view name_of(const Message& message) {
+  if (!message.payload.empty() || !message.extras) return message.payload;
+  for (const Header& header : message.extras->headers) {
+    if (header.first == kNameProperty) return header.second;
+  }
+  return {};
+}
+
+std::string_view name_of(const am::Publish& packet) {
+  if (!packet.payload.empty()) return packet.payload;
+  for (const am::UserProperty& property : packet.properties.user_properties) {
+    if (property.name == kNameProperty) return property.value;
+  }
+  return {};
+}
+
 // Half have none; of the others each has some, also empty ones.
 CarriedProperties CarriedProperties::of(std::size_t message) {
   CarriedProperties out;
@@ -34,7 +50,7 @@ std::string CarriedProperties::difference(const am::PublishProperties& came) con
   add_to(sent);
   am::UserProperties user;
   for (const am::UserProperty& property : came.user_properties) {
-    if (!property.name.starts_with("arena-")) user.push_back(property);
+    if (!property.name.starts_with("arena-") && property.name != kNameProperty) user.push_back(property);
   }
   // Absent and false mean the same.
   if (came.payload_is_text.value_or(false) != sent.payload_is_text.value_or(false)) return "another payload format";

@@ -4,12 +4,20 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "codec/mqtt/properties.h"
+#include "codec/mqtt/packet.h"
+#include "message/message.h"
 
 namespace arena::sim {
+
+// Payloads name their message: "m<number>;" and padding. A deletion has no payload: this property says the same.
+inline constexpr std::string_view kNameProperty = "sim-message";
+std::string_view name_of(const Message& message);
+// Empty: it has none, as it is a deletion and came by MQTT 3.1.1.
+std::string_view name_of(const arena::mqtt::Publish& packet);
 
 class CarriedProperties {
  public:

@@ -93,9 +93,9 @@ class Run {
     const std::string at = " at " + std::to_string(static_cast<int>(step.guarantee));
     switch (step.act) {
       case Act::publish:
-        say(who + " publishes m" + std::to_string(oracle_.messages()) + " to " + step.name + at + (step.retain ? ", retained" : "") +
+        say(who + " publishes m" + std::to_string(oracle_.messages()) + " to " + step.name + at + (step.deletes ? ", which deletes" : step.retain ? ", retained" : "") +
             (step.expiry_s != 0 ? ", expires" : "") + (step.once == Once::no ? "" : step.once == Once::id ? ", under an id" : ", as a producer"));
-        return client.publish(step.name, step.guarantee, step.retain, step.expiry_s, step.padding, step.once);
+        return client.publish({step.name, step.guarantee, step.retain, step.deletes, step.expiry_s, step.padding, step.once});
       case Act::await:
         say(who + " awaits its answers");
         world_.run_until([&] { return client.idle(); }, step.amount_ms);
@@ -178,7 +178,7 @@ class Run {
       case Act::purge_stream: return delete_stream(step.choice, false);
       case Act::remove_stream: return delete_stream(step.choice, true);
       default:
-        guarded_ = !guarded_;
+        guarded_ = step.name.empty() ? !guarded_ : step.name == "forbid";
         say(guarded_ ? "guard/# may not be read any more" : "guard/# may be read");
         tally_["fault: rules changed"]++;
         broker_.set_guarded(guarded_);
@@ -276,12 +276,16 @@ class Run {
     probe.dial(dial);
     if (!world_.run_until([&] { return probe.connected(); }, 5'000)) return oracle_.fail("a new client cannot connect");
     probe.subscribe("r/+", "", Guarantee::at_least_once, false);
+    probe.subscribe("k/+", "", Guarantee::at_least_once, false);
     world_.run_for(2'000);
+    for (const auto& [topic, publisher] : oracle_.last_values()) {
+      if (!probe.last_values_seen.contains(topic)) oracle_.fail("the last value of " + topic + " is gone");
+    }
     for (const auto& client : clients_) {
       for (const auto& [topic, index] : client->last_retained) {
         if (!topic.starts_with("r/")) continue;
-        const auto seen = probe.retained_seen.find(topic);
-        if (seen == probe.retained_seen.end()) {
+        const auto seen = probe.last_values_seen.find(topic);
+        if (seen == probe.last_values_seen.end()) {
           oracle_.fail("the last value of " + topic + " is gone");
         } else if (seen->second < index && oracle_.message(index).guarantee == oracle_.message(seen->second).guarantee) {
           oracle_.fail("the last value of " + topic + " is m" + std::to_string(seen->second) + ", older than m" + std::to_string(index));

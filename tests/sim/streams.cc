@@ -7,6 +7,7 @@
 
 #include "message/topic.h"
 #include "sim/oracle.h"
+#include "sim/properties.h"
 
 namespace arena::sim {
 namespace {
@@ -147,7 +148,7 @@ void StreamJudge::note_stored(LogName log, const std::vector<engine::Record>& re
   for (const engine::Record& record : records) {
     Stored& stored = truth.records[record.offset];
     stored.known = true;
-    stored.index = Oracle::index_of(record.message->payload);
+    stored.index = Oracle::index_of(name_of(*record.message));
     stored.topic = record.message->topic;
     stored.guarantee = record.message->guarantee;
     stored.published_ms = record.message->published_ms;

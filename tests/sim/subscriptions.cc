@@ -131,6 +131,19 @@ void SubscriptionJudge::check_guarantee(const Received& got, const Published& me
   if (whole && so < least) fail("at " + std::to_string(so) + ", and was granted " + std::to_string(least));
 }
 
+// Each member of a group gets its own copy, as it asked for, whoever held the message before; beside a plain subscription nobody
+// knows which copy it is.
+void SubscriptionJudge::check_copy(const Received& got, const Published& message, bool own, const Fail& fail) const {
+  if (!from_group(message)) return;
+  for (const Asking& asking : askings_) {
+    if (!may_concern(asking, message, own)) continue;
+    if (asking.group.empty()) return;
+    const bool says = asking.id == 0 ? got.ids.empty() : got.ids.size() == 1 && got.ids.front() == asking.id;
+    if (says && got.guarantee == std::min(asking.granted, message.guarantee)) return;
+  }
+  fail("at " + std::to_string(static_cast<int>(got.guarantee)) + ", as none of its shared subscriptions asks for");
+}
+
 bool SubscriptionJudge::may_bring(const Asking& asking, const Received& got) const {
   if (!asking.brings || asking.brought.contains(std::string(got.topic)) || !filter_matches(asking.filter, got.topic)) return false;
   // It says the identifier that its subscription has now, which may have been asked for again meanwhile.
@@ -140,11 +153,14 @@ bool SubscriptionJudge::may_bring(const Asking& asking, const Received& got) con
   });
 }
 
-// Once for each request that wants them [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11].
-void SubscriptionJudge::check_last_value(const Received& got, const Published& message, const Fail& fail) {
-  if (got.dup) return;
+// Once for each request that wants them [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]. When that was sent; 0: nobody knows.
+int64_t SubscriptionJudge::check_last_value(const Received& got, const Published& message, const Fail& fail) {
+  if (got.dup) return 0;
   const auto at = std::find_if(askings_.begin(), askings_.end(), [&](const Asking& asking) { return may_bring(asking, got); });
-  if (at == askings_.end()) return fail("as a last value that it did not ask for");
+  if (at == askings_.end()) {
+    fail("as a last value that it did not ask for");
+    return 0;
+  }
   at->brought.insert(std::string(got.topic));
   const Asking* named = got.ids.empty() ? nullptr : find(got.ids.front());
   if (got.ids.size() > 1) fail("as a last value with the identifiers of several subscriptions");
@@ -152,12 +168,14 @@ void SubscriptionJudge::check_last_value(const Received& got, const Published& m
     fail("as a last value at " + std::to_string(static_cast<int>(got.guarantee)) + ", and was granted " +
          std::to_string(static_cast<int>(named->granted)));
   }
+  return at->asked_ms;
 }
 
-SubscriptionJudge::Kind SubscriptionJudge::received(const Received& got, const Published& message, bool own, const Fail& fail) {
+SubscriptionJudge::Kind SubscriptionJudge::received(const Received& got, const Published& message, bool own, int64_t& asked_ms, const Fail& fail) {
   owed_.erase(std::string(got.topic));
   check_ids(got, message, own, fail);
   check_guarantee(got, message, own, fail);
+  if (!got.retained) check_copy(got, message, own, fail);
   const auto keeps_flag = [&](const Asking& asking) { return asking.as_published && may_concern(asking, message, false); };
   if (!got.retained) {
     const auto surely = [&](const Asking& asking) { return asking.as_published && surely_concerns(asking, message, own); };
@@ -167,8 +185,9 @@ SubscriptionJudge::Kind SubscriptionJudge::received(const Received& got, const P
     return Kind::live;
   }
   if (!message.retain) fail("as a last value, which it is not");
+  if (message.deletes && std::none_of(askings_.begin(), askings_.end(), keeps_flag)) fail("as a last value, which it deletes");
   if (std::any_of(askings_.begin(), askings_.end(), keeps_flag)) return Kind::either;
-  check_last_value(got, message, fail);
+  asked_ms = check_last_value(got, message, fail);
   return Kind::last_value;
 }
 

@@ -25,6 +25,7 @@ struct Asking {
   std::string filter;          // without the group's prefix
   std::string group;
   uint32_t id = 0;             // 0: none
+  int64_t asked_ms = 0;
   Guarantee granted = Guarantee::at_most_once;
   bool no_local = false;
   bool as_published = false;
@@ -56,11 +57,13 @@ class SubscriptionJudge {
   bool perhaps_unasked(std::string_view topic) const;
   // For certain, when its end was asked for.
   bool has(const std::string& filter, const std::string& group) const;
+  void not_owed(const std::string& topic) { owed_.erase(topic); }
   // What was to come behind an answer may be gone with the connection.
   void disconnected() { owed_.clear(); }
 
   // own: its publisher is the subscriber.
-  Kind received(const Received& got, const Published& message, bool own, const Fail& fail);
+  // asked_ms: of a last value: when the request was sent that brought it.
+  Kind received(const Received& got, const Published& message, bool own, int64_t& asked_ms, const Fail& fail);
   void check_end(const Fail& fail) const;
 
  private:
@@ -70,7 +73,8 @@ class SubscriptionJudge {
   bool surely_concerns(const Asking& asking, const Published& message, bool own) const;
   void check_ids(const Received& got, const Published& message, bool own, const Fail& fail) const;
   void check_guarantee(const Received& got, const Published& message, bool own, const Fail& fail) const;
-  void check_last_value(const Received& got, const Published& message, const Fail& fail);
+  int64_t check_last_value(const Received& got, const Published& message, const Fail& fail);
+  void check_copy(const Received& got, const Published& message, bool own, const Fail& fail) const;
   bool may_bring(const Asking& asking, const Received& got) const;
   bool from_group(const Published& message) const;
 
