@@ -1,7 +1,4 @@
 // What must be there when a broker that has come back begins to listen.
-#include <chrono>
-
-#include "base/wire.h"
 #include "broker/test_world.h"
 
 namespace arena::broker::test {
@@ -106,45 +103,6 @@ TEST(Recovery, WillsGoOutWhenTheBrokerStops) {
   world.crash();
   ASSERT_TRUE(sub.connect(false, 100));
   EXPECT_TRUE(sub.wait_for(2));
-}
-
-// Sessions that were away when the broker ended: each has a record and a row that says when it expires.
-void store_sessions(World& world, int count) {
-  engine::Batch batch;
-  for (int i = 0; i < count; ++i) {
-    SessionRecord record;
-    record.client_id = "client " + std::to_string(i);
-    record.incarnation = static_cast<uint64_t>(i) + 1;
-    record.expiry_s = 3600;
-    const std::string key = session_key(record.principal, record.client_id);
-    std::string due, expires;
-    put_be(due, static_cast<uint64_t>(world.sim().loop(0).wall_ms()) + 3'600'000);
-    expires = due;
-    batch.operations.push_back({engine::Operation::Kind::put, engine::Space::sessions, key, encode(record)});
-    batch.operations.push_back({engine::Operation::Kind::put, engine::Space::due, due + key, expires});
-  }
-  bool stored = false;
-  world.shard(0).store().commit(std::move(batch), [&](engine::CommitStatus status) { stored = status == engine::CommitStatus::committed; });
-  ASSERT_TRUE(world.settle([&] { return stored; }));
-}
-
-// In time that grows as their number does: ten times as many take about ten times as long, not a hundred times.
-TEST(Recovery, LoadsManySessions) {
-  Options options;
-  options.partitions = 1;
-  const auto load_ms = [&](int count) {
-    World world(1, 1, options);
-    store_sessions(world, count);
-    const auto begin = std::chrono::steady_clock::now();
-    world.crash();
-    const auto took = std::chrono::steady_clock::now() - begin;
-    std::size_t there = 0;
-    world.shard(0).each_session([&](const Session&) { ++there; });
-    EXPECT_EQ(there, static_cast<std::size_t>(count));
-    return std::chrono::duration<double, std::milli>(took).count();
-  };
-  const double few = load_ms(10'000);
-  EXPECT_LT(load_ms(100'000), few * 25 + 500);
 }
 
 }  // namespace
