@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """REST beside MQTT: last values, polls, requests, clients, with curl against a real broker."""
+import functools
 import json
 import os
+import re
 import subprocess
 import tempfile
+import urllib.parse
 
 import web
 from broker import Broker, Rule, SLOW, arena_bin
@@ -163,6 +166,43 @@ def the_document_says_what_there_is():
             assert str(status) in item["get"]["responses"], (path, status)
     equal(curl("/docs")[0], 200)
     equal(json.loads(curl("/v1/info")[1])["level"], "memory")
+
+
+def described(document, method, path, name):
+    """The schema of a parameter."""
+    def resolved(node):
+        while "$ref" in node:
+            node = functools.reduce(lambda at, key: at[key], node["$ref"].split("/")[1:], document)
+        return node
+    found, = [one for one in map(resolved, document["paths"][path][method]["parameters"]) if one["name"] == name]
+    schema = resolved(found["schema"])
+    return resolved(schema["items"]) if schema.get("type") == "array" else schema
+
+
+@test
+def a_value_is_taken_if_the_document_describes_it():
+    document = json.loads(curl("/openapi.json")[1])
+    filters = ("a", "a/b", "+", "#", "a/+/#", "/", "//", "/#", "+/+", " ", "#/a", "a+", "a/#/b", "##", "a#", "+a/b", "a\0")
+    topics = ("a", "a/b", "/", " ", "a/+", "#", "a\0b", "\u00e4\n")
+    ids = ("1:", "1:0.1.3.42", "1:0.1.3.42,0.2.0.7", "1:;", "1:0.1.3.42;0.1.4.1", "", "0.1.3.42", "1:1.1.3.42", "1:0.1.3", "1:earliest")
+    places = ("earliest", "latest", "0", "42", "10m", "500ms", "7d", "2026-11-26T10:00:00Z", "2026-11-26T10:00:00.5Z", "@1795806994981", "0.1.3.42", "0.1.3.42,0.2.0.1",
+              "", "first", "-1", "7w", "1.5h", "2026-13-26T10:00:00Z", "2026-11-26", "@", "1.1.3.42", "0.1.3", "0.1.3.42,")
+    with Broker(http=True, more="[[streams]]\nname = \"kept\"\nfilters = [\"kept/#\"]\n") as kept:
+        for method, path, name, values, url in (
+                ("get", "/v1/topics/{topic}", "after", ids, "/v1/topics/described?wait=1&after={}"),
+                ("get", "/v1/topics/{topic}/latest", "topic", topics, "/v1/topics/{}/latest"),
+                ("post", "/v1/topics/{topic}", "topic", topics, "/v1/topics/{}"),
+                ("get", "/v1/retained", "topic", filters, "/v1/retained?topic={}"),
+                ("get", "/v1/events", "topic", filters, "/v1/events?after=0&topic={}"),
+                ("get", "/v1/streams/{name}/messages", "from", places, "/v1/streams/kept/messages?from={}")):
+            schema = described(document, method, path, name)
+            for value in values:
+                if not value and path.startswith("/v1/topics/") and name == "topic":
+                    continue
+                status, body = curl(url.format(urllib.parse.quote(value, safe="")), *(("-d", "x") if method == "post" else ()), port=kept.http_port)
+                refused = status == 400 and json.loads(body)["code"] != "bad_event_id" if path == "/v1/events" else status == 400
+                is_described = re.fullmatch(schema["pattern"], value) is not None and len(value) >= schema.get("minLength", 0)
+                assert is_described != refused, (method, path, name, value, status, body)
 
 
 def arena(folder, *arguments, password=None):

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -67,8 +68,15 @@ std::optional<Fault> read_data(const Json& event, const Extras& extras, Message&
   return std::nullopt;
 }
 
+// Of those that the specification names; an extension's may be of other types.
+bool is_text_attribute(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kNames{"specversion", "id", "source", "type", "datacontenttype", "dataschema", "subject", "time"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 std::optional<Fault> read_member(const std::string& name, const Json& value, Extras& extras) {
   if (name == "data" || name == "data_base64" || value.is_null()) return std::nullopt;
+  if (is_text_attribute(name) && !value.is_string()) return Fault{422, "bad_attribute", fmt::format("\"{}\" is a text", name), "/" + name};
   if (!value.is_string() && !value.is_boolean() && !value.is_number_integer()) {
     return Fault{422, "bad_attribute", "an attribute is a text, a whole number or true or false", "/" + name};
   }

@@ -77,6 +77,10 @@ TEST_P(ApiTest, NamesWhatIsWrong) {
   EXPECT_EQ(fault(post({{"name", "b"}, {"filters", {"b"}}, {"max_age", 1}})), "422 unknown_field /max_age");
   EXPECT_EQ(fault(post({{"name", "b"}, {"filters", {"b"}}, {"max_bytes", -1}})), "422 bad_field /max_bytes");
   EXPECT_EQ(fault(post({{"name", 1}})), "422 bad_field /name");
+  EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"max_bytes": 9223372036854775808})"})), "422 bad_field /max_bytes");
+  EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"max_bytes": 1e19})"})), "422 bad_field /max_bytes");
+  EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"max_bytes": 0.5})"})), "422 bad_field /max_bytes");
+  EXPECT_EQ(ask({"PATCH", "/v1/streams/a", {}, R"({"max_bytes": 1e18, "max_age_ms": 9223372036854775807})"}).first, 200);
   EXPECT_EQ(fault(ask({"POST", "/v1/streams", {}, "{"})), "400 bad_json ");
   EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"filters": ["c"]})"})), "422 fixed /filters");
   EXPECT_EQ(fault(ask({"PATCH", "/v1/streams/a", {}, R"({"name": "c"})"})), "422 fixed /name");

@@ -10,8 +10,8 @@ std::string_view openapi_components() {
   "bearer": {"type": "http", "scheme": "bearer", "description": "base64 of user:password"}
 },
 "parameters": {
-  "topic": {"name": "topic", "in": "path", "required": true, "description": "the rest of the path; beyond printable ASCII percent-encoded", "schema": {"type": "string", "minLength": 1}},
-  "filter_in_path": {"name": "topic", "in": "path", "required": true, "description": "a topic, or a filter with + and %23", "schema": {"type": "string", "minLength": 1}},
+  "topic": {"name": "topic", "in": "path", "required": true, "description": "the rest of the path; beyond printable ASCII percent-encoded", "schema": {"$ref": "#/components/schemas/Topic"}},
+  "filter_in_path": {"name": "topic", "in": "path", "required": true, "description": "a topic, or a filter with + and %23", "schema": {"$ref": "#/components/schemas/Filter"}},
   "stream": {"name": "name", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}},
   "session": {"name": "id", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}},
   "retain": {"name": "retain", "in": "query", "description": "it becomes the topic's last value", "schema": {"type": "boolean"}},
@@ -22,17 +22,18 @@ std::string_view openapi_components() {
   "traceparent": {"name": "traceparent", "in": "header", "description": "goes on with the message", "schema": {"type": "string"}},
   "timeout": {"name": "timeout", "in": "query", "description": "seconds to wait for the reply", "schema": {"type": "string", "pattern": "^([1-9]|[1-5][0-9]|60)s?$", "default": "5"}},
   "format": {"name": "format", "in": "query", "description": "the payload as it was published, or the whole message", "schema": {"enum": ["raw", "json"], "default": "raw"}},
-  "topics": {"name": "topic", "in": "query", "required": true, "description": "filters, as many as wanted", "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}},
-  "filter": {"name": "topic", "in": "query", "description": "those whose topic it matches", "schema": {"type": "string", "minLength": 1}},
-  "matching": {"name": "topic", "in": "query", "description": "those that a message of this topic would come through", "schema": {"type": "string", "minLength": 1}},
-  "after_event": {"name": "after", "in": "query", "description": "the id of the last event seen", "schema": {"type": "string"}},
-  "last_event_id": {"name": "Last-Event-ID", "in": "header", "description": "the same, as browsers say it", "schema": {"type": "string"}},
+  "topics": {"name": "topic", "in": "query", "required": true, "description": "filters, as many as wanted", "schema": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Filter"}}},
+  "filter": {"name": "topic", "in": "query", "description": "those whose topic it matches", "schema": {"$ref": "#/components/schemas/Filter"}},
+  "matching": {"name": "topic", "in": "query", "description": "those that a message of this topic would come through", "schema": {"$ref": "#/components/schemas/Topic"}},
+  "after_event": {"name": "after", "in": "query", "description": "the id of the last event seen, of the same topic", "schema": {"$ref": "#/components/schemas/EventId"}},
+  "after_events": {"name": "after", "in": "query", "description": "the id of the last event seen, of the same topics in the same order: as many parts with ; between", "schema": {"$ref": "#/components/schemas/EventIds"}},
+  "last_event_id": {"name": "Last-Event-ID", "in": "header", "description": "the same, as browsers say it", "schema": {"$ref": "#/components/schemas/EventIds"}},
   "wait": {"name": "wait", "in": "query", "description": "seconds to wait for something", "schema": {"type": "string", "pattern": "^([1-9]|[1-5][0-9]|60)s?$", "default": "20"}},
   "slow": {"name": "slow", "in": "query", "description": "what a client that cannot keep up loses", "schema": {"enum": ["drop_oldest", "drop_newest", "latest_per_topic", "disconnect"]}},
   "ticket": {"name": "ticket", "in": "query", "description": "from POST /v1/tickets", "schema": {"type": "string"}},
   "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}},
   "after": {"name": "after", "in": "query", "description": "\"next\" of the page before", "schema": {"type": "string", "pattern": "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?$", "minLength": 4}},
-  "from": {"name": "from", "in": "query", "description": "earliest, latest, an offset, an age such as 10m, a time, or \"next\" of the page before", "schema": {"type": "string", "default": "earliest"}},
+  "from": {"name": "from", "in": "query", "description": "earliest, latest, an offset, an age such as 10m, a time, or \"next\" of the page before", "schema": {"type": "string", "default": "earliest", "pattern": "^(earliest|latest|[0-9]{1,19}|@[0-9]{1,18}|[0-9]{1,9}(ms|s|m|h|d)|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,3})?Z|0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19}(,0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19})*)$"}},
   "user": {"name": "user", "in": "query", "description": "of this user; empty: of nobody's name", "schema": {"type": "string"}},
   "client_id": {"name": "client_id", "in": "query", "schema": {"type": "string"}},
   "connected": {"name": "connected", "in": "query", "schema": {"type": "boolean"}},
@@ -42,7 +43,10 @@ std::string_view openapi_components() {
   "Payload": {"content": {
     "*/*": {"schema": {}},
     "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
-    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}}}}},
+    "application/cloudevents-batch+json": {"schema": {"type": "array", "description": "one that is no good has a result that says so", "items": {"anyOf": [{"$ref": "#/components/schemas/CloudEvent"}, {}]}}}}},
+  "Request": {"content": {
+    "*/*": {"schema": {}},
+    "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/CloudEvent"}}}},
   "Batch": {"required": true, "content": {
     "application/json": {"schema": {"type": "array", "description": "one that is no good has a result that says so", "items": {"anyOf": [{"$ref": "#/components/schemas/BatchItem"}, {}]}}},
     "application/x-ndjson": {"schema": {"type": "string"}}}},
@@ -52,9 +56,14 @@ std::string_view openapi_components() {
 "responses": {
   "Problem": {"description": "what was wrong", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}},
   "Payload": {"description": "the payload, with its content type", "content": {"*/*": {"schema": {}}}},
-  "EventStream": {"description": "events without an end", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+  "EventStream": {"description": "events without an end", "content": {"text/event-stream": {"schema": {"description": "the data of an event is a Message as JSON; of one that is named gap, what is missing"}}}}
 },
 "schemas": {
+  "Topic": {"type": "string", "minLength": 1, "pattern": "^[^+#\\u0000]+$"},
+  "Filter": {"type": "string", "minLength": 1, "pattern": "^(([^+#/\\u0000]*|\\+)(/([^+#/\\u0000]*|\\+))*(/#)?|#)$"},
+  "EventId": {"type": "string", "pattern": "^(1:(0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19}(,0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19})*)?)?$", "description": "empty: none"},
+  "EventIds": {"type": "string", "pattern": "^(1:(0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19}(,0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19})*)?(;(0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19}(,0\\.[0-9]{1,9}\\.[0-9]{1,4}\\.[0-9]{1,19})*)?)*)?$", "description": "empty: none"},
+  "Limit": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807, "description": "0: no such limit"},
   "Guarantee": {"enum": ["at_most_once", "at_least_once", "exactly_once"]},
   "Done": {"type": "object"},
   "Document": {"type": "object"},
@@ -68,12 +77,15 @@ std::string_view openapi_components() {
   "PublishAnswer": {"anyOf": [{"$ref": "#/components/schemas/Receipt"}, {"$ref": "#/components/schemas/Results"}]},
   "Headers": {"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}},
   "BatchItem": {"type": "object", "additionalProperties": false, "required": ["topic"], "properties": {
-    "topic": {"type": "string", "minLength": 1}, "payload": {}, "encoding": {"const": "base64"}, "content_type": {"type": "string"}, "headers": {"$ref": "#/components/schemas/Headers"},
+    "topic": {"$ref": "#/components/schemas/Topic"}, "payload": {}, "encoding": {"const": "base64"}, "content_type": {"type": "string"}, "headers": {"$ref": "#/components/schemas/Headers"},
     "id": {"type": "string", "minLength": 1, "maxLength": 128}, "retain": {"type": "boolean"}, "expiry_s": {"type": "integer", "minimum": 1, "maximum": 4294967295},
     "guarantee": {"$ref": "#/components/schemas/Guarantee"}}},
-  "CloudEvent": {"type": "object", "required": ["specversion", "id", "source", "type"], "properties": {
+  "CloudEvent": {"type": "object", "required": ["specversion", "id", "source", "type"], "propertyNames": {"pattern": "^([a-z0-9]{1,64}|data_base64)$"},
+    "additionalProperties": {"type": ["string", "integer", "boolean", "null"]}, "properties": {
     "specversion": {"const": "1.0"}, "id": {"type": "string", "minLength": 1}, "source": {"type": "string", "minLength": 1}, "type": {"type": "string", "minLength": 1},
-    "datacontenttype": {"type": "string"}, "data": {}, "data_base64": {"type": "string"}}},
+    "datacontenttype": {"type": ["string", "null"]}, "dataschema": {"type": ["string", "null"]}, "subject": {"type": ["string", "null"]}, "time": {"type": ["string", "null"]},
+    "data": {}, "data_base64": {"type": "string", "contentEncoding": "base64", "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"}},
+    "not": {"required": ["data", "data_base64"]}},
   "Message": {"type": "object", "required": ["topic", "payload", "id", "time"], "properties": {
     "topic": {"type": "string"}, "payload": {"type": "string"}, "encoding": {"const": "base64"}, "content_type": {"type": "string"}, "headers": {"$ref": "#/components/schemas/Headers"},
     "id": {"type": "string"}, "time": {"type": "string", "format": "date-time"}, "position": {"type": "string"}}},
@@ -85,10 +97,10 @@ std::string_view openapi_components() {
     "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "gap": {"type": "integer"}}},
   "Ticket": {"type": "object", "required": ["ticket", "expires_s"], "properties": {"ticket": {"type": "string"}, "expires_s": {"type": "integer"}}},
   "StreamLimits": {"type": "object", "additionalProperties": false, "properties": {
-    "max_age_ms": {"type": "integer", "minimum": 0}, "max_bytes": {"type": "integer", "minimum": 0}, "max_messages": {"type": "integer", "minimum": 0}, "budget_bytes": {"type": "integer", "minimum": 0}}},
+    "max_age_ms": {"$ref": "#/components/schemas/Limit"}, "max_bytes": {"$ref": "#/components/schemas/Limit"}, "max_messages": {"$ref": "#/components/schemas/Limit"}, "budget_bytes": {"$ref": "#/components/schemas/Limit"}}},
   "NewStream": {"type": "object", "additionalProperties": false, "required": ["name", "filters"], "properties": {
-    "name": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}, "filters": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-    "max_age_ms": {"type": "integer", "minimum": 0}, "max_bytes": {"type": "integer", "minimum": 0}, "max_messages": {"type": "integer", "minimum": 0}, "budget_bytes": {"type": "integer", "minimum": 0}}},
+    "name": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}, "filters": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Filter"}},
+    "max_age_ms": {"$ref": "#/components/schemas/Limit"}, "max_bytes": {"$ref": "#/components/schemas/Limit"}, "max_messages": {"$ref": "#/components/schemas/Limit"}, "budget_bytes": {"$ref": "#/components/schemas/Limit"}}},
   "Stream": {"type": "object", "required": ["name", "filters"], "properties": {
     "name": {"type": "string"}, "filters": {"type": "array", "items": {"type": "string"}}, "max_age_ms": {"type": "integer"}, "max_bytes": {"type": "integer"}, "max_messages": {"type": "integer"},
     "budget_bytes": {"type": "integer"}, "created": {"type": "string", "format": "date-time"}, "messages": {"type": "integer"}, "bytes": {"type": "integer"}, "full": {"type": "boolean"}}},

@@ -14,10 +14,10 @@ constexpr std::array kOperations = {
     Operation{"GET", "/v1/topics/{topic}", "poll", "Messages", "Waits for messages behind a position", "filter_in_path after_event wait limit", "",
               "200=Poll 400 401 403 422 429 503"},
     Operation{"POST", "/v1/publish", "publishBatch", "Messages", "Publishes many messages, each with a result of its own", "", "Batch", "200=Results 400 401 413"},
-    Operation{"GET", "/v1/events", "follow", "Messages", "Follows topics as server-sent events", "topics after_event last_event_id slow ticket", "",
+    Operation{"GET", "/v1/events", "follow", "Messages", "Follows topics as server-sent events", "topics after_events last_event_id slow ticket", "",
               "200=EventStream 400 401 403 422 429 503"},
     Operation{"POST", "/v1/tickets", "makeTicket", "Messages", "A ticket for an address that says who asks", "", "", "201=Ticket 400 401"},
-    Operation{"POST", "/v1/request/{topic}", "request", "Messages", "Publishes the body and waits for the reply", "topic timeout expiry_s guarantee arena_header traceparent", "Payload",
+    Operation{"POST", "/v1/request/{topic}", "request", "Messages", "Publishes the body and waits for the reply", "topic timeout expiry_s guarantee arena_header traceparent", "Request",
               "200=Payload 400 401 403 404 415 422 429 503 504 507"},
     // ---- last values
     Operation{"GET", "/v1/topics/{topic}/latest", "getLatest", "Last values", "The last value of a topic", "topic format", "", "200=Payload 400 401 403 404"},

@@ -74,7 +74,7 @@ std::optional<ApiResponse> read_field(const std::string& key, const Json& value,
     return problem(422, "unknown_field", fmt::format("there is no field \"{}\": name, filters, max_age_ms, max_bytes, max_messages, budget_bytes", key), "/" + key);
   }
   // 60000.0 is one, too.
-  const bool is_whole = value.is_number_float() && value.get<double>() >= 0 && value.get<double>() < 0x1p53 && value.get<double>() == std::floor(value.get<double>());
+  const bool is_whole = value.is_number_float() && value.get<double>() >= 0 && value.get<double>() < 0x1p63 && value.get<double>() == std::floor(value.get<double>());
   if (!is_whole && (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)) {
     return problem(422, "bad_field", fmt::format("\"{}\" is a whole number; 0: no such limit", key), "/" + key);
   }
