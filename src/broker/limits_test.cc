@@ -92,6 +92,87 @@ TEST(BrokerLimits, RetainedMessagesOfTheBrokerItself) {
   EXPECT_EQ(world.sum(&Counters::retained), 1u);
 }
 
+std::size_t stored_last_values(World& world) {
+  std::size_t rows = 0;
+  for (unsigned core = 0; core < world.cores(); ++core) {
+    for (const auto& [id, partition] : world.shard(core).partitions()) rows += world.shard(core).store().scan(id, engine::Space::retained, {}, {}, SIZE_MAX).size();
+  }
+  return rows;
+}
+
+void publish_expiring(World& world, Peer& peer, const std::string& topic, const std::string& payload, int64_t lifetime_ms) {
+  auto message = std::make_unique<Message>();
+  message->topic = topic;
+  message->payload = payload;
+  message->retain = true;
+  message->guarantee = Guarantee::at_least_once;
+  message->expires_ms = world.sim().loop(0).wall_ms() + lifetime_ms;
+  peer.session()->publish(std::move(message), 0, 0);
+}
+
+TEST(BrokerLimits, RetainedMessagesThatHaveExpiredTakeNoRoom) {
+  for (const unsigned cores : {1U, 3U}) {
+    Options options;
+    options.retained_messages_max = 500;
+    World world(cores, 1, options);
+    Peer peer(world, "peer");
+    ASSERT_TRUE(peer.connect());
+    for (int i = 0; i < 500; ++i) publish_expiring(world, peer, "t/" + std::to_string(i), "x", 1000);
+    world.run_ms(500);
+    EXPECT_EQ(world.sum(&Counters::retained), 500u);
+    EXPECT_EQ(peer.publish("new", "x", k1, true).outcome, Outcome::quota);
+    world.run_ms(1000);
+    EXPECT_EQ(world.sum(&Counters::retained), 0u);
+    EXPECT_EQ(stored_last_values(world), 0u);
+    EXPECT_NE(peer.publish("new", "x", k1, true).outcome, Outcome::quota);
+    for (int i = 0; i < 400; ++i) publish_expiring(world, peer, "t/" + std::to_string(i), "x", 1000);
+    world.run_ms(500);
+    peer.forget();
+    world.crash();
+    EXPECT_EQ(world.sum(&Counters::retained), 401u);
+    world.run_ms(1000);
+    EXPECT_EQ(world.sum(&Counters::retained), 1u) << "also what was there before a restart";
+    EXPECT_EQ(stored_last_values(world), 1u);
+  }
+}
+
+TEST(BrokerLimits, ALastValueThatReplacesAnExpiredOneStays) {
+  World world;
+  Peer peer(world, "peer");
+  ASSERT_TRUE(peer.connect());
+  for (int early_ms = -20; early_ms <= 20; ++early_ms) {
+    publish_expiring(world, peer, "t", "old", 500);
+    world.run_ms(450 + early_ms);
+    world.disk().set_commit_delay_ms(50);
+    peer.send("t", "new", k1, true);
+    world.run_ms(500);
+    world.disk().set_commit_delay_ms(0);
+    world.run_ms(100);
+    Peer reader(world, "reader");
+    ASSERT_TRUE(reader.connect());
+    reader.subscribe("t", k1);
+    ASSERT_TRUE(reader.wait_for(1)) << early_ms;
+    EXPECT_EQ(reader.payloads(), (std::vector<std::string>{"new"}));
+    EXPECT_EQ(stored_last_values(world), 1u) << early_ms;
+  }
+}
+
+TEST(BrokerLimits, RetainedMessagesExpireWithAFullStoreToo) {
+  World world;
+  Peer peer(world, "peer");
+  ASSERT_TRUE(peer.connect());
+  for (int i = 0; i < 50; ++i) publish_expiring(world, peer, "t/" + std::to_string(i), "x", 1000);
+  world.run_ms(990);
+  world.disk().set_bytes_max(1);
+  for (int i = 0; i < 50; ++i) {
+    peer.send("t/" + std::to_string(i), "y", k1, true);
+    world.run_ms(1);
+  }
+  world.run_ms(1000);
+  EXPECT_EQ(stored_last_values(world), 0u);
+  EXPECT_EQ(world.sum(&Counters::retained), 0u);
+}
+
 TEST(BrokerLimits, BytesOfRetainedMessages) {
   Options options;
   options.retained_bytes_max = 2'000;

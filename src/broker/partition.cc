@@ -132,6 +132,32 @@ void Partition::submit(std::vector<engine::Operation> operations, UniqueFunction
   schedule();
 }
 
+void Partition::expire(std::vector<MessageRef> values) {
+  if (expired_.empty()) submit({}, {});
+  std::move(values.begin(), values.end(), std::back_inserter(expired_));
+}
+
+// No commit is under way, so what a topic has now is what is stored; what this batch stores comes behind.
+void Partition::add_expired(engine::Batch& batch) {
+  for (MessageRef& message : expired_) {
+    if (!shard_.is_retained(message)) continue;
+    batch.operations.push_back({engine::Operation::Kind::erase, engine::Space::retained, message->topic, {}});
+    expiring_.push_back(std::move(message));
+  }
+  expired_.clear();
+}
+
+void Partition::complete_expired(engine::CommitStatus status) {
+  if (status == engine::CommitStatus::full) {
+    // Tried again with what comes next, at the latest alone.
+    expire(std::exchange(expiring_, {}));
+    return;
+  }
+  for (const MessageRef& message : std::exchange(expiring_, {})) {
+    if (status == engine::CommitStatus::committed) shard_.drop_retained(message);
+  }
+}
+
 // The engine takes the trim and what follows it in their order, so an empty commit answers for both.
 void Partition::purge(LogId id, UniqueFunction<void(engine::CommitStatus)> done) {
   log(id).purge();
@@ -178,6 +204,7 @@ engine::Batch Partition::build_batch() {
   batch.partition = id_;
   erasing_ = published_.take_erasures();
   batch.operations = erasing_;  // first: what was forgotten may be published again
+  add_expired(batch);
   std::size_t bytes = 0;
   while (!queue_.empty() && bytes < kBatchBytes && (alone_ == 0 || in_flight_.empty())) {
     in_flight_.push_back(std::move(queue_.front()));
@@ -207,6 +234,7 @@ void Partition::complete(engine::CommitStatus status) {
   if (alone_ > 0) --alone_;
   if (status != engine::CommitStatus::committed) published_.put_back(std::move(erasing_));
   erasing_.clear();
+  if (!expiring_.empty()) complete_expired(status);
   if (status == engine::CommitStatus::full && works.size() > 1) {
     // What frees space must not be refused for what needs it: each is tried alone.
     alone_ = works.size();

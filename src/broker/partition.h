@@ -26,6 +26,8 @@ class Partition {
   // Commits the operations in order with everything else of this partition; done may be empty.
   void submit(std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done);
 
+  // Last values that have expired: deletes those that their topics still have.
+  void expire(std::vector<MessageRef> values);
   // Deletes what the log holds, whoever waits for it; done when that is durable.
   void purge(LogId id, UniqueFunction<void(engine::CommitStatus)> done);
 
@@ -57,6 +59,8 @@ class Partition {
   void schedule();
   void flush();
   engine::Batch build_batch();
+  void add_expired(engine::Batch& batch);
+  void complete_expired(engine::CommitStatus status);
   static Published::Place place_of(const Work& work);
   void add_to_batch(Work& work, engine::Batch& batch);
   void complete(engine::CommitStatus status);
@@ -73,6 +77,8 @@ class Partition {
   std::map<LogId, Log> logs_;
   Published published_;
   std::vector<engine::Operation> erasing_;  // in the commit that is under way
+  std::vector<MessageRef> expired_;         // last values, to be deleted with the next commit
+  std::vector<MessageRef> expiring_;        // in the one that is under way
 };
 
 }  // namespace arena::broker

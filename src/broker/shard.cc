@@ -21,7 +21,8 @@ Shard::Shard(runtime::Loop& loop, engine::Store& store, std::shared_ptr<const Pl
       posted_bytes_(loop.cores()),
       message_serial_(loop.random()),
       tick_(&Shard::on_tick, this),
-      due_timer_(&Shard::on_due, this) {
+      due_timer_(&Shard::on_due, this),
+      expiry_timer_(&Shard::on_expiry, this) {
   for (unsigned sender = 0; sender < loop.cores(); ++sender) {
     handled_bytes_.push_back(std::make_unique<std::atomic<uint64_t>>(0));
   }
@@ -296,7 +297,7 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
 }
 
 bool Shard::retained_has_room(const Message& message) const {
-  if (message.publisher == 0 || retained_.find(message.topic)) return true;  // the broker's own; replaces
+  if (message.publisher == 0 || retained().find(message.topic)) return true;  // the broker's own; replaces
   return total(&Counters::retained) < options_.retained_messages_max &&
          total(&Counters::retained_bytes) < options_.retained_bytes_max;
 }
@@ -310,22 +311,6 @@ uint64_t Shard::total(Counter Counters::*counter) const {
   uint64_t sum = 0;
   for (const Shard* shard : shards_) sum += (shard->counters_.*counter).get();
   return sum;
-}
-
-// The broker's own values ($SYS) take no room from others, so they are not counted.
-void Shard::set_retained(const MessageRef& message) {
-  const bool gone = message->payload.empty();
-  const MessageRef before = gone ? retained_.erase(message->topic) : retained_.set(message);
-  if (before && before->publisher == 0) {
-    --own_retained_;
-    own_retained_bytes_ -= before->accounted_bytes();
-  }
-  if (!gone && message->publisher == 0) {
-    ++own_retained_;
-    own_retained_bytes_ += message->accounted_bytes();
-  }
-  counters_.retained.set(retained_.size() - own_retained_);
-  counters_.retained_bytes.set(retained_.bytes() - own_retained_bytes_);
 }
 
 void Shard::on_store_failed() {

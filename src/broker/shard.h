@@ -19,7 +19,7 @@
 #include "broker/mail.h"
 #include "broker/partition.h"
 #include "broker/placement.h"
-#include "broker/retained/topic_tree.h"
+#include "broker/retained/retained_values.h"
 #include "broker/routing/filter_index.h"
 #include "broker/routing/remote_interest.h"
 #include "broker/session/session.h"
@@ -139,8 +139,11 @@ class Shard {
   // Is it stored because a stream captures its topic?
   bool captured(std::string_view topic) const { return !streams_->empty() && streams_->of(topic) != nullptr; }
   void set_retained(const MessageRef& message);
+  // It has expired, and that is stored. No more than that when another has taken its place.
+  void drop_retained(const MessageRef& expired);
+  bool is_retained(const MessageRef& message) const { return retained_.holds(message); }
   // Last values of topics owned here.
-  const TopicTree& retained() const { return retained_; }
+  const TopicTree& retained() const { return retained_.tree(); }
   // The cores that own topics which the filter matches.
   std::vector<unsigned> owners_of(std::string_view filter) const;
   void tell_end(LogName log, uint64_t end);
@@ -227,6 +230,9 @@ class Shard {
   void count_damage(const ReadOrder& order, const engine::ReadResult& result);
   static void on_tick(void* self);
   static void on_due(void* self);
+  static void on_expiry(void* self);
+  void arm_expiry();
+  void count_retained();
   void arm_due();
   void bury();
   Status load_streams();
@@ -273,9 +279,7 @@ class Shard {
   FilterIndex index_{&filter_of_subscription};  // Subscription* of this core
   RemoteInterest remote_;
   FilterIndex durable_;              // readers, for topics owned here
-  TopicTree retained_;               // last values of topics owned here
-  std::size_t own_retained_ = 0;     // of them: the broker's own
-  std::size_t own_retained_bytes_ = 0;
+  RetainedValues retained_;              // of topics owned here
   std::map<uint64_t, InterestOperation> operations_;
   uint64_t next_operation_ = 1;
 
@@ -298,6 +302,7 @@ class Shard {
   uint64_t message_serial_;
   runtime::Timer tick_;
   runtime::Timer due_timer_;
+  runtime::Timer expiry_timer_;  // of last values
   std::set<std::tuple<int64_t, SessionId>> due_;
   UniqueFunction<void()> store_failed_hook_;
 };

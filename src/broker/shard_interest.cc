@@ -91,7 +91,7 @@ InterestAnswer Shard::serve_interest(const InterestRequest& request) {
     }
   }
   if (request.retained) {
-    retained_.match(request.filter, [&](const MessageRef& message) { answer.retained.push_back(message); });
+    retained().match(request.filter, [&](const MessageRef& message) { answer.retained.push_back(message); });
   }
   return answer;
 }

@@ -84,6 +84,7 @@ void Shard::announce(UniqueFunction<void()> done) {
 void Shard::start() {
   running_ = true;
   if (registry_) registry_->start();
+  arm_expiry();
   std::vector<std::pair<SessionId, bool>> restored = std::move(restored_);
   restored_.clear();
   for (const auto& [id, connected] : restored) {
