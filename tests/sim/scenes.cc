@@ -40,6 +40,7 @@ class Scenes {
   }
 
   void add_last() {
+    if (below(6) == 0) give_back();
     // How long things last is judged in good networks only.
     if (!plan_.faulty_network) {
       const uint64_t dice = below(2);
@@ -137,6 +138,27 @@ class Scenes {
       last().wait_ms = static_cast<int64_t>(below(200));
     }
     last().wait_ms = 500;
+  }
+
+  // A member leaves with what it holds, which comes to another who asked for it otherwise.
+  void give_back() {
+    if (!somebody_speaks()) return;
+    const auto [leaves, stays, publisher] = three(true);
+    if (!speaks(stays)) return;
+    begin(publisher, 3600);
+    for (const std::size_t member : {leaves, stays}) {
+      begin(member, below(2) == 0 ? 0 : 3600);
+      add(member, Act::subscribe, "deep/#", 200);
+      last().group = "given";
+      last().guarantee = static_cast<Guarantee>(member == leaves ? 1 : 1 + below(2));
+    }
+    add(leaves, Act::hold_acks, "", 0);
+    for (int i = 0; i < 6; ++i) {
+      add(publisher, Act::publish, "deep/1/2/3/4", 20);
+      last().guarantee = static_cast<Guarantee>(1 + below(2));
+    }
+    last().wait_ms = 300;
+    add(leaves, below(2) == 0 ? Act::vanish : Act::hang_up, "", 500);
   }
 
   void flurries() {

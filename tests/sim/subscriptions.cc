@@ -131,13 +131,24 @@ void SubscriptionJudge::check_guarantee(const Received& got, const Published& me
   if (whole && so < least) fail("at " + std::to_string(so) + ", and was granted " + std::to_string(least));
 }
 
-// Each member of a group gets its own copy, as it asked for, whoever held the message before; beside a plain subscription nobody
-// knows which copy it is.
-void SubscriptionJudge::check_copy(const Received& got, const Published& message, bool own, const Fail& fail) const {
-  if (!from_group(message)) return;
+bool SubscriptionJudge::may_be_plain(const Received& got, const Published& message, bool own) const {
+  bool may = false;
   for (const Asking& asking : askings_) {
-    if (!may_concern(asking, message, own)) continue;
-    if (asking.group.empty()) return;
+    if (!asking.group.empty()) continue;
+    may = may || may_concern(asking, message, own);
+    if (!surely_concerns(asking, message, own)) continue;
+    if (got.guarantee < std::min(asking.granted, message.guarantee)) return false;
+    if (asking.id != 0 && std::find(got.ids.begin(), got.ids.end(), asking.id) == got.ids.end()) return false;
+  }
+  return may;
+}
+
+// Each member of a group gets a copy as it asked for, whoever held the message before; beside a plain subscription it may be that
+// one's copy.
+void SubscriptionJudge::check_copy(const Received& got, const Published& message, bool own, const Fail& fail) const {
+  if (!from_group(message) || may_be_plain(got, message, own)) return;
+  for (const Asking& asking : askings_) {
+    if (asking.group.empty() || !may_concern(asking, message, own)) continue;
     const bool says = asking.id == 0 ? got.ids.empty() : got.ids.size() == 1 && got.ids.front() == asking.id;
     if (says && got.guarantee == std::min(asking.granted, message.guarantee)) return;
   }

@@ -74,6 +74,7 @@ class SubscriptionJudge {
   void check_ids(const Received& got, const Published& message, bool own, const Fail& fail) const;
   void check_guarantee(const Received& got, const Published& message, bool own, const Fail& fail) const;
   int64_t check_last_value(const Received& got, const Published& message, const Fail& fail);
+  bool may_be_plain(const Received& got, const Published& message, bool own) const;
   void check_copy(const Received& got, const Published& message, bool own, const Fail& fail) const;
   bool may_bring(const Asking& asking, const Received& got) const;
   bool from_group(const Published& message) const;
