@@ -72,7 +72,7 @@ void Group::enter(Member member) {
   if (known == nullptr) return;  // it left meanwhile
   member.held = known->held;
   *known = member;
-  set_online(member.session, member.online);
+  set_online(member.session, member.online, member.window);
 }
 
 // Asked once, and again when the log begins to be kept for it: whoever joins waits for both.
@@ -92,10 +92,11 @@ void Group::answer_joins() {
   });
 }
 
-void Group::set_online(SessionId session, bool online) {
+void Group::set_online(SessionId session, bool online, std::size_t window) {
   Member* member = find(session);
   if (member == nullptr) return;
   member->online = online;
+  member->window = window;
   if (!online) {
     stop_if_alone();
     return;

@@ -51,7 +51,8 @@ class Group final : public Reader {
   void join(Member member, UniqueFunction<void(bool)> done);
   void enter(Member member);
   void leave(SessionId session);        // unsubscribed, or its session ended
-  void set_online(SessionId session, bool online);
+  // `window`: as it is from now on; each connection has its own.
+  void set_online(SessionId session, bool online, std::size_t window);
   // The member is done with the delivery.
   void settle(uint64_t number);
   // The member gives it back: it left before it was settled.

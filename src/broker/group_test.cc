@@ -63,6 +63,31 @@ TEST(Group, AMemberThatComesBackIsSentEverythingOnce) {
 }
 
 // What is settled while the store takes nothing is written when it does: a restart does not bring it again.
+// The connection says how much may be under way, whether or not it subscribes again.
+TEST(Group, GivesAMemberThatComesBackAsMuchAtOnceAsItsConnectionTakes) {
+  for (const bool crash : {false, true}) {
+    World world(2);
+    Peer pub(world, "pub"), member(world, "member");
+    member.auto_settle = false;
+    member.window = 4;
+    ASSERT_TRUE(pub.connect() && member.connect(true, 100));
+    member.subscribe("s", k1, "g");
+    if (crash) {
+      world.crash();
+      pub.forget();
+      member.forget();
+      ASSERT_TRUE(pub.connect());
+    } else {
+      member.drop();
+    }
+    member.window = 7;
+    ASSERT_TRUE(member.connect(false, 100));
+    for (int i = 0; i < 20; ++i) pub.publish("s", std::to_string(i), k1);
+    world.run_ms(1000);
+    EXPECT_EQ(member.received.size(), 7U) << (crash ? "after a crash" : "resumed");
+  }
+}
+
 TEST(Group, WritesWhatTheStoreRefusedWhenThereIsRoom) {
   World world(1);
   Peer pub(world, "pub"), a(world, "a");

@@ -195,6 +195,7 @@ class Session final : public Reader {
   bool publisher_may(const Message& message) const;
   void tell_groups();
   void tell_group(uint64_t group_id);
+  std::size_t group_window() const;  // deliveries of a group that may be unsettled with me
 
   // delivery
   bool open_for_sending() const { return sink_ != nullptr && started_; }

@@ -236,9 +236,11 @@ Group::Member Session::as_member(const Subscription& subscription) const {
   member.keep_retained_flag = request.keep_retained_flag;
   member.subscription_id = request.id;
   member.persistent = persistent();
-  member.window = std::max<std::size_t>(1, std::min<std::size_t>(inflight_max_, 64));
+  member.window = group_window();
   return member;
 }
+
+std::size_t Session::group_window() const { return std::max<std::size_t>(1, std::min<std::size_t>(inflight_max_, 64)); }
 
 void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done) {
   const SubscribeRequest& request = subscription.request;
@@ -495,8 +497,8 @@ void Session::tell_groups() {
 
 // Whether I am there to take what the group has.
 void Session::tell_group(uint64_t group_id) {
-  shard_.call(group_core(group_id), [group_id, id = id_, online = open_for_sending()](Shard& shard) {
-    if (Group* group = shard.find_group(group_id)) group->set_online(id, online);
+  shard_.call(group_core(group_id), [group_id, id = id_, online = open_for_sending(), window = group_window()](Shard& shard) {
+    if (Group* group = shard.find_group(group_id)) group->set_online(id, online, window);
   });
 }
 
