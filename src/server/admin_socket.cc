@@ -18,7 +18,7 @@
 #include <optional>
 #include <utility>
 
-#include "codec/json/depth.h"
+#include "codec/json/slices.h"
 #include "runtime/main_thread.h"
 
 namespace arena::server {
@@ -85,16 +85,14 @@ std::string line_of(const ApiResponse& response) {
 }
 
 std::optional<ApiRequest> request_in(const std::string& line) {
-  if (is_deep(line, kDepthMax)) return std::nullopt;
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
+  if (json_fault(line, kDepthMax) || json_kind(line) != JsonKind::object) return std::nullopt;
   ApiRequest request;
-  for (const auto& [key, value] : json.items()) {
+  for (const auto& [key, value] : json_members(line)) {
     std::string* const text = key == "method" ? &request.method : key == "path" ? &request.path : key == "query" ? &request.query : nullptr;
-    if (text != nullptr && value.is_string()) {
-      *text = value.get<std::string>();
-    } else if (key == "body" && value.is_object()) {
-      request.body = value.dump();
+    if (text != nullptr && json_kind(value) == JsonKind::text) {
+      *text = json_string(value);
+    } else if (key == "body" && json_kind(value) == JsonKind::object) {
+      request.body = value;
     } else {
       return std::nullopt;
     }

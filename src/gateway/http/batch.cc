@@ -8,36 +8,34 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
-#include "codec/json/depth.h"
+#include "codec/json/slices.h"
 #include "gateway/http/door.h"
 
 namespace arena::gateway::http {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kDepthMax = 32;
 constexpr const char* kKnown = "topic, payload, encoding, content_type, headers, id, retain, expiry_s, guarantee";
 
 std::optional<Fault> bad_field(const std::string& key, std::string detail) { return Fault{422, "bad_field", std::move(detail), "/" + key}; }
 
-std::optional<Fault> read_headers(const Json& value, Extras& extras) {
-  if (!value.is_object()) return bad_field("headers", "\"headers\" is an object of texts, or of lists of texts");
-  for (const auto& [name, one] : value.items()) {
-    const Json list = one.is_array() ? one : Json::array({one});
-    for (const Json& text : list) {
-      if (!text.is_string()) return bad_field("headers/" + name, "a header is a text, or a list of texts");
-      if (auto fault = add_header(name, text.get<std::string>(), "/headers/" + name, extras)) return fault;
+std::optional<Fault> read_headers(std::string_view value, Extras& extras) {
+  if (json_kind(value) != JsonKind::object) return bad_field("headers", "\"headers\" is an object of texts, or of lists of texts");
+  for (const auto& [name, one] : json_members(value)) {
+    const bool is_list = json_kind(one) == JsonKind::array;
+    for (const std::string_view text : is_list ? json_elements(one) : std::vector{one}) {
+      if (json_kind(text) != JsonKind::text) return bad_field("headers/" + name, "a header is a text, or a list of texts");
+      if (auto fault = add_header(name, json_string(text), "/headers/" + name, extras)) return fault;
     }
   }
   return std::nullopt;
 }
 
-std::optional<Fault> read_text_field(const std::string& key, const Json& value, Extras& extras, Draft& draft) {
-  if (!value.is_string()) return bad_field(key, "\"" + key + "\" is a text");
-  const auto text = value.get<std::string>();
+std::optional<Fault> read_text_field(const std::string& key, std::string_view value, Extras& extras, Draft& draft) {
+  if (json_kind(value) != JsonKind::text) return bad_field(key, "\"" + key + "\" is a text");
+  std::string text = json_string(value);
   if (key == "topic") {
-    draft.message->topic = text;
+    draft.message->topic = std::move(text);
   } else if (key == "id") {
     return set_id(text, "/id", draft);
   } else if (key == "guarantee") {
@@ -45,45 +43,45 @@ std::optional<Fault> read_text_field(const std::string& key, const Json& value, 
   } else if (key == "content_type") {
     if (!is_utf8_without_nul(text) || text.size() > UINT16_MAX) return bad_field(key, "\"content_type\" is up to 65,535 bytes of text");
     extras.has_content_type = true;
-    extras.content_type = text;
+    extras.content_type = std::move(text);
   } else if (text != "base64") {
     return bad_field(key, "\"encoding\" is base64, or left out");
   }
   return std::nullopt;
 }
 
-std::optional<Fault> read_field(const std::string& key, const Json& value, Extras& extras, Draft& draft) {
+std::optional<Fault> read_field(const std::string& key, std::string_view value, Extras& extras, Draft& draft) {
   if (key == "payload") return std::nullopt;  // when all else is known
   if (key == "topic" || key == "id" || key == "guarantee" || key == "content_type" || key == "encoding") {
     return read_text_field(key, value, extras, draft);
   }
   if (key == "headers") return read_headers(value, extras);
   if (key == "retain") {
-    if (!value.is_boolean()) return bad_field(key, "\"retain\" is true or false");
-    draft.message->retain = value.get<bool>();
+    if (json_kind(value) != JsonKind::boolean) return bad_field(key, "\"retain\" is true or false");
+    draft.message->retain = value == "true";
     return std::nullopt;
   }
   if (key == "expiry_s") {
-    return value.is_number_unsigned() && set_expiry(value.get<uint64_t>(), draft) ? std::nullopt : bad_field(key, kExpiryText);
+    const std::optional<uint64_t> seconds = json_unsigned(value);
+    return seconds && set_expiry(*seconds, draft) ? std::nullopt : bad_field(key, kExpiryText);
   }
   return Fault{422, "unknown_field", fmt::format("there is no field \"{}\": {}", key, kKnown), "/" + key};
 }
 
-// A text is the payload itself, anything else is JSON.
-std::optional<Fault> read_payload(const Json& item, Extras& extras, Message& message) {
-  const auto payload = item.find("payload");
-  const bool encoded = item.contains("encoding");
-  if (payload == item.end()) return encoded ? bad_field("payload", "there is an encoding, and no payload") : std::nullopt;
-  if (payload->is_string() && encoded) {
-    auto bytes = base64_decode(payload->get_ref<const std::string&>());
+// A text is the payload itself, anything else is JSON, as it stands.
+std::optional<Fault> read_payload(std::string_view payload, bool encoded, Extras& extras, Message& message) {
+  if (payload.empty()) return encoded ? bad_field("payload", "there is an encoding, and no payload") : std::nullopt;
+  const bool is_text = json_kind(payload) == JsonKind::text;
+  if (is_text && encoded) {
+    auto bytes = base64_decode(json_string(payload));
     if (!bytes) return bad_field("payload", "\"payload\" is not base64");
     message.payload = std::move(*bytes);
-  } else if (payload->is_string()) {
-    message.payload = payload->get<std::string>();
+  } else if (is_text) {
+    message.payload = json_string(payload);
   } else if (encoded) {
     return bad_field("payload", "what is base64 is a text");
   } else {
-    message.payload = payload->dump();
+    message.payload = payload;
     if (!extras.has_content_type) {
       extras.has_content_type = true;
       extras.content_type = "application/json";
@@ -92,14 +90,18 @@ std::optional<Fault> read_payload(const Json& item, Extras& extras, Message& mes
   return std::nullopt;
 }
 
-std::optional<Fault> read_item(const Json& json, const TopicLimits& topics, Draft& draft) {
-  if (!json.is_object()) return Fault{422, "bad_item", "an item of a batch is a JSON object", {}};
+std::optional<Fault> read_item(std::string_view json, const TopicLimits& topics, Draft& draft) {
+  if (json_kind(json) != JsonKind::object) return Fault{422, "bad_item", "an item of a batch is a JSON object", {}};
   draft.message->guarantee = Guarantee::at_least_once;
   auto extras = std::make_unique<Extras>();
-  for (const auto& [key, value] : json.items()) {
+  std::string_view payload;
+  bool encoded = false;
+  for (const auto& [key, value] : json_members(json)) {
     if (auto fault = read_field(key, value, *extras, draft)) return fault;
+    if (key == "payload") payload = value;
+    encoded |= key == "encoding";
   }
-  if (auto fault = read_payload(json, *extras, *draft.message)) return fault;
+  if (auto fault = read_payload(payload, encoded, *extras, *draft.message)) return fault;
   if (extras->has_content_type || !extras->headers.empty()) draft.message->extras = std::move(extras);
   if (draft.message->topic.empty()) return bad_field("topic", "an item has a topic");
   return check_draft(draft, topics, "/topic");
@@ -115,9 +117,9 @@ struct Batch {
   void settle(std::size_t at, const std::optional<Fault>& fault, const Published* published) {
     if (fault) {
       ++failed;
-      Json result = {{"status", fault->status}, {"code", fault->code}, {"detail", fault->detail}};
+      nlohmann::ordered_json result = {{"status", fault->status}, {"code", fault->code}, {"detail", fault->detail}};
       if (fault->pointer.starts_with('/')) result["pointer"] = fault->pointer;
-      results[at] = result.dump(-1, ' ', false, Json::error_handler_t::replace);
+      results[at] = result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     } else {
       results[at] = "{\"status\":200," + receipt_json(*published).substr(1);
     }
@@ -143,15 +145,18 @@ std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::siz
       if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
       if (items.size() == items_max) return too_many(items_max);
       Item& item = items.emplace_back();
-      const Json json = is_deep(line, kDepthMax) ? Json(Json::value_t::discarded) : Json::parse(line, nullptr, false);
-      item.fault = json.is_discarded() ? Fault{400, "bad_json", "the line is no JSON", {}} : read_item(json, topics, item.draft);
+      const std::optional<std::string> fault = json_fault(line, kDepthMax);
+      item.fault = fault ? Fault{400, "bad_json", "the line: " + *fault, {}} : read_item(line, topics, item.draft);
     }
     return std::nullopt;
   }
-  const Json json = is_deep(body, kDepthMax) ? Json(Json::value_t::discarded) : Json::parse(body, nullptr, false);
-  if (!json.is_array()) return Fault{400, "bad_json", "the body is no JSON array; of NDJSON say so: Content-Type: application/x-ndjson", {}};
-  if (json.size() > items_max) return too_many(items_max);
-  for (const Json& one : json) {
+  if (const auto fault = json_fault(body, kDepthMax)) {
+    return Fault{400, "bad_json", "the body is no JSON array (of NDJSON say so: Content-Type: application/x-ndjson): " + *fault, {}};
+  }
+  if (json_kind(body) != JsonKind::array) return Fault{400, "bad_json", "the body is no JSON array", {}};
+  const std::vector<std::string_view> list = json_elements(body);
+  if (list.size() > items_max) return too_many(items_max);
+  for (const std::string_view one : list) {
     Item& item = items.emplace_back();
     item.fault = read_item(one, topics, item.draft);
   }

@@ -4,18 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/base64.h"
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "codec/json/depth.h"
+#include "codec/json/slices.h"
 
 namespace arena::gateway::http {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kDepthMax = 32;
 constexpr std::string_view kPrefix = "ce-";
@@ -54,16 +51,20 @@ bool is_json_type(std::string_view type) {
   return type.ends_with("/json") || type.ends_with("+json");
 }
 
-std::optional<Fault> read_data(const Json& event, const Extras& extras, Message& message) {
-  const auto data = event.find("data");
-  const auto encoded = event.find("data_base64");
-  if (encoded != event.end()) {
-    auto bytes = encoded->is_string() ? base64_decode(encoded->get_ref<const std::string&>()) : std::nullopt;
-    if (!bytes || data != event.end()) return Fault{422, "bad_field", "\"data_base64\" is base64, and there is no \"data\" then", "/data_base64"};
+// An event's members that are no attributes; empty: it has none.
+struct Data {
+  std::string_view as_json;
+  std::string_view as_base64;
+};
+
+std::optional<Fault> read_data(const Data& data, const Extras& extras, Message& message) {
+  if (!data.as_base64.empty()) {
+    auto bytes = json_kind(data.as_base64) == JsonKind::text ? base64_decode(json_string(data.as_base64)) : std::nullopt;
+    if (!bytes || !data.as_json.empty()) return Fault{422, "bad_field", "\"data_base64\" is base64, and there is no \"data\" then", "/data_base64"};
     message.payload = std::move(*bytes);
-  } else if (data != event.end()) {
-    const bool is_text = data->is_string() && extras.has_content_type && !is_json_type(extras.content_type);
-    message.payload = is_text ? data->get<std::string>() : data->dump();
+  } else if (!data.as_json.empty()) {
+    const bool is_text = json_kind(data.as_json) == JsonKind::text && extras.has_content_type && !is_json_type(extras.content_type);
+    message.payload = is_text ? json_string(data.as_json) : std::string(data.as_json);
   }
   return std::nullopt;
 }
@@ -74,35 +75,46 @@ bool is_text_attribute(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
-std::optional<Fault> read_member(const std::string& name, const Json& value, Extras& extras) {
-  if (name == "data" || name == "data_base64" || value.is_null()) return std::nullopt;
-  if (is_text_attribute(name) && !value.is_string()) return Fault{422, "bad_attribute", fmt::format("\"{}\" is a text", name), "/" + name};
-  if (!value.is_string() && !value.is_boolean() && !value.is_number_integer()) {
+bool is_whole_number(std::string_view value) {
+  if (json_kind(value) != JsonKind::number) return false;
+  return value.find_first_not_of("-0123456789") == std::string_view::npos;
+}
+
+std::optional<Fault> read_attribute(const std::string& name, std::string_view value, Extras& extras) {
+  const JsonKind kind = json_kind(value);
+  if (kind == JsonKind::null) return std::nullopt;
+  if (is_text_attribute(name) && kind != JsonKind::text) return Fault{422, "bad_attribute", fmt::format("\"{}\" is a text", name), "/" + name};
+  if (kind != JsonKind::text && kind != JsonKind::boolean && !is_whole_number(value)) {
     return Fault{422, "bad_attribute", "an attribute is a text, a whole number or true or false", "/" + name};
   }
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string text = kind == JsonKind::text ? json_string(value) : std::string(value);
   if (name != "datacontenttype") return add_attribute(name, text, "/" + name, extras);
   if (!is_utf8_without_nul(text) || text.size() > UINT16_MAX) return Fault{422, "bad_attribute", "\"datacontenttype\" is up to 65,535 bytes of text", "/datacontenttype"};
   extras.has_content_type = true;
-  extras.content_type = text;
+  extras.content_type = std::move(text);
   return std::nullopt;
 }
 
-std::optional<Fault> read_event(const Json& event, Extras& extras, Message& message) {
-  if (!event.is_object()) return Fault{422, "bad_item", "an event is a JSON object", {}};
-  for (const auto& [name, value] : event.items()) {
-    if (auto fault = read_member(name, value, extras)) return fault;
+std::optional<Fault> read_event(std::string_view event, Extras& extras, Message& message) {
+  if (json_kind(event) != JsonKind::object) return Fault{422, "bad_item", "an event is a JSON object", {}};
+  Data data;
+  for (const auto& [name, value] : json_members(event)) {
+    if (name == "data") {
+      data.as_json = value;
+    } else if (name == "data_base64") {
+      data.as_base64 = value;
+    } else if (auto fault = read_attribute(name, value, extras)) {
+      return fault;
+    }
   }
   if (auto fault = check_required(extras, true)) return fault;
-  if (auto fault = read_data(event, extras, message)) return fault;
-  if (!extras.has_content_type && event.contains("data")) {
+  if (auto fault = read_data(data, extras, message)) return fault;
+  if (!extras.has_content_type && !data.as_json.empty()) {
     extras.has_content_type = true;
     extras.content_type = "application/json";
   }
   return std::nullopt;
 }
-
-Json parsed(std::string_view body) { return is_deep(body, kDepthMax) ? Json(Json::value_t::discarded) : Json::parse(body, nullptr, false); }
 
 }  // namespace
 
@@ -128,16 +140,16 @@ std::optional<Fault> read_event_fields(const Request& request, Extras& extras) {
 }
 
 std::optional<Fault> read_event_body(std::string_view body, Extras& extras, Message& message) {
-  const Json event = parsed(body);
-  if (event.is_discarded()) return Fault{400, "bad_json", "the body is no JSON", {}};
-  return read_event(event, extras, message);
+  if (const auto fault = json_fault(body, kDepthMax)) return Fault{400, "bad_json", "the body: " + *fault, {}};
+  return read_event(body, extras, message);
 }
 
 std::optional<Fault> read_event_batch(std::string_view body, const std::string& topic, std::size_t items_max, std::vector<Item>& items) {
-  const Json batch = parsed(body);
-  if (!batch.is_array()) return Fault{400, "bad_json", "the body is no JSON array", {}};
+  if (const auto fault = json_fault(body, kDepthMax)) return Fault{400, "bad_json", "the body: " + *fault, {}};
+  if (json_kind(body) != JsonKind::array) return Fault{400, "bad_json", "the body is no JSON array", {}};
+  const std::vector<std::string_view> batch = json_elements(body);
   if (batch.size() > items_max) return too_many(items_max);
-  for (const Json& event : batch) {
+  for (const std::string_view event : batch) {
     Item& item = items.emplace_back();
     item.draft.message->topic = topic;
     auto extras = std::make_unique<Extras>();

@@ -132,6 +132,24 @@ TEST_F(HttpPublish, NamesWhatIsWrong) {
   EXPECT_EQ(post("/v1/topics/", "x").first, 404);
 }
 
+TEST_F(HttpPublish, APayloadOfJsonIsTheBytesThatWereWritten) {
+  Reader reader(world.broker, "b/#");
+  const std::string payload = R"({ "price" : 1.10, "n": 123456789012345678901234567890, "e":1e2,
+ "s":"\u00e9\/" })";
+  EXPECT_EQ(post("/v1/publish", R"([{"topic":"b/1","payload": )" + payload + " }]").first, 200);
+  ASSERT_TRUE(reader.wait_for(1));
+  EXPECT_EQ(reader.got[0]->payload, payload);
+  EXPECT_EQ(reader.got[0]->extras->content_type, "application/json");
+}
+
+TEST_F(HttpPublish, WhatTwoReadersCouldReadInTwoWaysIsRefused) {
+  EXPECT_EQ(fault(post("/v1/publish", R"([{"topic":"a","topic":"b","payload":""}])")), "400 bad_json ");
+  EXPECT_EQ(fault(post("/v1/publish", R"([{"topic":"a","payload":{"x":1,"x":2}}])")), "400 bad_json ");
+  const auto [status, result] = post("/v1/publish", "{\"topic\":\"a\",\"id\":\"1\",\"id\":\"2\"}\n{\"topic\":\"a\"}", "Content-Type: application/x-ndjson\r\n");
+  EXPECT_EQ(result["results"][0]["code"], "bad_json");
+  EXPECT_EQ(result["results"][1]["status"], 200);
+}
+
 TEST_F(HttpPublish, CurlSaysAFormWhereItWasToldNothing) {
   Reader reader(world.broker, "a");
   EXPECT_EQ(post("/v1/topics/a", "{}", "Content-Type: application/x-www-form-urlencoded\r\n").first, 200);

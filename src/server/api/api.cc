@@ -7,15 +7,12 @@
 #include <optional>
 
 #include "codec/http/message.h"
-#include "codec/json/depth.h"
 #include "server/api/client_routes.h"
 #include "server/api/retained_routes.h"
 #include "server/api/stream_routes.h"
 
 namespace arena::server {
 namespace {
-
-constexpr int kDepthMax = 16;
 
 using Handler = void (*)(broker::Shard&, ApiCall);
 
@@ -149,7 +146,6 @@ void Api::handle(ApiRequest request, ApiDone done) {
     if (route.method != request.method) continue;
     if (auto refused = refusal(shard_.policy(), request.asker, route.right)) return done(std::move(*refused));
     if (!http::read_query(request.query, call.query)) return done(problem(400, "bad_query", "the query has a % that no two hexadecimal digits follow"));
-    if (is_deep(request.body, kDepthMax)) return done(problem(400, "bad_json", "the body is nested too deeply"));
     call.body = std::move(request.body);
     call.asker = std::move(request.asker);
     call.done = std::move(done);

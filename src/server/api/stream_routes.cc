@@ -10,6 +10,7 @@
 #include "broker/stream/from.h"
 #include "broker/stream/stream_reader.h"
 #include "codec/json/message_json.h"
+#include "codec/json/slices.h"
 #include "server/api/paging.h"
 
 namespace arena::server {
@@ -17,6 +18,8 @@ namespace {
 
 using broker::StreamConfig;
 using Json = nlohmann::ordered_json;
+
+constexpr int kDepthMax = 16;
 
 ApiResponse answer(int status, const Json& body) {
   return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
@@ -45,23 +48,31 @@ Json json_of(const broker::StreamInfo& info) {
   return out;
 }
 
-std::optional<ApiResponse> read_filters(const Json& value, StreamConfig& config) {
+std::optional<ApiResponse> read_filters(std::string_view value, StreamConfig& config) {
   const auto refused = problem(422, "bad_field", "\"filters\" is a list of topic filters", "/filters");
-  if (!value.is_array()) return refused;
+  if (json_kind(value) != JsonKind::array) return refused;
   config.filters.clear();
-  for (const Json& filter : value) {
-    if (!filter.is_string()) return refused;
-    config.filters.push_back(filter.get<std::string>());
+  for (const std::string_view filter : json_elements(value)) {
+    if (json_kind(filter) != JsonKind::text) return refused;
+    config.filters.push_back(json_string(filter));
   }
   return std::nullopt;
 }
 
+// 60000.0 is one, too.
+std::optional<uint64_t> whole_number(std::string_view value) {
+  if (json_kind(value) != JsonKind::number) return std::nullopt;
+  if (const auto number = json_unsigned(value)) return *number <= INT64_MAX ? number : std::nullopt;
+  const double number = Json::parse(value).get<double>();
+  return number >= 0 && number < 0x1p63 && number == std::floor(number) ? std::optional(static_cast<uint64_t>(number)) : std::nullopt;
+}
+
 // The field named `key` into the config.
-std::optional<ApiResponse> read_field(const std::string& key, const Json& value, StreamConfig& config) {
+std::optional<ApiResponse> read_field(const std::string& key, std::string_view value, StreamConfig& config) {
   if (key == "filters") return read_filters(value, config);
   if (key == "name") {
-    if (!value.is_string()) return problem(422, "bad_field", "\"name\" is a text", "/name");
-    config.name = value.get<std::string>();
+    if (json_kind(value) != JsonKind::text) return problem(422, "bad_field", "\"name\" is a text", "/name");
+    config.name = json_string(value);
     return std::nullopt;
   }
   uint64_t age_ms = static_cast<uint64_t>(config.retention.age_ms);
@@ -73,20 +84,17 @@ std::optional<ApiResponse> read_field(const std::string& key, const Json& value,
   if (number == nullptr) {
     return problem(422, "unknown_field", fmt::format("there is no field \"{}\": name, filters, max_age_ms, max_bytes, max_messages, budget_bytes", key), "/" + key);
   }
-  // 60000.0 is one, too.
-  const bool is_whole = value.is_number_float() && value.get<double>() >= 0 && value.get<double>() < 0x1p63 && value.get<double>() == std::floor(value.get<double>());
-  if (!is_whole && (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)) {
-    return problem(422, "bad_field", fmt::format("\"{}\" is a whole number; 0: no such limit", key), "/" + key);
-  }
-  *number = value.get<uint64_t>();
+  const std::optional<uint64_t> whole = whole_number(value);
+  if (!whole) return problem(422, "bad_field", fmt::format("\"{}\" is a whole number; 0: no such limit", key), "/" + key);
+  *number = *whole;
   config.retention.age_ms = static_cast<int64_t>(age_ms);
   return std::nullopt;
 }
 
 std::optional<ApiResponse> read_body(const std::string& body, StreamConfig& config) {
-  const Json json = Json::parse(body, nullptr, false);
-  if (!json.is_object()) return problem(400, "bad_json", "the body is no JSON object");
-  for (const auto& [key, value] : json.items()) {
+  if (const auto fault = json_fault(body, kDepthMax)) return problem(400, "bad_json", "the body: " + *fault);
+  if (json_kind(body) != JsonKind::object) return problem(400, "bad_json", "the body is no JSON object");
+  for (const auto& [key, value] : json_members(body)) {
     if (auto refused = read_field(key, value, config)) return refused;
   }
   return std::nullopt;
