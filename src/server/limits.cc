@@ -36,8 +36,8 @@ constexpr std::array kLimits = {
     // ---- what a packet may contain
     Limit{"mqtt.packet_bytes_max", "disconnected by the first bytes: 0x95", "clients/malformed",
           "MqttConnect.EndsAtPacketsAboveItsMaximum"},
-    Limit{"mqtt.user_properties_max", "disconnected: 0x97", "clients/malformed", "MqttLimits.UserPropertiesOfAPacket"},
-    Limit{"mqtt.user_property_bytes_max", "disconnected: 0x97", "clients/malformed", "MqttLimits.UserPropertyBytesOfAPacket"},
+    Limit{"mqtt.user_properties_max", "disconnected: 0x97; HTTP: answered 422", "clients/malformed", "MqttLimits.UserPropertiesOfAPacket"},
+    Limit{"mqtt.user_property_bytes_max", "disconnected: 0x97; HTTP: answered 422", "clients/malformed", "MqttLimits.UserPropertyBytesOfAPacket"},
     Limit{"mqtt.filters_per_subscribe_max", "disconnected, and none is taken: 0x97", "clients/malformed",
           "MqttLimits.FiltersOfASubscribeAndOfAnUnsubscribe"},
     Limit{"mqtt.topic_alias_max", "disconnected: 0x94", "", "MqttPublish.EndsAtTopicAliasesThatAreNone"},

@@ -68,8 +68,10 @@ std::shared_ptr<const gateway::http::Options> http_options_of(const Config& conf
   out->event_streams_max = http.event_streams_max;
   out->event_streams_per_user_max = http.event_streams_per_user_max;
   out->origins = words_of(http.allowed_origins);
-  out->topics.length_max = limits.topic_length_max;
-  out->topics.depth_max = limits.topic_depth_max;
+  out->messages.length_max = limits.topic_length_max;
+  out->messages.depth_max = limits.topic_depth_max;
+  out->messages.headers_max = config.mqtt.user_properties_max;
+  out->messages.header_bytes_max = config.mqtt.user_property_bytes_max;
   out->connections_max = limits.connections_max;
   out->connections_per_address_max = limits.connections_per_address_max;
   out->connects_per_address_per_s = static_cast<uint32_t>(limits.connects_per_address_per_s);

@@ -71,7 +71,7 @@ void read_one_event(const std::string& body) {
   Item item;
   item.draft.message->topic = "a";
   auto extras = std::make_unique<Extras>();
-  item.fault = read_event_body(body, *extras, *item.draft.message);
+  item.fault = read_event_body(body, {}, *extras, *item.draft.message);
   if (!item.fault) FUZZ_CHECK(!event_key(*extras).empty());
   item.draft.message->extras = std::move(extras);
   std::vector<Item> items;
@@ -90,7 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     return 0;
   }
   std::vector<Item> items;
-  const std::optional<Fault> fault = choice == 3 ? read_event_batch(body, "a", kItemsMax, items) : read_batch(body, choice == 1, kItemsMax, {}, items);
+  const std::optional<Fault> fault = choice == 3 ? read_event_batch(body, "a", kItemsMax, {}, items) : read_batch(body, choice == 1, kItemsMax, {}, items);
   if (fault) check_fault(*fault);
   FUZZ_CHECK(items.size() <= kItemsMax);
   check_items(items);

@@ -158,6 +158,15 @@ int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user_data)
   return kGoOn;
 }
 
+// An answer that cannot be said: its client would wait for it without end.
+int on_frame_not_send(nghttp2_session* session, const nghttp2_frame* frame, int, void* user_data) {
+  if (frame->hd.type != NGHTTP2_HEADERS) return kGoOn;
+  State& state = state_of(user_data);
+  if (Http2Stream* stream = state.find(id_of(frame->hd.stream_id))) state.drop_output(*stream);
+  nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
+  return kGoOn;
+}
+
 nghttp2_session_callbacks* make_callbacks() {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_session_callbacks_new(&callbacks);
@@ -171,6 +180,7 @@ nghttp2_session_callbacks* make_callbacks() {
   nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, &on_extension);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &on_stream_close);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &on_frame_send);
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, &on_frame_not_send);
   return callbacks;
 }
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/base64.h"
-#include "base/utf8.h"
 #include "codec/json/slices.h"
 #include "gateway/http/door.h"
 
@@ -19,13 +18,13 @@ constexpr const char* kKnown = "topic, payload, encoding, content_type, headers,
 
 std::optional<Fault> bad_field(const std::string& key, std::string detail) { return Fault{422, "bad_field", std::move(detail), "/" + key}; }
 
-std::optional<Fault> read_headers(std::string_view value, Extras& extras) {
+std::optional<Fault> read_headers(std::string_view value, const MessageLimits& limits, Extras& extras) {
   if (json_kind(value) != JsonKind::object) return bad_field("headers", "\"headers\" is an object of texts, or of lists of texts");
   for (const auto& [name, one] : json_members(value)) {
     const bool is_list = json_kind(one) == JsonKind::array;
     for (const std::string_view text : is_list ? json_elements(one) : std::vector{one}) {
       if (json_kind(text) != JsonKind::text) return bad_field("headers/" + name, "a header is a text, or a list of texts");
-      if (auto fault = add_header(name, json_string(text), "/headers/" + name, extras)) return fault;
+      if (auto fault = add_header(name, json_string(text), "/headers/" + name, limits, extras)) return fault;
     }
   }
   return std::nullopt;
@@ -41,21 +40,19 @@ std::optional<Fault> read_text_field(const std::string& key, std::string_view va
   } else if (key == "guarantee") {
     if (!set_guarantee(text, *draft.message)) return bad_field(key, kGuaranteeText);
   } else if (key == "content_type") {
-    if (!is_utf8_without_nul(text) || text.size() > UINT16_MAX) return bad_field(key, "\"content_type\" is up to 65,535 bytes of text");
-    extras.has_content_type = true;
-    extras.content_type = std::move(text);
+    return set_content_type(std::move(text), "/content_type", extras);
   } else if (text != "base64") {
     return bad_field(key, "\"encoding\" is base64, or left out");
   }
   return std::nullopt;
 }
 
-std::optional<Fault> read_field(const std::string& key, std::string_view value, Extras& extras, Draft& draft) {
+std::optional<Fault> read_field(const std::string& key, std::string_view value, const MessageLimits& limits, Extras& extras, Draft& draft) {
   if (key == "payload") return std::nullopt;  // when all else is known
   if (key == "topic" || key == "id" || key == "guarantee" || key == "content_type" || key == "encoding") {
     return read_text_field(key, value, extras, draft);
   }
-  if (key == "headers") return read_headers(value, extras);
+  if (key == "headers") return read_headers(value, limits, extras);
   if (key == "retain") {
     if (json_kind(value) != JsonKind::boolean) return bad_field(key, "\"retain\" is true or false");
     draft.message->retain = value == "true";
@@ -90,21 +87,21 @@ std::optional<Fault> read_payload(std::string_view payload, bool encoded, Extras
   return std::nullopt;
 }
 
-std::optional<Fault> read_item(std::string_view json, const TopicLimits& topics, Draft& draft) {
+std::optional<Fault> read_item(std::string_view json, const MessageLimits& limits, Draft& draft) {
   if (json_kind(json) != JsonKind::object) return Fault{422, "bad_item", "an item of a batch is a JSON object", {}};
   draft.message->guarantee = Guarantee::at_least_once;
   auto extras = std::make_unique<Extras>();
   std::string_view payload;
   bool encoded = false;
   for (const auto& [key, value] : json_members(json)) {
-    if (auto fault = read_field(key, value, *extras, draft)) return fault;
+    if (auto fault = read_field(key, value, limits, *extras, draft)) return fault;
     if (key == "payload") payload = value;
     encoded |= key == "encoding";
   }
   if (auto fault = read_payload(payload, encoded, *extras, *draft.message)) return fault;
   if (extras->has_content_type || !extras->headers.empty()) draft.message->extras = std::move(extras);
   if (draft.message->topic.empty()) return bad_field("topic", "an item has a topic");
-  return check_draft(draft, topics, "/topic");
+  return check_draft(draft, limits, "/topic");
 }
 
 // Results as they come, until all are there.
@@ -136,7 +133,7 @@ std::optional<Fault> too_many(std::size_t items_max) {
   return Fault{413, "batch_too_large", fmt::format("a batch has up to {} messages (http.batch_max)", items_max), {}};
 }
 
-std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const TopicLimits& topics, std::vector<Item>& items) {
+std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const MessageLimits& limits, std::vector<Item>& items) {
   if (one_a_line) {
     while (!body.empty()) {
       const std::size_t end = std::min(body.find('\n'), body.size());
@@ -146,7 +143,7 @@ std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::siz
       if (items.size() == items_max) return too_many(items_max);
       Item& item = items.emplace_back();
       const std::optional<std::string> fault = json_fault(line, kDepthMax);
-      item.fault = fault ? Fault{400, "bad_json", "the line: " + *fault, {}} : read_item(line, topics, item.draft);
+      item.fault = fault ? Fault{400, "bad_json", "the line: " + *fault, {}} : read_item(line, limits, item.draft);
     }
     return std::nullopt;
   }
@@ -158,7 +155,7 @@ std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::siz
   if (list.size() > items_max) return too_many(items_max);
   for (const std::string_view one : list) {
     Item& item = items.emplace_back();
-    item.fault = read_item(one, topics, item.draft);
+    item.fault = read_item(one, limits, item.draft);
   }
   return std::nullopt;
 }
@@ -184,7 +181,7 @@ void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchan
   const bool one_a_line = type != nullptr && (type->starts_with("application/x-ndjson") || type->starts_with("application/jsonl"));
   std::vector<Item> items;
   if (!exchange->request.query.empty()) return answer_fault(exchange, {400, "unknown_parameter", "a batch says all in its items", {}});
-  if (const auto fault = read_batch(exchange->request.body, one_a_line, door.options()->batch_max, door.options()->topics, items)) {
+  if (const auto fault = read_batch(exchange->request.body, one_a_line, door.options()->batch_max, door.options()->messages, items)) {
     if (fault->code == "batch_too_large") door.counters().refuse(Refused::batch_too_large);
     return answer_fault(exchange, *fault);
   }

@@ -16,7 +16,7 @@ struct Item {
 };
 
 // The items of the body, in their order. A fault: it is no batch at all.
-std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const TopicLimits& topics, std::vector<Item>& items);
+std::optional<Fault> read_batch(std::string_view body, bool one_a_line, std::size_t items_max, const MessageLimits& limits, std::vector<Item>& items);
 
 std::optional<Fault> too_many(std::size_t items_max);
 // Answered when each item is: 200 with a result for each, in their order.

@@ -8,7 +8,6 @@
 
 #include "base/base64.h"
 #include "base/hash.h"
-#include "base/utf8.h"
 #include "codec/json/slices.h"
 
 namespace arena::gateway::http {
@@ -28,11 +27,11 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
 }
 
-std::optional<Fault> add_attribute(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras) {
+std::optional<Fault> add_attribute(const std::string& name, const std::string& value, const std::string& pointer, const MessageLimits& limits, Extras& extras) {
   if (!is_name(name)) return Fault{422, "bad_attribute", "the name of an attribute has lower-case letters and digits alone", pointer};
   if (find_header(extras, name) != nullptr) return Fault{422, "bad_attribute", "there is one value of an attribute", pointer};
   if (name == "specversion" && value != "1.0") return Fault{422, "bad_attribute", "\"specversion\" is 1.0", pointer};
-  return add_header(name, value, pointer, extras);
+  return add_header(name, value, pointer, limits, extras);
 }
 
 // Faults point into JSON, or to fields.
@@ -80,7 +79,7 @@ bool is_whole_number(std::string_view value) {
   return value.find_first_not_of("-0123456789") == std::string_view::npos;
 }
 
-std::optional<Fault> read_attribute(const std::string& name, std::string_view value, Extras& extras) {
+std::optional<Fault> read_attribute(const std::string& name, std::string_view value, const MessageLimits& limits, Extras& extras) {
   const JsonKind kind = json_kind(value);
   if (kind == JsonKind::null) return std::nullopt;
   if (is_text_attribute(name) && kind != JsonKind::text) return Fault{422, "bad_attribute", fmt::format("\"{}\" is a text", name), "/" + name};
@@ -88,14 +87,11 @@ std::optional<Fault> read_attribute(const std::string& name, std::string_view va
     return Fault{422, "bad_attribute", "an attribute is a text, a whole number or true or false", "/" + name};
   }
   std::string text = kind == JsonKind::text ? json_string(value) : std::string(value);
-  if (name != "datacontenttype") return add_attribute(name, text, "/" + name, extras);
-  if (!is_utf8_without_nul(text) || text.size() > UINT16_MAX) return Fault{422, "bad_attribute", "\"datacontenttype\" is up to 65,535 bytes of text", "/datacontenttype"};
-  extras.has_content_type = true;
-  extras.content_type = std::move(text);
-  return std::nullopt;
+  if (name != "datacontenttype") return add_attribute(name, text, "/" + name, limits, extras);
+  return set_content_type(std::move(text), "/datacontenttype", extras);
 }
 
-std::optional<Fault> read_event(std::string_view event, Extras& extras, Message& message) {
+std::optional<Fault> read_event(std::string_view event, const MessageLimits& limits, Extras& extras, Message& message) {
   if (json_kind(event) != JsonKind::object) return Fault{422, "bad_item", "an event is a JSON object", {}};
   Data data;
   for (const auto& [name, value] : json_members(event)) {
@@ -103,7 +99,7 @@ std::optional<Fault> read_event(std::string_view event, Extras& extras, Message&
       data.as_json = value;
     } else if (name == "data_base64") {
       data.as_base64 = value;
-    } else if (auto fault = read_attribute(name, value, extras)) {
+    } else if (auto fault = read_attribute(name, value, limits, extras)) {
       return fault;
     }
   }
@@ -128,23 +124,23 @@ EventMode event_mode(const Request& request) {
   return request.field("ce-specversion") != nullptr ? EventMode::binary : EventMode::none;
 }
 
-std::optional<Fault> read_event_fields(const Request& request, Extras& extras) {
+std::optional<Fault> read_event_fields(const Request& request, const MessageLimits& limits, Extras& extras) {
   for (const auto& [name, value] : request.fields) {
     if (!name.starts_with(kPrefix)) continue;
     std::string text;
     if (!arena::http::percent_decode(value, text)) return Fault{422, "bad_attribute", "a % is followed by two hexadecimal digits", name + ":"};
     if (name == "ce-datacontenttype") return Fault{422, "bad_attribute", "what the data is, says Content-Type", name + ":"};
-    if (auto fault = add_attribute(name.substr(kPrefix.size()), text, name + ":", extras)) return fault;
+    if (auto fault = add_attribute(name.substr(kPrefix.size()), text, name + ":", limits, extras)) return fault;
   }
   return check_required(extras, false);
 }
 
-std::optional<Fault> read_event_body(std::string_view body, Extras& extras, Message& message) {
+std::optional<Fault> read_event_body(std::string_view body, const MessageLimits& limits, Extras& extras, Message& message) {
   if (const auto fault = json_fault(body, kDepthMax)) return Fault{400, "bad_json", "the body: " + *fault, {}};
-  return read_event(body, extras, message);
+  return read_event(body, limits, extras, message);
 }
 
-std::optional<Fault> read_event_batch(std::string_view body, const std::string& topic, std::size_t items_max, std::vector<Item>& items) {
+std::optional<Fault> read_event_batch(std::string_view body, const std::string& topic, std::size_t items_max, const MessageLimits& limits, std::vector<Item>& items) {
   if (const auto fault = json_fault(body, kDepthMax)) return Fault{400, "bad_json", "the body: " + *fault, {}};
   if (json_kind(body) != JsonKind::array) return Fault{400, "bad_json", "the body is no JSON array", {}};
   const std::vector<std::string_view> batch = json_elements(body);
@@ -153,7 +149,7 @@ std::optional<Fault> read_event_batch(std::string_view body, const std::string& 
     Item& item = items.emplace_back();
     item.draft.message->topic = topic;
     auto extras = std::make_unique<Extras>();
-    item.fault = read_event(event, *extras, *item.draft.message);
+    item.fault = read_event(event, limits, *extras, *item.draft.message);
     item.draft.message->extras = std::move(extras);
   }
   return std::nullopt;

@@ -21,11 +21,11 @@ enum class EventMode : uint8_t {
 EventMode event_mode(const Request& request);
 
 // The "ce-" fields of a request in binary mode.
-std::optional<Fault> read_event_fields(const Request& request, Extras& extras);
+std::optional<Fault> read_event_fields(const Request& request, const MessageLimits& limits, Extras& extras);
 // The body of one in structured mode, with its payload.
-std::optional<Fault> read_event_body(std::string_view body, Extras& extras, Message& message);
+std::optional<Fault> read_event_body(std::string_view body, const MessageLimits& limits, Extras& extras, Message& message);
 // Each event of a batch becomes an item with a message to `topic`. A fault: it is no batch at all.
-std::optional<Fault> read_event_batch(std::string_view body, const std::string& topic, std::size_t items_max, std::vector<Item>& items);
+std::optional<Fault> read_event_batch(std::string_view body, const std::string& topic, std::size_t items_max, const MessageLimits& limits, std::vector<Item>& items);
 
 // By what an event's repetition is known that has no idempotency key: its source and id. Empty: these headers are of no event.
 std::string event_key(const Extras& extras);

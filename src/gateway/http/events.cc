@@ -70,7 +70,7 @@ void Events::open(const ExchangeRef& exchange) {
   if (exchange->request.method == "HEAD") return answer_fault(exchange, {405, "method_not_allowed", "events have no end, so HEAD has no answer", {}});
   EventOrder order;
   std::string after;
-  if (const auto fault = read_order(*exchange, door_.options()->topics, order, after)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_order(*exchange, door_.options()->messages, order, after)) return answer_fault(exchange, *fault);
   // A browser that comes back says it in the field, whatever the page's address says.
   const std::string* last = exchange->request.field("last-event-id");
   if (last != nullptr) after = *last;
@@ -85,7 +85,7 @@ void Events::poll(const ExchangeRef& exchange) {
   EventOrder order;
   PollOrder poll;
   std::string after;
-  if (const auto fault = read_poll(*exchange, door_.options()->topics, poll, after)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_poll(*exchange, door_.options()->messages, poll, after)) return answer_fault(exchange, *fault);
   order.filters.push_back(exchange->target);
   if (!after.empty()) {
     if (const auto fault = read_after(after, "?after", order)) return answer_fault(exchange, *fault);

@@ -145,5 +145,16 @@ TEST(Http2Limits, SilentConnectionsGiveWayToNewOnes) {
   EXPECT_EQ(world.refused(Refused::half_open), 1u);
 }
 
+TEST(Http2Limits, AnAnswerThatNoFrameCanSayIsReset) {
+  WebWorld world;
+  world.add_routes();
+  Http2Client client(world);
+  const int32_t id = client.get("/later");
+  world.let_answer(0, {200, {{"x", std::string(70'000, 'x')}}, "body"});
+  EXPECT_TRUE(client.wait([&] { return client.replies[id].closed; })) << "its client would wait without end";
+  EXPECT_EQ(client.replies[id].code, static_cast<uint32_t>(NGHTTP2_INTERNAL_ERROR));
+  EXPECT_EQ(client.answer(client.get("/now?on")).body, "on");
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

@@ -27,7 +27,7 @@ std::optional<Fault> read_format(const Exchange& exchange, bool& as_json) {
 void show(Door& door, broker::Shard& shard, const ExchangeRef& exchange) {
   bool as_json = false;
   if (const auto fault = read_format(*exchange, as_json)) return answer_fault(exchange, *fault);
-  if (const auto fault = check_topic(exchange->target, door.options()->topics)) {
+  if (const auto fault = check_topic(exchange->target, door.options()->messages)) {
     return answer_fault(exchange, {400, "bad_topic", std::string(to_string(*fault)), {}});
   }
   if (!shard.policy().decide({exchange->principal, {}}, access::Action::subscribe, exchange->target)) {
@@ -53,7 +53,7 @@ void change(Door& door, Publishers& publishers, const ExchangeRef& exchange, Dra
 
 void set(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
   Draft draft;
-  if (const auto fault = read_message(*exchange, door.options()->topics, draft)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_message(*exchange, door.options()->messages, draft)) return answer_fault(exchange, *fault);
   if (draft.message->payload.empty()) {
     return answer_fault(exchange, {422, "empty_value", "an empty value is none: DELETE takes the last value away", {}});
   }
@@ -62,7 +62,7 @@ void set(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
 
 void take_away(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
   Draft draft;
-  if (const auto fault = read_message(*exchange, door.options()->topics, draft)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_message(*exchange, door.options()->messages, draft)) return answer_fault(exchange, *fault);
   if (!draft.message->payload.empty()) return answer_fault(exchange, {400, "bad_body", "what is deleted has no body", {}});
   change(door, publishers, exchange, std::move(draft));
 }

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gateway/http/message_response.h"
 #include "gateway/http/publish.h"
 #include "gateway/http/test_web.h"
 

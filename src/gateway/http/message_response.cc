@@ -6,11 +6,15 @@
 #include <string_view>
 
 #include "codec/json/message_json.h"
+#include "gateway/http/publish.h"
 
 namespace arena::gateway::http {
 namespace {
 
-constexpr std::size_t kHeaderBytesMax = 8192;  // clients refuse answers with much more
+// Clients refuse answers with much more, and the library that makes frames, too. A field costs as much as RFC 9113, 6.5.2 counts for it.
+constexpr std::size_t kHeaderBytesMax = 8192;
+constexpr std::size_t kFieldBytes = 32;
+constexpr std::string_view kHeaderField = "arena-header";
 
 // May it stand in a field of an answer as it is? Whoever published it chose it.
 bool is_plain(std::string_view text) {
@@ -22,16 +26,16 @@ bool is_plain(std::string_view text) {
 Response as_published(const Message& message) {
   Response response{200, {}, message.payload};
   const Extras* extras = message.extras.get();
-  const bool has_type = extras != nullptr && extras->has_content_type && !extras->content_type.empty() && is_plain(extras->content_type);
+  const bool has_type = extras != nullptr && extras->has_content_type && !extras->content_type.empty() && extras->content_type.size() <= kContentTypeBytesMax && is_plain(extras->content_type);
   response.fields.emplace_back("content-type", has_type ? extras->content_type : "application/octet-stream");
   response.fields.emplace_back("arena-id", fmt::format("{:016x}{:016x}", message.id.high, message.id.low));
   response.fields.emplace_back("arena-time", time_text(message.published_ms));
   if (extras == nullptr) return response;
   std::size_t bytes = 0;
   for (const auto& [name, value] : extras->headers) {
-    bytes += name.size() + value.size();
+    bytes += kFieldBytes + kHeaderField.size() + name.size() + value.size();
     if (bytes > kHeaderBytesMax) break;
-    if (is_plain(name) && is_plain(value) && name.find('=') == std::string::npos) response.fields.emplace_back("arena-header", name + "=" + value);
+    if (is_plain(name) && is_plain(value) && name.find('=') == std::string::npos) response.fields.emplace_back(kHeaderField, name + "=" + value);
   }
   return response;
 }

@@ -12,6 +12,12 @@
 
 namespace arena::gateway::http {
 
+// What a message may have that is published.
+struct MessageLimits : TopicLimits {
+  std::size_t headers_max = 64;
+  std::size_t header_bytes_max = 8192;       // names and values together
+};
+
 struct Options : access::AdmissionLimits {
   std::size_t head_bytes_max = 16 << 10;  // a request's line and fields
   std::size_t fields_max = 100;
@@ -30,7 +36,7 @@ struct Options : access::AdmissionLimits {
   std::size_t event_streams_max = 10'000;        // followers at the same time, event streams and waiting polls, on all cores
   std::size_t event_streams_per_user_max = 1000;
   std::vector<std::string> origins;       // web pages that may use this besides our own: "https://app.example"
-  TopicLimits topics;
+  MessageLimits messages;
 };
 
 // Why a connection or a request was refused, in so far as it is a limit or no HTTP.

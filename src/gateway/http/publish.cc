@@ -48,28 +48,26 @@ std::optional<Fault> read_parameter(const std::string& name, const std::string& 
 }
 
 // "name=value" of an Arena-Header field.
-std::optional<Fault> read_header(const std::string& text, Extras& extras) {
+std::optional<Fault> read_header(const std::string& text, const MessageLimits& limits, Extras& extras) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) return Fault{400, "bad_header", "Arena-Header is name=value", "arena-header:"};
-  return add_header(text.substr(0, equals), text.substr(equals + 1), "arena-header:", extras);
+  return add_header(text.substr(0, equals), text.substr(equals + 1), "arena-header:", limits, extras);
 }
 
 bool has_header(const Extras& extras, std::string_view name) {
   return std::any_of(extras.headers.begin(), extras.headers.end(), [name](const Header& header) { return header.first == name; });
 }
 
-std::optional<Fault> read_fields(const Request& request, EventMode mode, Extras& extras, Draft& draft) {
+std::optional<Fault> read_fields(const Request& request, EventMode mode, const MessageLimits& limits, Extras& extras, Draft& draft) {
   for (const auto& [name, value] : request.fields) {
     std::optional<Fault> fault;
     if (name == "content-type" && (mode == EventMode::structured || mode == EventMode::batch)) continue;  // what it says is said
     if (name == "content-type" && value != "application/x-www-form-urlencoded") {  // what curl says who was told nothing
-      if (!is_utf8_without_nul(value)) return Fault{400, "bad_content_type", "Content-Type is not UTF-8", "content-type:"};
-      extras.has_content_type = true;
-      extras.content_type = value;
+      fault = set_content_type(value, "content-type:", extras);
     } else if (name == "arena-header") {
-      fault = read_header(value, extras);
+      fault = read_header(value, limits, extras);
     } else if ((name == "traceparent" || name == "tracestate") && !has_header(extras, name)) {  // an event's own goes on
-      fault = add_header(name, value, name + ":", extras);
+      fault = add_header(name, value, name + ":", limits, extras);
     } else if (name == "idempotency-key") {
       fault = set_id(value, "idempotency-key:", draft);
     } else if (name.starts_with("arena-")) {
@@ -92,14 +90,15 @@ std::optional<Fault> know_event(const Extras& extras, Draft& draft) {
 }
 
 // What the request says of all its events, besides their own.
-std::optional<Fault> complete_event(const Draft& common, Draft& draft) {
+std::optional<Fault> complete_event(const Draft& common, const MessageLimits& limits, Draft& draft) {
   draft.expiry_s = common.expiry_s;
   draft.message->guarantee = common.message->guarantee;
   draft.message->retain = common.message->retain;
   if (common.message->extras != nullptr) {
     auto extras = std::make_unique<Extras>(*draft.message->extras);
     for (const Header& header : common.message->extras->headers) {
-      if (!has_header(*draft.message->extras, header.first)) extras->headers.push_back(header);
+      if (has_header(*draft.message->extras, header.first)) continue;
+      if (auto fault = add_header(header.first, header.second, {}, limits, *extras)) return fault;
     }
     draft.message->extras = std::move(extras);
   }
@@ -110,14 +109,14 @@ std::optional<Fault> complete_event(const Draft& common, Draft& draft) {
 void publish_events(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
   std::vector<Item> items;
   Draft common;
-  if (const auto fault = read_message(*exchange, door.options()->topics, common)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_message(*exchange, door.options()->messages, common)) return answer_fault(exchange, *fault);
   if (common.key) return answer_fault(exchange, {400, "bad_id", "a batch has no idempotency key of its own: with exactly_once, its events' sources and ids are", "idempotency-key:"});
-  if (const auto fault = read_event_batch(exchange->request.body, exchange->target, door.options()->batch_max, items)) {
+  if (const auto fault = read_event_batch(exchange->request.body, exchange->target, door.options()->batch_max, door.options()->messages, items)) {
     if (fault->code == "batch_too_large") door.counters().refuse(Refused::batch_too_large);
     return answer_fault(exchange, *fault);
   }
   for (Item& item : items) {
-    if (!item.fault) item.fault = complete_event(common, item.draft);
+    if (!item.fault) item.fault = complete_event(common, door.options()->messages, item.draft);
   }
   publish_items(door, publishers, exchange, std::move(items));
 }
@@ -125,7 +124,7 @@ void publish_events(Door& door, Publishers& publishers, const ExchangeRef& excha
 void publish_one(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
   if (event_mode(exchange->request) == EventMode::batch) return publish_events(door, publishers, exchange);
   Draft draft;
-  if (const auto fault = read_message(*exchange, door.options()->topics, draft)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_message(*exchange, door.options()->messages, draft)) return answer_fault(exchange, *fault);
   submit(door, publishers, exchange->principal, std::move(draft), [exchange](const Published& published) {
     if (const auto fault = fault_of(published)) return answer_fault(exchange, *fault);
     exchange->answer(json_response(200, receipt_json(published)));
@@ -180,10 +179,16 @@ std::optional<Fault> set_id(const std::string& id, const std::string& pointer, D
   return std::nullopt;
 }
 
-std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras) {
+std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, const MessageLimits& limits, Extras& extras) {
   if (name.starts_with("arena-")) return Fault{422, "reserved_header", "headers that begin with \"arena-\" are the broker's own", pointer};
   if (!is_utf8_without_nul(name) || !is_utf8_without_nul(value) || name.size() > UINT16_MAX || value.size() > UINT16_MAX) {
     return Fault{422, "bad_header", "a header's name and value are up to 65,535 bytes of UTF-8", pointer};
+  }
+  std::size_t bytes = name.size() + value.size();
+  for (const Header& header : extras.headers) bytes += header.first.size() + header.second.size();
+  if (extras.headers.size() >= limits.headers_max || bytes > limits.header_bytes_max) {
+    return Fault{422, "too_many_headers", fmt::format("a message has up to {} headers (mqtt.user_properties_max), of {} bytes together (mqtt.user_property_bytes_max)",
+                                                      limits.headers_max, limits.header_bytes_max), pointer};
   }
   extras.headers.emplace_back(name, value);
   return std::nullopt;
@@ -197,7 +202,7 @@ std::optional<Fault> check_draft(const Draft& draft, const TopicLimits& topics, 
   return std::nullopt;
 }
 
-std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft, int64_t* timeout_ms) {
+std::optional<Fault> read_message(const Exchange& exchange, const MessageLimits& limits, Draft& draft, int64_t* timeout_ms) {
   draft.message->topic = exchange.target;
   draft.message->guarantee = Guarantee::at_least_once;
   arena::http::Parameters parameters;
@@ -211,20 +216,20 @@ std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& t
   if (mode == EventMode::unknown) return Fault{415, "bad_content_type", "events are JSON: application/cloudevents+json, application/cloudevents-batch+json", "content-type:"};
   auto extras = std::make_unique<Extras>();
   if (mode == EventMode::structured) {
-    if (auto fault = read_event_body(exchange.request.body, *extras, *draft.message)) return fault;
+    if (auto fault = read_event_body(exchange.request.body, limits, *extras, *draft.message)) return fault;
   } else if (mode != EventMode::batch) {
     draft.message->payload = exchange.request.body;
   }
   if (mode == EventMode::binary) {
-    if (auto fault = read_event_fields(exchange.request, *extras)) return fault;
+    if (auto fault = read_event_fields(exchange.request, limits, *extras)) return fault;
   }
-  if (auto fault = read_fields(exchange.request, mode, *extras, draft)) return fault;
+  if (auto fault = read_fields(exchange.request, mode, limits, *extras, draft)) return fault;
   if (mode != EventMode::none && mode != EventMode::batch) {
     if (auto fault = know_event(*extras, draft)) return fault;
   }
   if (extras->has_content_type || !extras->headers.empty()) draft.message->extras = std::move(extras);
-  if (mode != EventMode::batch) return check_draft(draft, topics, {});
-  const auto fault = check_topic(draft.message->topic, topics);
+  if (mode != EventMode::batch) return check_draft(draft, limits, {});
+  const auto fault = check_topic(draft.message->topic, limits);
   return fault ? std::optional(Fault{400, "bad_topic", std::string(to_string(*fault)), {}}) : std::nullopt;
 }
 

@@ -34,6 +34,9 @@ struct Draft {
   std::optional<uint64_t> expiry_s;
 };
 
+// What a client takes in a field of an answer.
+inline constexpr std::size_t kContentTypeBytesMax = 1024;
+
 inline constexpr const char* kGuaranteeText = "\"guarantee\" is at_most_once, at_least_once or exactly_once";
 inline constexpr const char* kExpiryText = "\"expiry_s\" is a number of seconds from 1 to 4294967295";
 bool set_guarantee(std::string_view text, Message& message);
@@ -41,10 +44,10 @@ bool set_expiry(uint64_t seconds, Draft& draft);
 std::optional<Fault> set_id(const std::string& id, const std::string& pointer, Draft& draft);
 std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras);
 // Of all of it together.
-std::optional<Fault> check_draft(const Draft& draft, const TopicLimits& topics, const std::string& topic_pointer);
+std::optional<Fault> check_draft(const Draft& draft, const MessageLimits& limits, const std::string& topic_pointer);
 // Of POST /v1/topics/{topic}: the body is the payload, the query says how it is published, fields say what it is. With `timeout_ms` the
 // query may say how long to wait for a reply, too.
-std::optional<Fault> read_message(const Exchange& exchange, const TopicLimits& topics, Draft& draft, int64_t* timeout_ms = nullptr);
+std::optional<Fault> read_message(const Exchange& exchange, const MessageLimits& limits, Draft& draft, int64_t* timeout_ms = nullptr);
 // "20" or, with the unit "s", "20s": a number from 1 to `most`. False: it is none.
 bool read_number(std::string_view text, std::string_view unit, std::size_t most, std::size_t& number);
 

@@ -242,5 +242,23 @@ TEST_F(HttpPublish, ItsSessionIsGoneWhenItHasBeenQuiet) {
   EXPECT_EQ(post("/v1/topics/a", "x").first, 200) << "the next request opens another";
 }
 
+TEST_F(HttpPublish, HeadersAreAsManyAsThoseOfMqtt) {
+  auto options = std::make_shared<Options>();
+  options->messages.headers_max = 3;
+  options->messages.header_bytes_max = 10;
+  world.door.set_options(options);
+  const auto item = [this](const std::string& headers) {
+    const auto [status, result] = post("/v1/publish", R"([{"topic":"a","headers":)" + headers + "}]");
+    return result["results"][0]["status"].get<int>() == 200 ? "taken" : result["results"][0]["code"].get<std::string>();
+  };
+  EXPECT_EQ(item(R"({"a":["1","2","3"]})"), "taken");
+  EXPECT_EQ(item(R"({"":["","","",""]})"), "too_many_headers") << "nothing is free";
+  EXPECT_EQ(item(R"({"a":"123456789"})"), "taken");
+  EXPECT_EQ(item(R"({"a":"1234567890"})"), "too_many_headers");
+  EXPECT_EQ(fault(post("/v1/topics/a", "x", "Arena-Header: a=1\r\nArena-Header: a=2\r\nArena-Header: a=3\r\ntraceparent: x\r\n")), "422 too_many_headers traceparent");
+  EXPECT_EQ(post("/v1/publish", R"([{"topic":"a","content_type":")" + std::string(kContentTypeBytesMax, 't') + "\"}]").second["failed"], 0);
+  EXPECT_EQ(post("/v1/publish", R"([{"topic":"a","content_type":")" + std::string(kContentTypeBytesMax + 1, 't') + "\"}]").second["failed"], 1);
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

@@ -130,7 +130,7 @@ void Requests::ask(const ExchangeRef& exchange) {
   Draft draft;
   int64_t timeout_ms = 5000;
   if (event_mode(exchange->request) == EventMode::batch) return answer_fault(exchange, {415, "bad_content_type", "a request is one event at most", "content-type:"});
-  if (const auto fault = read_message(*exchange, door_.options()->topics, draft, &timeout_ms)) return answer_fault(exchange, *fault);
+  if (const auto fault = read_message(*exchange, door_.options()->messages, draft, &timeout_ms)) return answer_fault(exchange, *fault);
   if (draft.key) return answer_fault(exchange, {400, "bad_id", "a request has no idempotency key: its repetition would not be answered", "idempotency-key:"});
   Result<EventSeat, Refused> seat = seats_.take(exchange->principal, *door_.options());
   if (!seat) return answer_no_seat(door_, exchange, seat.error());
