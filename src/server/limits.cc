@@ -57,7 +57,7 @@ constexpr std::array kLimits = {
     Limit{"http.streams_max", "HTTP/2: the stream is reset, to be tried again (REFUSED_STREAM)", "http/refused/streams", "Http2Limits.RequestsAtOnce"},
     Limit{"http.bodies_bytes_max", "HTTP/2: the oldest body that is under way gets more window, the others when there is room again", "http/held_back",
           "Http2Limits.BytesOfAllBodies"},
-    Limit{"http.stream_output_bytes_max", "HTTP/2: events wait where they are kept; further requests of the connection wait", "",
+    Limit{"http.stream_output_bytes_max", "HTTP/2: events wait where they are kept; further requests, polls and replies of the connection wait", "",
           "Http2Flow.ASlowReaderHoldsBackItsOwnStreamOnly"},
     Limit{"http.stall_timeout_ms", "HTTP/2: the stream is reset; a connection that takes nothing at all is closed", "http/stuck_closed",
           "Http2Limits.TimeThatAnAnswerIsNotTaken"},

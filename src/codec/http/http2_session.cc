@@ -164,6 +164,7 @@ bool Http2Session::has_room(uint32_t id) const {
   const Http2Stream* stream = state_->find(id);
   if (stream == nullptr) return false;
   const std::size_t most = state_->limits.stream_output_bytes_max;
+  if (waiting_bytes() > 16 * most) return false;
   return stream->waiting() <= (waiting_bytes() <= 8 * most ? most : std::min(most, kLittleBytes));
 }
 

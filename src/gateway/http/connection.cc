@@ -70,13 +70,14 @@ void Connection::take_long(ExchangeRef exchange, UniqueFunction<void()> make) {
 
 void Connection::make_long() {
   if (!long_waiting_) return;
-  while (!closing_ && !long_made_ && !long_waiting_->empty() && has_room_for_long()) {
-    auto [exchange, make] = std::move(long_waiting_->front());
-    long_waiting_->pop_front();
-    if (exchange->gone()) continue;
-    long_made_ = exchange->is_long = true;
-    return make();  // the connection may be gone behind this
-  }
+  if (closing_ || long_made_) return;
+  std::erase_if(*long_waiting_, [](const auto& one) { return one.first->gone() || one.first->answered(); });
+  const auto next = std::find_if(long_waiting_->begin(), long_waiting_->end(), [this](const auto& one) { return has_room_for_long(*one.first); });
+  if (next == long_waiting_->end()) return;
+  auto [exchange, make] = std::move(*next);
+  long_waiting_->erase(next);
+  long_made_ = exchange->is_long = true;
+  make();  // the connection may be gone behind this
 }
 
 void Connection::end_long(Exchange& exchange) {

@@ -85,7 +85,7 @@ class Connection : public net::StreamHandler {
   void make_long();
   // It is answered, or nobody waits for it any more.
   void end_long(Exchange& exchange);
-  virtual bool has_room_for_long() const { return true; }
+  virtual bool has_room_for_long(const Exchange& /*next*/) const { return true; }
 
   bool closing() const { return closing_; }
   // The connection goes on, and not as HTTP: this is done with it.

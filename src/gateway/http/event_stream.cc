@@ -4,7 +4,6 @@
 
 #include "broker/replay.h"
 #include "broker/stream/from.h"
-#include "codec/json/message_json.h"
 #include "gateway/http/door.h"
 #include "gateway/http/events.h"
 
@@ -45,7 +44,7 @@ void EventStream::write_event(const broker::Delivery& delivery, bool kept) {
   if (message.topic.starts_with(broker::kGapPrefix)) return write("event: gap\ndata: " + message.payload + "\n\n");
   const std::string position = kept ? broker::to_text(delivery.position->first, delivery.position->second) : std::string();
   const std::string id = kept && id_is_short() ? "id: " + event_id(reached()) + "\n" : std::string();
-  write(id + "data: " + message_json(message, position) + "\n\n");
+  write(id + "data: " + events().shown(delivery.message, position) + "\n\n");
 }
 
 // A longer one comes once a turn, behind the events that it is of: a client cut off between gets them again.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "codec/json/message_json.h"
 #include "gateway/http/door.h"
 #include "gateway/http/event_stream.h"
 #include "gateway/http/long_poll.h"
@@ -63,7 +64,8 @@ std::optional<Fault> read_after(const std::string& after, const std::string& whe
 
 }  // namespace
 
-Events::Events(Door& door, broker::Shard& shard, EventSeats& seats) : door_(door), shard_(shard), seats_(seats) {}
+Events::Events(Door& door, broker::Shard& shard, EventSeats& seats)
+    : door_(door), shard_(shard), seats_(seats), forget_shown_(&Events::forget_shown, this) {}
 Events::~Events() = default;
 
 void Events::open(const ExchangeRef& exchange) {
@@ -120,6 +122,16 @@ void Events::bury(uint64_t id) {
     door_.loop().defer([this] { dead_.clear(); });
   }
 }
+
+const std::string& Events::shown(const MessageRef& message, const std::string& position) {
+  if (shown_.message.get() != message.get() || shown_.position != position) {
+    shown_ = {message, position, message_json(*message, position)};
+    door_.loop().arm(forget_shown_, kShownMs);
+  }
+  return shown_.json;
+}
+
+void Events::forget_shown(void* self) { static_cast<Events*>(self)->shown_ = {}; }
 
 void add_event_routes(Door& door, Events& events) {
   door.router().add({"GET", "/v1/events", Access::ticketed, [&events](const ExchangeRef& exchange) { events.open(exchange); }});

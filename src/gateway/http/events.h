@@ -12,6 +12,7 @@
 #include "broker/shard.h"
 #include "gateway/http/event_seats.h"
 #include "gateway/http/exchange.h"
+#include "message/message.h"
 #include "runtime/loop.h"
 
 namespace arena::gateway::http {
@@ -43,8 +44,13 @@ class Events {
   broker::Shard& shard() { return shard_; }
   Follower* find(uint64_t id) const;
   void bury(uint64_t id);
+  // A message as its JSON, made once for all who are told of it one after the other. Valid until the next one.
+  const std::string& shown(const MessageRef& message, const std::string& position);
 
  private:
+  // So long the last one is kept.
+  static constexpr int64_t kShownMs = 1000;
+  static void forget_shown(void* self);
   template <typename Kind, typename... More>
   void follow(const ExchangeRef& exchange, EventOrder order, const More&... more);
 
@@ -54,6 +60,12 @@ class Events {
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, std::unique_ptr<Follower>> followers_;
   std::vector<std::unique_ptr<Follower>> dead_;
+  struct {
+    MessageRef message;
+    std::string position;
+    std::string json;
+  } shown_;
+  runtime::Timer forget_shown_;
 };
 
 void add_event_routes(Door& door, Events& events);

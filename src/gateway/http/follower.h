@@ -57,7 +57,9 @@ class Follower : public broker::SessionSink {
   virtual void on_ended() = 0;
 
   Events& events() { return events_; }
+  uint64_t id() const { return id_; }
   Exchange& exchange() const { return *exchange_; }
+  const ExchangeRef& exchange_ref() const { return exchange_; }
   const std::vector<Reached>& reached() const { return reached_; }
   bool ended() const { return ended_; }
   void resume() {

@@ -194,9 +194,11 @@ bool Http1Connection::can_write(const Exchange& exchange) const {
 
 void Http1Connection::on_abandon(Exchange&) { give_way(); }
 
-// What was made waits for nobody.
-bool Http1Connection::has_room_for_long() const {
-  return stream().writable() && std::none_of(turns_.begin(), turns_.end(), [](const Turn& turn) { return turn.response.has_value() && !turn.begun; });
+// What was made waits for nobody, but for the one that is next to leave.
+bool Http1Connection::has_room_for_long(const Exchange& next) const {
+  if (!stream().writable()) return false;
+  const bool is_next = !turns_.empty() && turns_.front().exchange.get() == &next;
+  return is_next || std::none_of(turns_.begin(), turns_.end(), [](const Turn& turn) { return turn.response.has_value() && !turn.begun; });
 }
 
 void Http1Connection::on_writable() {

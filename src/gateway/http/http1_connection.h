@@ -67,7 +67,7 @@ class Http1Connection final : public Connection, public AnswerSink {
   void send(Turn& turn);
   Clock wanted_clock() const;
   void watch_time();
-  bool has_room_for_long() const override;
+  bool has_room_for_long(const Exchange& next) const override;
   void look_at_output();
   void leave_exchanges() override;
   void on_time() override;

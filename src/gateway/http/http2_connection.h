@@ -55,7 +55,7 @@ class Http2Connection final : public Connection, public AnswerSink {
   void tell_of_room();
   void count();
   bool may_take() const;
-  bool has_room_for_long() const override { return may_take(); }
+  bool has_room_for_long(const Exchange&) const override { return may_take(); }
   Clock wanted_clock() const;
   void watch_time();
   int64_t look_ms() const;

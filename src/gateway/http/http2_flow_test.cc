@@ -126,5 +126,50 @@ TEST_F(Http2Flow, EventsOfASlowPageWaitWhereTheyAreKept) {
   EXPECT_TRUE(client.wait([&] { return count(slow) == n; }, 5'000)) << count(slow);
 }
 
+TEST_F(Http2Flow, PollsOfAClientThatDoesNotReadWaitWithTheirAnswers) {
+  EventSeats seats;
+  Events events(world.door, world.broker.shard(0), seats);
+  add_event_routes(world.door, events);
+  broker::test::Peer source(world.broker, "source");
+  ASSERT_TRUE(source.connect());
+  Http2Client client(world);
+  std::vector<int32_t> polls;
+  for (int i = 0; i < 60; ++i) {
+    client.hold_next();
+    polls.push_back(client.get("/v1/topics/a?wait=60"));
+  }
+  ASSERT_TRUE(client.wait([&] { return events.followers() == polls.size(); }));
+  source.publish("a", std::string(500'000, 'm'), Guarantee::at_least_once);
+  world.broker.run_ms(100);
+  EXPECT_GE(world.counters.answers[2].get(), 1u);
+  EXPECT_LE(world.counters.answers[2].get(), 4u) << "each is half of what may wait for a connection";
+  for (const int32_t id : polls) {
+    EXPECT_TRUE(client.wait([&] { return client.replies[id].status != 0; })) << id;
+    client.let_go(id);
+    EXPECT_TRUE(client.answer(id).ended) << id;
+    EXPECT_GT(heard(client, id), 500'000u);
+  }
+  EXPECT_EQ(events.followers(), 0u);
+}
+
+TEST_F(Http2Flow, EventsOfManyPagesThatDoNotReadAreBoundedTogether) {
+  EventSeats seats;
+  Events events(world.door, world.broker.shard(0), seats);
+  add_event_routes(world.door, events);
+  broker::test::Peer source(world.broker, "source");
+  ASSERT_TRUE(source.connect());
+  Http2Client client(world);
+  std::vector<int32_t> pages;
+  for (int i = 0; i < 40; ++i) pages.push_back(client.get("/v1/events?topic=a"));
+  ASSERT_TRUE(client.wait([&] { return heard(client, pages.back()) != 0; }));
+  for (const int32_t id : pages) client.hold(id);
+  const uint64_t before = world.counters.bytes_sent.get();
+  source.publish("a", std::string(500'000, 'm'), Guarantee::at_least_once);
+  client.wait([] { return false; }, 100);
+  EXPECT_LT(world.counters.bytes_sent.get() - before, 8u << 20) << "what a window takes, and no more";
+  for (const int32_t id : pages) client.let_go(id);
+  for (const int32_t id : pages) EXPECT_TRUE(client.wait([&] { return heard(client, id) > 500'000; }, 3'000)) << id;
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

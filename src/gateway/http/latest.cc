@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "broker/retained_reader.h"
-#include "codec/json/message_json.h"
 #include "gateway/http/door.h"
 #include "gateway/http/message_response.h"
 #include "gateway/http/publish.h"
@@ -38,8 +37,7 @@ void show(Door& door, broker::Shard& shard, const ExchangeRef& exchange) {
   request.reader = exchange->principal;
   read_retained(shard, std::move(request), [exchange, as_json](const broker::RetainedPage& page) {
     if (page.items.empty()) return answer_fault(exchange, {404, "no_value", "this topic has no last value", {}});
-    const Message& message = *page.items.front();
-    exchange->answer(as_json ? json_response(200, message_json(message, {})) : as_published(message));
+    answer_message(exchange, page.items.front(), as_json);
   });
 }
 

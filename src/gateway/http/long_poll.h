@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "gateway/http/follower.h"
 #include "runtime/loop.h"
@@ -22,18 +23,29 @@ class LongPoll final : public Follower {
   static constexpr std::size_t kBytesMax = 1 << 20;  // the answer ends with the message that passes it
 
   LongPoll(Events& events, uint64_t id, ExchangeRef exchange, EventOrder order, EventSeat seat, const PollOrder& poll);
-  void on_turn_end() override { end(); }
+  void on_turn_end() override;
+  // The connection has room for more than a small answer.
+  void on_room();
+  void go_on();
 
  private:
   void on_started() override;
   bool has_room() const override;
   void take(const broker::Delivery& delivery, bool first, bool kept) override;
   void on_ended() override;
+  void ask_room();
   static void on_timer(void* self);
 
   const PollOrder poll_;
-  std::string items_;          // JSON, with commas between
-  std::size_t messages_ = 0;
+  // What it is answered with; written out when it is, so that many who wait for the same share it until then.
+  struct Item {
+    MessageRef message;
+    std::string position;
+  };
+  std::vector<Item> items_;
+  std::size_t bytes_ = 0;      // of them
+  bool asked_room_ = false;    // of the connection, for more than a small answer
+  bool has_room_ = false;      // and has it
   uint64_t missing_ = 0;       // told as gaps
   runtime::Timer timer_;
 };

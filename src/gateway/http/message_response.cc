@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "codec/json/message_json.h"
 #include "gateway/http/publish.h"
@@ -38,6 +39,22 @@ Response as_published(const Message& message) {
     if (is_plain(name) && is_plain(value) && name.find('=') == std::string::npos) response.fields.emplace_back(kHeaderField, name + "=" + value);
   }
   return response;
+}
+
+std::size_t size_of(const Message& message) {
+  std::size_t bytes = message.topic.size() + message.payload.size();
+  if (message.extras == nullptr) return bytes;
+  for (const auto& [name, value] : message.extras->headers) bytes += name.size() + value.size();
+  return bytes;
+}
+
+void answer_message(const ExchangeRef& exchange, MessageRef message, bool as_json) {
+  const bool is_small = size_of(*message) <= kSmallAnswerBytes;
+  auto answer = [exchange, message = std::move(message), as_json] {
+    exchange->answer(as_json ? json_response(200, message_json(*message, {})) : as_published(*message));
+  };
+  if (is_small) return answer();
+  Exchange::when_room(exchange, std::move(answer));
 }
 
 }  // namespace arena::gateway::http

@@ -67,7 +67,7 @@ class Requests::Request final : public broker::SessionSink {
     if (const auto fault = fault_of({receipt, {}, true})) refuse(*fault);
   }
   broker::DeliverResult deliver(const broker::Delivery& delivery) override {
-    if (!ended_) exchange_->answer(as_published(*delivery.message));
+    if (!ended_) answer_message(exchange_, delivery.message);
     end();
     return broker::DeliverResult::sent;
   }
