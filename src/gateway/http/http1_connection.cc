@@ -254,6 +254,7 @@ void Http1Connection::send(Turn& turn) {
 
 // While the client waits for us, or we do not read what it sends, no time runs.
 Http1Connection::Clock Http1Connection::wanted_clock() const {
+  const bool waits_for_client = stream().output_bytes() > kMuchBytes || (held_back_ && !stream().writable());
   // Of what comes in pieces their maker says when.
   if (stream().output_bytes() > kMuchBytes && (turns_.empty() || !turns_.front().begun)) return Clock::stuck;
   if (last_turn_ || held_back_) return Clock::none;

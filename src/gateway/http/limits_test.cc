@@ -146,5 +146,17 @@ TEST(HttpLimits, ConnectionsAreThoseOfAllDoors) {
   EXPECT_EQ(world.refused(Refused::connections), 1u);
 }
 
+TEST(HttpLimits, TimeThatAnAnswerIsNotTaken) {
+  WebWorld world;
+  world.add_routes();
+  Browser slow(world, "127.0.0.1", {.output_high_bytes = 1000, .output_low_bytes = 100});
+  slow.bytes("GET /now?" + std::string(2000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  slow.bytes("GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(world.counters.held_back.get(), 1u);
+  EXPECT_FALSE(slow.closed(29'000));
+  EXPECT_TRUE(slow.closed(2'000)) << "it is not read, and takes nothing";
+  EXPECT_EQ(world.counters.stuck_closed.get(), 1u);
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

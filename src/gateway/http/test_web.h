@@ -59,12 +59,18 @@ struct Answer {
   std::string body;
 };
 
+struct SizedStream final : FakeStream {
+  SizedStream(runtime::Loop& loop, std::shared_ptr<Wire> wire, const net::StreamOptions& options) : FakeStream(loop, std::move(wire)) {
+    options_ = net::share(options);
+  }
+};
+
 class Browser {
  public:
-  explicit Browser(WebWorld& world, const std::string& ip = "127.0.0.1") : world_(world), wire_(std::make_shared<Wire>()) {
+  explicit Browser(WebWorld& world, const std::string& ip = "127.0.0.1", const net::StreamOptions& options = {}, bool encrypted = false) : world_(world), wire_(std::make_shared<Wire>()) {
     wire_->ip = ip;
     wire_->loopback = ip.starts_with("127.");
-    world_.door.accept(std::make_unique<FakeStream>(world_.loop(), wire_));
+    world_.door.accept(std::make_unique<SizedStream>(world_.loop(), wire_, options), encrypted);
   }
   ~Browser() {
     wire_->gone = true;

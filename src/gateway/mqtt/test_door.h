@@ -38,7 +38,7 @@ struct Wire {
   unsigned moves = 0;
 };
 
-class FakeStream final : public net::Stream {
+class FakeStream : public net::Stream {
  public:
   FakeStream(runtime::Loop& loop, std::shared_ptr<Wire> wire)
       : Stream(net::PeerAddress(wire->ip, 4242, wire->loopback), net::share({})), loop_(loop), wire_(std::move(wire)) {
