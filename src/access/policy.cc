@@ -63,7 +63,7 @@ bool is_sys(std::string_view topic) { return topic == "$SYS"sv || topic.starts_w
 
 bool default_allows(Action action, std::string_view topic) {
   if (!topic.starts_with('$')) return true;
-  return action == Action::subscribe && is_sys(topic);
+  return action == Action::subscribe ? is_sys(topic) : is_reply(topic);
 }
 
 std::optional<std::string> fault_of(const Rule& rule) {

@@ -75,7 +75,7 @@ class Policy {
   struct Options {
     uint32_t epoch = 1;
     // True only while no users file is set. Grants everything but topics that begin with '$', of which only $SYS may be
-    // read. Deny rules still hold.
+    // read and only $replies be published to. Deny rules still hold.
     bool default_allow = false;
   };
 

@@ -155,7 +155,7 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
       publishers(own_loop, shard),
       events(http_door, shard, state.event_seats),
-      requests(http_door, shard, state.event_seats),
+      requests(http_door, shard, publishers, state.event_seats),
       api(shard, state.disk ? Api::Checkpoint([&state] { return state.make_checkpoint(); }) : Api::Checkpoint()) {
   if (state.settings.echo) echoes.emplace(own_loop, *state.settings.echo);
   shard.set_on_store_failed([&state] { state.failed = true; });

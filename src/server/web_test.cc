@@ -38,7 +38,7 @@ class WebRoutes : public testing::Test {
   web::EventSeats seats;
   web::Publishers publishers{world.loop(), shard};
   web::Events events{world.door, shard, seats};
-  web::Requests requests{world.door, shard, seats};
+  web::Requests requests{world.door, shard, publishers, seats};
   access::Tickets tickets;
   net::OutputBudget output{1 << 20};
   std::atomic<bool> failed{false};

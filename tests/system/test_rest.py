@@ -118,11 +118,31 @@ def a_request_is_answered_by_a_responder_of_mqtt_5():
                               stdout=subprocess.PIPE, text=True)
     asked = responder.expect(PUBLISH, topic="svc/price", payload=b'{"item":7}')
     equal(asked.props[0x03], "application/json")
-    assert asked.props[0x08].startswith("replies/") and asked.props[0x09], asked.props
+    assert asked.props[0x08].startswith("$replies/") and asked.props[0x09], asked.props
     responder.send(publish(5, asked.props[0x08], b"12.5", props=[(0x09, asked.props[0x09])]))
     equal(asking.communicate(timeout=10 * SLOW)[0], "12.5")
     equal(json.loads(curl("/v1/request/svc/price?timeout=1", "-d", "7")[1])["code"], "no_reply")
     responder.close()
+
+
+@test
+def replies_are_their_askers_own():
+    rules = [Rule("allow", "all", ["#"], user="bob"), Rule("allow", "publish", ["svc/#"], user="ann"), Rule("allow", "all", ["svc/#"], user="responder"),
+             Rule("allow", "publish", ["$replies/#"], user="responder")]
+    with Broker(users={"ann": "a", "bob": "b", "responder": "r"}, rules=rules, http=True) as guarded:
+        curious = opened(guarded.port, 5, "curious", user="bob", password="b")
+        equal(curious.subscribe("#", "$replies/#", "$replies/+"), [0, 0x87, 0x87])
+        responder = opened(guarded.port, 5, "responder", user="responder", password="r")
+        equal(responder.subscribe("svc/#"), [0])
+        asking = subprocess.Popen(["curl", "--silent", "-u", "ann:a", "-d", "?", f"http://127.0.0.1:{guarded.http_port}/v1/request/svc/secret"], stdout=subprocess.PIPE, text=True)
+        asked = responder.expect(PUBLISH, topic="svc/secret")
+        responder.send(publish(5, asked.props[0x08], b"for ann alone", props=[(0x09, asked.props[0x09])]))
+        equal(asking.communicate(timeout=10 * SLOW)[0], "for ann alone")
+        curious.expect(PUBLISH, topic="svc/secret")
+        responder.send(publish(5, "svc/last", b"behind it"))
+        equal(curious.expect(PUBLISH).topic, "svc/last")
+        for wire in (curious, responder):
+            wire.close()
 
 
 @test

@@ -11,7 +11,8 @@
 
 namespace arena::gateway::http {
 namespace {
-constexpr std::string_view kReplyPrefix = "replies/";
+// No wildcard of a filter or of a rule reaches there, and no stream that does not name it keeps it.
+constexpr std::string_view kReplyPrefix = "$replies/";
 }  // namespace
 
 class Requests::Request final : public broker::SessionSink {
@@ -35,6 +36,7 @@ class Requests::Request final : public broker::SessionSink {
     loop().arm(timer_, timeout_ms_);
     broker::OpenRequest request;
     request.principal = exchange_->principal;
+    request.principal.internal = true;
     request.client_id = client_id_here(loop(), owner_.shard_, request.principal);
     broker::Session* session = owner_.shard_.open(request, *this);
     if (!ended_ && session_ == nullptr) session_ = session;
@@ -55,17 +57,14 @@ class Requests::Request final : public broker::SessionSink {
   }
   void subscribed(uint64_t, std::span<const broker::SubscribeOutcome> outcomes) override {
     if (ended_) return;
-    if (outcomes.front().status == broker::SubscribeStatus::denied) {
-      return refuse({403, "denied", "to get replies one may subscribe to replies/#", {}});
-    }
     if (outcomes.front().status != broker::SubscribeStatus::granted) return refuse({503, "failed", "the store failed, or the broker is stopping", {}});
-    owner_.door_.counters().publishes.add();
-    session_->publish(complete(), 0, kCookie);
+    complete();
+    submit(owner_.door_, owner_.publishers_, exchange_->principal, std::move(draft_), [owner = &owner_, id = id_](const Published& published) {
+      const auto it = owner->requests_.find(id);
+      if (it != owner->requests_.end()) it->second->told(published);
+    });
   }
-  void published(uint64_t, const broker::Receipt& receipt) override {
-    if (receipt.outcome == broker::Outcome::no_match) return refuse({404, "no_responder", "nobody is there to answer: nothing is subscribed to this topic", {}});
-    if (const auto fault = fault_of({receipt, {}, true})) refuse(*fault);
-  }
+  void published(uint64_t, const broker::Receipt&) override {}
   broker::DeliverResult deliver(const broker::Delivery& delivery) override {
     if (!ended_) answer_message(exchange_, delivery.message);
     end();
@@ -81,12 +80,17 @@ class Requests::Request final : public broker::SessionSink {
   }
   broker::Contact contact() const override { return {"HTTP", {}}; }
 
+  void told(const Published& published) {
+    if (published.receipt.outcome == broker::Outcome::no_match) return refuse({404, "no_responder", "nobody is there to answer: nothing is subscribed to this topic", {}});
+    if (const auto fault = fault_of(published)) refuse(*fault);
+  }
+
  private:
   static constexpr uint64_t kCookie = 1;
 
   runtime::Loop& loop() { return owner_.door_.loop(); }
   // What nobody waits for any more need not be worked on.
-  std::unique_ptr<Message> complete() {
+  void complete() {
     Message& message = *draft_.message;
     auto extras = std::make_unique<Extras>();
     if (message.extras) *extras = *message.extras;
@@ -96,7 +100,7 @@ class Requests::Request final : public broker::SessionSink {
     message.extras = std::move(extras);
     const int64_t longest_ms = draft_.expiry_s ? static_cast<int64_t>(*draft_.expiry_s) * 1000 : timeout_ms_;
     message.expires_ms = loop().wall_ms() + std::min(longest_ms, timeout_ms_);
-    return std::move(draft_.message);
+    draft_.expiry_s.reset();
   }
   void refuse(const Fault& fault) {
     if (!ended_) answer_fault(exchange_, fault);
@@ -123,7 +127,7 @@ class Requests::Request final : public broker::SessionSink {
   runtime::Timer timer_;
 };
 
-Requests::Requests(Door& door, broker::Shard& shard, EventSeats& seats) : door_(door), shard_(shard), seats_(seats) {}
+Requests::Requests(Door& door, broker::Shard& shard, Publishers& publishers, EventSeats& seats) : door_(door), shard_(shard), publishers_(publishers), seats_(seats) {}
 Requests::~Requests() = default;
 
 void Requests::ask(const ExchangeRef& exchange) {

@@ -10,16 +10,18 @@
 #include "broker/shard.h"
 #include "gateway/http/event_seats.h"
 #include "gateway/http/exchange.h"
+#include "gateway/http/publishers.h"
 
 namespace arena::gateway::http {
 
 class Door;
 
-// One core's. Each waits with a session of its own, which takes one of the places that followers have.
+// One core's. Each waits with a session of its own, which takes one of the places that followers have. The topic of its reply was made up
+// for it, so no rule is asked whether it may read there; what it publishes is judged as anything that its principal does.
 class Requests {
  public:
   // All outlive it.
-  Requests(Door& door, broker::Shard& shard, EventSeats& seats);
+  Requests(Door& door, broker::Shard& shard, Publishers& publishers, EventSeats& seats);
   ~Requests();
 
   // POST /v1/request/{topic}
@@ -32,6 +34,7 @@ class Requests {
 
   Door& door_;
   broker::Shard& shard_;
+  Publishers& publishers_;
   EventSeats& seats_;
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, std::unique_ptr<Request>> requests_;

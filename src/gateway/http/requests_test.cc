@@ -13,10 +13,10 @@ using nlohmann::json;
 // Answers what it is asked, as it is told to.
 class Responder final : public broker::SessionSink {
  public:
-  Responder(broker::test::World& world, const std::string& filter) {
+  Responder(broker::test::World& world, const std::string& filter, const std::string& name = "responder") {
     broker::OpenRequest request;
-    request.client_id = "responder";
-    session_ = world.home("responder").open(request, *this);
+    request.client_id = name;
+    session_ = world.home(name).open(request, *this);
     EXPECT_TRUE(world.settle([&] { return open_; }));
     session_->start();
     broker::SubscribeRequest order;
@@ -89,7 +89,8 @@ class HttpRequests : public testing::TestWithParam<unsigned> {
 
   WebWorld world{{}, std::make_shared<const access::AuthSettings>(), GetParam()};
   EventSeats seats;
-  Requests requests{world.door, world.broker.shard(0), seats};
+  Publishers publishers{world.loop(), world.broker.shard(0)};
+  Requests requests{world.door, world.broker.shard(0), publishers, seats};
   Browser browser{world};
 };
 
@@ -150,9 +151,40 @@ TEST_P(HttpRequests, AreToldWhyNot) {
   EXPECT_EQ(fault("/v1/request/svc", "Idempotency-Key: a\r\n"), "400 bad_id");
   forbid("svc/#", true, false);
   EXPECT_EQ(fault("/v1/request/svc/a"), "403 denied");
-  forbid("replies/#", false, true);
-  EXPECT_EQ(fault("/v1/request/svc/a"), "403 denied");
   EXPECT_EQ(requests.waiting(), 0u);
+}
+
+TEST_P(HttpRequests, AskersNeedNoRuleForTheirReplies) {
+  access::Rule ask, answer;
+  ask.publish = ask.subscribe = true;
+  ask.filter = "svc/#";
+  answer.publish = true;
+  answer.filter = "$replies/#";
+  for (unsigned core = 0; core < world.broker.cores(); ++core) {
+    world.broker.shard(core).set_policy(access::Policy::make({ask, answer}, {.epoch = 2}).value());
+  }
+  Responder responder(world.broker, "svc/#");
+  Responder curious(world.broker, "$replies/#", "curious"), everything(world.broker, "#", "everything");
+  begin("/v1/request/svc/price");
+  ASSERT_TRUE(world.broker.settle([&] { return !responder.asked.empty(); }));
+  EXPECT_TRUE(responder.asked.front()->extras->response_topic.starts_with("$replies/"));
+  responder.reply("for the asker alone");
+  EXPECT_EQ(browser.answer().body, "for the asker alone");
+  world.broker.run_ms(50);
+  EXPECT_TRUE(curious.asked.empty());
+  EXPECT_TRUE(everything.asked.empty());
+}
+
+TEST_P(HttpRequests, NobodyReadsTheRepliesOfOthersThoughNoUserExists) {
+  Responder responder(world.broker, "svc/#");
+  Responder curious(world.broker, "$replies/#", "curious"), everything(world.broker, "#", "everything");
+  begin("/v1/request/svc/price");
+  ASSERT_TRUE(world.broker.settle([&] { return !responder.asked.empty(); }));
+  responder.reply("for the asker alone");
+  EXPECT_EQ(browser.answer().body, "for the asker alone");
+  world.broker.run_ms(50);
+  EXPECT_TRUE(curious.asked.empty());
+  for (const MessageRef& message : everything.asked) EXPECT_EQ(message->topic, "svc/price");
 }
 
 TEST_P(HttpRequests, EndWithTheirClient) {
