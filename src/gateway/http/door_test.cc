@@ -178,5 +178,24 @@ TEST(HttpDoor, MakesLargeTextSmallerForThoseWhoTakeIt) {
   EXPECT_EQ(browser.get("/small", "Accept-Encoding: gzip\r\n").body, "{}\n");
 }
 
+TEST(HttpDoor, LetsABodyComeWhenTheAnswersBeforeItHaveLeft) {
+  WebWorld world;
+  world.add_routes();
+  Browser browser(world);
+  browser.bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\nPOST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  world.broker.run_ms(30'000);
+  EXPECT_EQ(browser.received(), "") << "it would be taken for the first one's";
+  world.let_answer(0);
+  EXPECT_EQ(browser.answer().body, "late");
+  world.broker.run_ms(1);
+  EXPECT_EQ(browser.received(), "HTTP/1.1 100 Continue\r\n\r\n");
+  browser.received().clear();
+  browser.bytes("hello");
+  EXPECT_EQ(browser.answer().body, "hello");
+  browser.bytes("POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  world.broker.run_ms(1);
+  EXPECT_EQ(browser.received(), "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

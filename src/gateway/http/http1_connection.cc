@@ -68,8 +68,8 @@ bool Http1Connection::step(std::string_view& bytes) {
     case ah::Http1Parser::Step::more:
       return false;
     case ah::Http1Parser::Step::proceed:
-      // Behind answers that are still to come it would be taken for theirs; the client will go on without it.
-      if (turns_.empty()) stream().write(ah::kContinue);
+      proceed_owed_ = true;
+      send_proceed();
       return false;
     case ah::Http1Parser::Step::refused:
       refuse(parser_.refusal(), reason_of(parser_.refusal()));
@@ -82,6 +82,7 @@ bool Http1Connection::step(std::string_view& bytes) {
 }
 
 void Http1Connection::begin(Request request) {
+  proceed_owed_ = false;
   clock_ = Clock::none;
   timer_.disarm();
   Turn turn;
@@ -113,6 +114,7 @@ void Http1Connection::go_on() {
   make_long();
   if (closing() || consuming_) return;
   if (upgraded_) return leave_http();
+  send_proceed();
   if (held_back_ || !rest_.empty()) {
     const std::string waited = std::exchange(rest_, {});
     consume(waited);
@@ -218,6 +220,13 @@ void Http1Connection::send_ready() {
   }
 }
 
+// Behind answers that are still to come it would be taken for theirs.
+void Http1Connection::send_proceed() {
+  if (!proceed_owed_ || !turns_.empty()) return;
+  proceed_owed_ = false;
+  stream().write(ah::kContinue);
+}
+
 // True: to its end.
 bool Http1Connection::send_pieces(Turn& turn) {
   if (!turn.begun) {
@@ -256,8 +265,8 @@ void Http1Connection::send(Turn& turn) {
 Http1Connection::Clock Http1Connection::wanted_clock() const {
   const bool waits_for_client = stream().output_bytes() > kMuchBytes || (held_back_ && !stream().writable());
   // Of what comes in pieces their maker says when.
-  if (stream().output_bytes() > kMuchBytes && (turns_.empty() || !turns_.front().begun)) return Clock::stuck;
-  if (last_turn_ || held_back_) return Clock::none;
+  if (waits_for_client && (turns_.empty() || !turns_.front().begun)) return Clock::stuck;
+  if (last_turn_ || held_back_ || proceed_owed_) return Clock::none;
   if (silent()) return Clock::first;
   if (!parser_.between()) return Clock::request;
   return turns_.empty() ? Clock::idle : Clock::none;

@@ -61,6 +61,7 @@ class Http1Connection final : public Connection, public AnswerSink {
   void go_on();
   Turn* find(const Exchange& exchange);
   void send_ready();
+  void send_proceed();
   bool send_pieces(Turn& turn);
   void leave_http();
   void prepare(Turn& turn);
@@ -79,6 +80,7 @@ class Http1Connection final : public Connection, public AnswerSink {
   bool consuming_ = false;
   bool held_back_ = false;        // its socket is not read
   bool last_turn_ = false;        // no further request is taken
+  bool proceed_owed_ = false;     // the request that is under way waits to be told to go on
   bool may_leave_ = false;        // the last request asks for another protocol: what follows may not be HTTP
   OnUpgraded upgraded_;           // it has got that, and the answer is out
   Clock clock_ = Clock::none;
