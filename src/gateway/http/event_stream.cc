@@ -18,7 +18,6 @@ EventStream::EventStream(Events& events, uint64_t id, ExchangeRef exchange, Even
     : Follower(events, id, std::move(exchange), std::move(order), std::move(seat)), timer_(&EventStream::on_beat, this) {}
 
 void EventStream::on_started() {
-  took_ms_ = events().door().loop().now_ms();
   exchange().on_room = [this] {
     took_ms_ = events().door().loop().now_ms();
     resume();
@@ -69,7 +68,7 @@ void EventStream::on_beat(void* self) {
   if (stream.exchange().writable()) {
     stream.took_ms_ = loop.now_ms();
     if (loop.now_ms() - stream.written_ms_ >= Events::kHeartbeatMs) stream.write(":\n\n");
-  } else if (loop.now_ms() - stream.took_ms_ >= Events::kStuckMs) {
+  } else if (stream.took_ms_ && loop.now_ms() - *stream.took_ms_ >= Events::kStuckMs) {
     stream.events().door().counters().stuck_closed.add();
     stream.exchange().abandon();
     return stream.end();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "gateway/http/follower.h"
@@ -28,7 +29,7 @@ class EventStream final : public Follower {
 
   bool id_owed_ = false;             // comes at the end of this turn
   int64_t written_ms_ = 0;
-  int64_t took_ms_ = 0;              // when the client last had room
+  std::optional<int64_t> took_ms_;   // when the client last had room; unset: its turn has not come
   runtime::Timer timer_;
 };
 

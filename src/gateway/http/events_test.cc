@@ -181,6 +181,19 @@ TEST_P(HttpEvents, IsAliveThoughNothingHappens) {
   EXPECT_EQ(events.followers(), 1u);
 }
 
+TEST_P(HttpEvents, WaitsForTheAnswersBeforeItAsLongAsTheyTake) {
+  world.add_routes();
+  Browser browser(world);
+  browser.bytes("GET /later HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  world.broker.run_ms(3 * Events::kStuckMs);
+  ASSERT_TRUE(browser.open());
+  world.let_answer(0);
+  EXPECT_EQ(browser.answer().body, "late");
+  publish("a", "x");
+  EXPECT_TRUE(world.broker.settle([&] { return browser.received().find("\"payload\":\"x\"") != std::string::npos; }));
+  EXPECT_EQ(world.counters.stuck_closed.get(), 0u);
+}
+
 TEST_P(HttpEvents, EndsWithItsClientAndWithTheBroker) {
   { Page page(world, "topic=a"); }
   world.broker.run_ms(10);
