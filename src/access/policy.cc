@@ -61,6 +61,12 @@ bool applies_to_some_client(std::string_view filter, std::string_view user, std:
 
 bool is_sys(std::string_view topic) { return topic == "$SYS"sv || topic.starts_with("$SYS/"sv); }
 
+// Whoever reads there takes it for the broker's own word.
+bool is_brokers_own(std::string_view topic) { return is_sys(topic) || topic == "$gap"sv || topic.starts_with("$gap/"sv); }
+
+// Each is made for one request and named to those alone who get it: whoever answers may write there, nobody reads what others are told.
+bool is_reply(std::string_view topic) { return topic.starts_with("$replies/"sv); }
+
 bool default_allows(Action action, std::string_view topic) {
   if (!topic.starts_with('$')) return true;
   return action == Action::subscribe ? is_sys(topic) : is_reply(topic);
@@ -99,7 +105,7 @@ std::string Decision::reason() const {
     case Cause::no_user_yet:
       return allowed_ ? "allowed: no user exists yet" : "denied: topics that begin with '$' need a rule";
     case Cause::no_rule: return "denied: no rule allows it";
-    case Cause::server_only: return "denied: only the server publishes under $SYS";
+    case Cause::server_only: return "denied: only the server publishes under $SYS and $gap";
     case Cause::rule: break;
   }
   return fmt::format("{} by {}: {} {} \"{}\"", allowed_ ? "allowed" : "denied", rule_->source,
@@ -176,7 +182,7 @@ void Policy::for_each_rule(const PrincipalView& principal, Action action, Visit 
 
 Decision Policy::decide(const Subject& subject, Action action, std::string_view topic) const {
   if (subject.principal.internal) return {true, Decision::Cause::internal, nullptr};
-  if (action == Action::publish && is_sys(topic)) return {false, Decision::Cause::server_only, nullptr};
+  if (action == Action::publish && is_brokers_own(topic)) return {false, Decision::Cause::server_only, nullptr};
   const Rule* allow = nullptr;
   const Rule* deny = nullptr;
   for_each_rule(subject.principal, action, [&](const Compiled& compiled) {

@@ -16,7 +16,7 @@
 
 namespace arena::access {
 
-// publish: live, retained and will messages; nobody but the broker itself under $SYS, whatever the rules. subscribe:
+// publish: live, retained and will messages; nobody but the broker itself under $SYS and $gap, whatever the rules. subscribe:
 // subscribing and every delivery.
 enum class Action : uint8_t { publish, subscribe };
 

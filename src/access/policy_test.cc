@@ -88,6 +88,25 @@ TEST(Policy, SysNeedsItsOwnRule) {
   EXPECT_FALSE(may(policy_of({allow("$SYS/#")}), "ann", Action::publish, "$SYS/x")) << "only the broker itself";
 }
 
+TEST(Policy, GapsAreToldByTheBrokerAlone) {
+  const auto policy = policy_of({allow("#"), allow("$gap/#"), allow("$gaps/#")});
+  EXPECT_FALSE(may(policy, "ann", Action::publish, "$gap/orders"));
+  EXPECT_TRUE(may(policy, "ann", Action::publish, "$gaps/orders"));
+  EXPECT_FALSE(may(policy, "ann", Action::publish, "$gap"));
+}
+
+TEST(Policy, RepliesAreReadByThoseWhomARuleNames) {
+  const Principal ann = named("ann");
+  for (const auto& policy : {policy_of({allow("#")}), policy_of({}, true)}) {
+    EXPECT_FALSE(may_read(policy, "ann", "$replies/x"));
+    EXPECT_EQ(policy->covers({ann, "c"}, "$replies/#"), Coverage::none);
+    EXPECT_EQ(policy->covers({ann, "c"}, "$replies/x"), Coverage::none);
+  }
+  EXPECT_FALSE(may(policy_of({allow("#")}), "ann", Action::publish, "$replies/x"));
+  EXPECT_TRUE(may(policy_of({}, true), "ann", Action::publish, "$replies/x")) << "whoever was asked answers";
+  EXPECT_TRUE(may(policy_of({allow("$replies/#")}), "ann", Action::publish, "$replies/x"));
+}
+
 TEST(Policy, DenyWinsWhateverTheOrder) {
   for (const auto& policy : {policy_of({allow("a/#"), deny("a/b")}), policy_of({deny("a/b"), allow("a/#")})}) {
     EXPECT_TRUE(may_read(policy, "ann", "a/c"));

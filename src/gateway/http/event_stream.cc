@@ -1,5 +1,7 @@
 #include "gateway/http/event_stream.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "broker/replay.h"
@@ -11,6 +13,19 @@ namespace arena::gateway::http {
 namespace {
 
 constexpr const char* kRetry = "retry: 2000\n\n";
+
+// What breaks a line would end the field, and begin another one of its own.
+std::string data_lines(std::string_view text) {
+  std::string out;
+  for (;;) {
+    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    out += "data: ";
+    out += text.substr(0, end);
+    out += '\n';
+    if (end == text.size()) return out;
+    text.remove_prefix(end + 1);
+  }
+}
 
 }  // namespace
 
@@ -40,7 +55,7 @@ bool EventStream::id_is_short() const { return reached().size() == 1 && reached(
 
 void EventStream::write_event(const broker::Delivery& delivery, bool kept) {
   const Message& message = *delivery.message;
-  if (message.topic.starts_with(broker::kGapPrefix)) return write("event: gap\ndata: " + message.payload + "\n\n");
+  if (message.topic.starts_with(broker::kGapPrefix)) return write("event: gap\n" + data_lines(message.payload) + "\n");
   const std::string position = kept ? broker::to_text(delivery.position->first, delivery.position->second) : std::string();
   const std::string id = kept && id_is_short() ? "id: " + event_id(reached()) + "\n" : std::string();
   write(id + "data: " + events().shown(delivery.message, position) + "\n\n");
