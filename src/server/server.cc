@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "access/tickets.h"
@@ -166,7 +167,12 @@ net::TcpListener::OnAccept Server::Core::into(Door& to, std::string_view protoco
   if (!with_tls) return [&to](std::unique_ptr<net::Stream> stream) { to.accept(std::move(stream)); };
   return [this, &to, protocol, shared = net::share(options)](std::unique_ptr<net::Stream> stream) {
     auto secured = net::TlsStream::accept(tls, tls_context, protocol, std::move(stream), shared);
-    if (secured) to.accept(std::move(secured));
+    if (!secured) return;
+    if constexpr (std::is_same_v<Door, gateway::http::Door>) {
+      to.accept(std::move(secured), true);
+    } else {
+      to.accept(std::move(secured));
+    }
   };
 }
 

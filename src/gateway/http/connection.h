@@ -47,10 +47,12 @@ class Connection : public net::StreamHandler {
     access::Seat seat;
     std::unique_ptr<Silent> silent;  // until its first request
     int64_t accepted_ms = 0;
+    bool encrypted = false;
   };
 
   uint64_t id() const { return parts_.id; }
   const net::PeerAddress& peer() const { return stream().peer(); }
+  bool encrypted() const { return parts_.encrypted; }
   uint64_t address() const { return parts_.seat.address(); }
   std::optional<Known>& known() { return known_; }
   // Waits for its first request, in the list that this is for.

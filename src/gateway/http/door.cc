@@ -36,7 +36,7 @@ void Door::set_options(std::shared_ptr<const Options> options) {
 
 // ---- connections ----
 
-void Door::accept(std::unique_ptr<net::Stream> stream) {
+void Door::accept(std::unique_ptr<net::Stream> stream, bool encrypted) {
   Result<access::Seat, Refused> seat = shut_ ? fail(Refused::shut) : admit(stream->peer().ip());
   if (!seat) {
     counters_.refuse(seat.error());
@@ -46,7 +46,7 @@ void Door::accept(std::unique_ptr<net::Stream> stream) {
   counters_.accepted.add();
   counters_.connections.add();
   const uint64_t id = next_id_++;
-  auto connection = std::make_unique<Newcomer>(*this, Connection::Parts{id, std::move(stream), std::move(*seat), nullptr, loop_.now_ms()});
+  auto connection = std::make_unique<Newcomer>(*this, Connection::Parts{id, std::move(stream), std::move(*seat), nullptr, loop_.now_ms(), encrypted});
   silent_.push_back(connection->be_silent());
   connections_.emplace(id, std::move(connection));
 }
@@ -127,7 +127,8 @@ bool Door::check_origin(const ExchangeRef& exchange) const {
   const std::string* origin = exchange->request.field("origin");
   const std::string* host = exchange->request.field("host");
   if (origin == nullptr) return true;
-  if (host != nullptr && is_same_origin(*origin, *host)) return true;
+  const Connection* connection = find(exchange->connection);
+  if (host != nullptr && is_same_origin(*origin, *host, connection != nullptr && connection->encrypted())) return true;
   if (std::find(options_->origins.begin(), options_->origins.end(), *origin) != options_->origins.end()) {
     exchange->foreign_origin = *origin;
     return true;

@@ -34,7 +34,8 @@ class Door {
   using Redeem = std::function<std::optional<Principal>(std::string_view ticket)>;
   void set_redeem(Redeem redeem) { redeem_ = std::move(redeem); }
   // Takes a stream that was accepted on this core, unless a limit forbids it: then it is closed.
-  void accept(std::unique_ptr<net::Stream> stream);
+  // `encrypted`: nobody between the two ends reads or changes what is sent.
+  void accept(std::unique_ptr<net::Stream> stream, bool encrypted = false);
   // Who was let in by the settings before is asked again.
   void set_options(std::shared_ptr<const Options> options);
   // Lets nobody in any more; connections end with the answers they wait for.

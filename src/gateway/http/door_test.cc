@@ -159,6 +159,14 @@ TEST(HttpCredentials, KnowsTheNamesOfThisMachine) {
   for (const char* host : {"", "localhost.evil.example", "127.0.0.1.evil.example", "127.evil.example", "[::2]", "10.0.0.1", "[", "[::1"}) EXPECT_FALSE(is_local_host(host)) << host;
 }
 
+TEST(HttpCredentials, APageThatCameInTheClearIsNoneOfAnEncryptedHosts) {
+  EXPECT_TRUE(is_same_origin("https://a.example:8443", "a.example:8443", true));
+  EXPECT_FALSE(is_same_origin("http://a.example:8443", "a.example:8443", true)) << "whoever lies between can have made it";
+  EXPECT_TRUE(is_same_origin("http://a.example", "a.example", false));
+  EXPECT_TRUE(is_same_origin("https://a.example", "a.example", false)) << "somebody in front encrypts";
+  EXPECT_FALSE(is_same_origin("ftp://a.example", "a.example", false));
+}
+
 TEST(HttpDoor, MakesLargeTextSmallerForThoseWhoTakeIt) {
   WebWorld world;
   const std::string large = "{\"a\":\"" + std::string(5000, 'x') + "\"}";
