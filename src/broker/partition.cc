@@ -281,13 +281,13 @@ void Partition::complete_publish(Work& work, engine::CommitStatus status) {
     return;
   }
   Receipt receipt;
+  if (needed_commit) receipt.level = shard_.options_level();
   Routed routed{work.message};
   if (work.log != nullptr) {
     work.log->committed(work.offset);
     routed = Routed{work.message, true, work.log->name(), work.offset};
     shard_.counters().stored.add();
     shard_.want_tick();
-    receipt.level = shard_.options_level();
     receipt.position = Position{0, id_, work.offset};
     receipt.log = work.log->name().log;
   }

@@ -54,9 +54,11 @@ class Reloader {
 };
 
 void announce(const server::Server& server) {
-  for (const server::Endpoint& endpoint : server.endpoints()) {
-    log::info("server", "listening", {{"protocol", endpoint.tls ? "mqtts" : "mqtt"}, {"address", endpoint.address}, {"port", unsigned{endpoint.port}}});
-  }
+  const auto tell = [](const server::Endpoint& endpoint, const char* protocol) {
+    log::info("server", "listening", {{"protocol", protocol}, {"address", endpoint.address}, {"port", unsigned{endpoint.port}}});
+  };
+  for (const server::Endpoint& endpoint : server.endpoints()) tell(endpoint, endpoint.tls ? "mqtts" : "mqtt");
+  for (const server::Endpoint& endpoint : server.http_endpoints()) tell(endpoint, endpoint.tls ? "https" : "http");
   log::info("server", "ready");
 }
 

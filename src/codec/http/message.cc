@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <vector>
 
 namespace arena::http {
 
@@ -87,6 +88,16 @@ bool read_query(std::string_view query, Parameters& out) {
     out.emplace_back(std::move(name), std::move(value));
   }
   return true;
+}
+
+const std::string* find_repeated(const Parameters& parameters, std::string_view but) {
+  std::vector<const std::string*> names;
+  for (const auto& [name, value] : parameters) {
+    if (name != but) names.push_back(&name);
+  }
+  std::sort(names.begin(), names.end(), [](const std::string* a, const std::string* b) { return *a < *b; });
+  const auto twice = std::adjacent_find(names.begin(), names.end(), [](const std::string* a, const std::string* b) { return *a == *b; });
+  return twice == names.end() ? nullptr : *twice;
 }
 
 }  // namespace arena::http

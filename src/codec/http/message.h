@@ -44,5 +44,7 @@ bool percent_decode(std::string_view text, std::string& out);
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 // "a=1&b=%20" taken apart; what has no '=' has an empty value. False: as above.
 bool read_query(std::string_view query, Parameters& out);
+// A name that stands there twice, and is not `but`; null: none.
+const std::string* find_repeated(const Parameters& parameters, std::string_view but = {});
 
 }  // namespace arena::http

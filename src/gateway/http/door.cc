@@ -149,20 +149,20 @@ void Door::answer_preflight(const ExchangeRef& exchange) const {
 bool Door::identify_by_ticket(const ExchangeRef& exchange, const Route& route) const {
   constexpr std::string_view kName = "ticket=";
   std::string ticket, rest;
-  bool has_ticket = false;
+  std::size_t tickets = 0;
   for (std::string_view query = exchange->request.query; !query.empty();) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view one = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
     if (one.starts_with(kName)) {
-      has_ticket = true;
+      ++tickets;
       ticket = one.substr(kName.size());
     } else {
       rest += (rest.empty() ? "" : "&") + std::string(one);
     }
   }
-  if (!has_ticket) return false;
-  std::optional<Principal> who = redeem_ ? redeem_(ticket) : std::nullopt;
+  if (tickets == 0) return false;
+  std::optional<Principal> who = redeem_ && tickets == 1 ? redeem_(ticket) : std::nullopt;
   if (!who) {
     exchange->answer(problem(*exchange, 401, "bad_ticket", "the ticket is of no use, or not any more: POST /v1/tickets gives another", "?ticket"));
     return true;

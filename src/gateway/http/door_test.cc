@@ -155,7 +155,7 @@ TEST(HttpDoor, LetsOnlyPagesAskThatMay) {
 }
 
 TEST(HttpCredentials, KnowsTheNamesOfThisMachine) {
-  for (const char* host : {"localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8080"}) EXPECT_TRUE(is_local_host(host)) << host;
+  for (const char* host : {"localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8080", "LOCALHOST", "LocalHost:80"}) EXPECT_TRUE(is_local_host(host)) << host;
   for (const char* host : {"", "localhost.evil.example", "127.0.0.1.evil.example", "127.evil.example", "[::2]", "10.0.0.1", "[", "[::1"}) EXPECT_FALSE(is_local_host(host)) << host;
 }
 

@@ -13,11 +13,9 @@
 namespace arena::gateway::http {
 namespace {
 
-Fault bad_query() { return {400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}}; }
-
 std::optional<Fault> read_order(const Exchange& exchange, const TopicLimits& topics, EventOrder& order, std::string& after) {
   arena::http::Parameters parameters;
-  if (!arena::http::read_query(exchange.request.query, parameters)) return bad_query();
+  if (auto fault = read_parameters(exchange, parameters, "topic")) return fault;
   for (auto& [name, value] : parameters) {
     if (name == "topic") {
       if (const auto fault = check_filter(value, topics)) return Fault{400, "bad_topic", std::string(to_string(*fault)), "?topic"};
@@ -38,7 +36,7 @@ std::optional<Fault> read_order(const Exchange& exchange, const TopicLimits& top
 std::optional<Fault> read_poll(const Exchange& exchange, const TopicLimits& topics, PollOrder& poll, std::string& after) {
   if (const auto fault = check_filter(exchange.target, topics)) return Fault{400, "bad_topic", std::string(to_string(*fault)), {}};
   arena::http::Parameters parameters;
-  if (!arena::http::read_query(exchange.request.query, parameters)) return bad_query();
+  if (auto fault = read_parameters(exchange, parameters)) return fault;
   for (auto& [name, value] : parameters) {
     std::size_t number = 0;
     if (name == "after") {

@@ -208,7 +208,7 @@ TEST_P(HttpEvents, EndsWithItsClientAndWithTheBroker) {
 
 TEST_P(HttpEvents, NamesWhatIsWrong) {
   for (const char* query : {"", "topic=a/%23/b", "topic=", "topic=a&since=1", "topic=a&slow=never", "topic=%", "topic=a&after=x", "topic=a&after=1:0.1.2", "topic=a&after=1:0.1.2.3;",
-                            "topic=a&after=1:earliest", "topic=a&after=0.1.2.3", "topic=a&topic=b&after=1:"}) {
+                            "topic=a&after=1:earliest", "topic=a&after=0.1.2.3", "topic=a&topic=b&after=1:", "topic=a&slow=drop_oldest&slow=disconnect"}) {
     EXPECT_EQ(Page(world, query).status(), 400) << query;
   }
   EXPECT_EQ(Page(world, "topic=a", "Last-Event-ID: x\r\n").status(), 400);

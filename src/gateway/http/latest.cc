@@ -12,9 +12,7 @@ namespace {
 
 std::optional<Fault> read_format(const Exchange& exchange, bool& as_json) {
   arena::http::Parameters parameters;
-  if (!arena::http::read_query(exchange.request.query, parameters)) {
-    return Fault{400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}};
-  }
+  if (auto fault = read_parameters(exchange, parameters)) return fault;
   for (const auto& [name, value] : parameters) {
     if (name != "format") return Fault{400, "unknown_parameter", "there is no parameter \"" + name + "\": format", "?" + name};
     if (value != "json" && value != "raw") return Fault{400, "bad_parameter", "\"format\" is raw or json", "?format"};

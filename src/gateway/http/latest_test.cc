@@ -122,5 +122,25 @@ TEST_P(HttpLatest, NoValueSplitsTheAnswer) {
   EXPECT_EQ(answer.head.find("Set-Cookie"), std::string::npos) << answer.head;
 }
 
+TEST_P(HttpLatest, IsGivenThoughAnAnswersFieldsCannotSayAllOfIt) {
+  auto extras = std::make_unique<Extras>();
+  for (int i = 0; i < 5000; ++i) extras->headers.emplace_back("", "");
+  extras->has_content_type = true;
+  extras->content_type = std::string(60'000, 't');
+  Message message;
+  message.payload = "x";
+  message.extras = std::move(extras);
+  const Response response = as_published(message);
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : response.fields) bytes += 32 + name.size() + value.size();
+  EXPECT_LT(bytes, 10'000u);
+  EXPECT_EQ(*arena::http::find_field(response.fields, "content-type"), "application/octet-stream");
+}
+
+TEST_P(HttpLatest, AsksNothingTwice) {
+  source.publish("a", "x", Guarantee::at_least_once, true);
+  EXPECT_EQ(browser.get("/v1/topics/a/latest?format=raw&format=json").status, 400);
+}
+
 }  // namespace
 }  // namespace arena::gateway::http::test

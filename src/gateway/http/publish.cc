@@ -194,8 +194,26 @@ std::optional<Fault> add_header(const std::string& name, const std::string& valu
   return std::nullopt;
 }
 
-std::optional<Fault> check_draft(const Draft& draft, const TopicLimits& topics, const std::string& topic_pointer) {
-  if (const auto fault = check_topic(draft.message->topic, topics)) return Fault{400, "bad_topic", std::string(to_string(*fault)), topic_pointer};
+std::optional<Fault> set_content_type(std::string type, const std::string& pointer, Extras& extras) {
+  if (!is_utf8_without_nul(type) || type.size() > kContentTypeBytesMax) {
+    return Fault{422, "bad_content_type", fmt::format("a content type is up to {} bytes of UTF-8", kContentTypeBytesMax), pointer};
+  }
+  extras.has_content_type = true;
+  extras.content_type = std::move(type);
+  return std::nullopt;
+}
+
+std::optional<Fault> read_parameters(const Exchange& exchange, arena::http::Parameters& parameters, std::string_view repeated) {
+  if (!arena::http::read_query(exchange.request.query, parameters)) {
+    return Fault{400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}};
+  }
+  const std::string* twice = arena::http::find_repeated(parameters, repeated);
+  if (twice == nullptr) return std::nullopt;
+  return bad_parameter(*twice, "\"" + *twice + "\" is said twice");
+}
+
+std::optional<Fault> check_draft(const Draft& draft, const MessageLimits& limits, const std::string& topic_pointer) {
+  if (const auto fault = check_topic(draft.message->topic, limits)) return Fault{400, "bad_topic", std::string(to_string(*fault)), topic_pointer};
   if (draft.message->guarantee == Guarantee::exactly_once && !draft.key) {
     return Fault{422, "id_needed", "exactly_once needs an idempotency key: by what else would a repetition be known?", {}};
   }
@@ -206,9 +224,7 @@ std::optional<Fault> read_message(const Exchange& exchange, const MessageLimits&
   draft.message->topic = exchange.target;
   draft.message->guarantee = Guarantee::at_least_once;
   arena::http::Parameters parameters;
-  if (!arena::http::read_query(exchange.request.query, parameters)) {
-    return Fault{400, "bad_query", "the query has a % that no two hexadecimal digits follow", {}};
-  }
+  if (auto fault = read_parameters(exchange, parameters)) return fault;
   for (const auto& [name, value] : parameters) {
     if (auto fault = read_parameter(name, value, draft, timeout_ms)) return fault;
   }

@@ -42,7 +42,10 @@ inline constexpr const char* kExpiryText = "\"expiry_s\" is a number of seconds 
 bool set_guarantee(std::string_view text, Message& message);
 bool set_expiry(uint64_t seconds, Draft& draft);
 std::optional<Fault> set_id(const std::string& id, const std::string& pointer, Draft& draft);
-std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, Extras& extras);
+std::optional<Fault> add_header(const std::string& name, const std::string& value, const std::string& pointer, const MessageLimits& limits, Extras& extras);
+std::optional<Fault> set_content_type(std::string type, const std::string& pointer, Extras& extras);
+// Of the query; each once but `repeated`.
+std::optional<Fault> read_parameters(const Exchange& exchange, arena::http::Parameters& parameters, std::string_view repeated = {});
 // Of all of it together.
 std::optional<Fault> check_draft(const Draft& draft, const MessageLimits& limits, const std::string& topic_pointer);
 // Of POST /v1/topics/{topic}: the body is the payload, the query says how it is published, fields say what it is. With `timeout_ms` the

@@ -123,6 +123,7 @@ TEST_F(HttpPublish, NamesWhatIsWrong) {
   EXPECT_EQ(fault(post("/v1/topics/a?guarantee=2", "x")), "400 bad_parameter guarantee");
   EXPECT_EQ(fault(post("/v1/topics/a?qos=2", "x")), "400 unknown_parameter qos");
   EXPECT_EQ(fault(post("/v1/topics/a?x=%", "x")), "400 bad_query ");
+  EXPECT_EQ(fault(post("/v1/topics/a?retain=true&expiry_s=1&retain=false", "x")), "400 bad_parameter retain") << "which one?";
   EXPECT_EQ(fault(post("/v1/topics/a?guarantee=exactly_once", "x")), "422 id_needed ");
   EXPECT_EQ(fault(post("/v1/topics/a", "x", "Arena-Header: x\r\n")), "400 bad_header arena-header");
   EXPECT_EQ(fault(post("/v1/topics/a", "x", "Arena-Header: arena-gap=1\r\n")), "422 reserved_header arena-header");

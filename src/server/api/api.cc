@@ -146,6 +146,7 @@ void Api::handle(ApiRequest request, ApiDone done) {
     if (route.method != request.method) continue;
     if (auto refused = refusal(shard_.policy(), request.asker, route.right)) return done(std::move(*refused));
     if (!http::read_query(request.query, call.query)) return done(problem(400, "bad_query", "the query has a % that no two hexadecimal digits follow"));
+    if (const std::string* twice = http::find_repeated(call.query)) return done(problem(400, "bad_parameter", "\"" + *twice + "\" is said twice", "?" + *twice));
     call.body = std::move(request.body);
     call.asker = std::move(request.asker);
     call.done = std::move(done);
