@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace arena::http {
@@ -9,6 +10,10 @@ namespace {
 
 // A line end in a value would begin a field of its own; ours are made of what was checked, or of nothing that can have one.
 void append_value(std::string& out, std::string_view value) {
+  if (std::none_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; })) {
+    out += value;
+    return;
+  }
   for (const char c : value) {
     if (c != '\r' && c != '\n' && c != '\0') out.push_back(c);
   }
@@ -22,6 +27,7 @@ void append_head(std::string& out, const Response& response, const Http1Framing&
     append_value(out, value);
     out += "\r\n";
   }
+  for (const auto& [name, value] : response.fixed) out.append(name).append(": ").append(value).append("\r\n");
   if (!framing.keep_alive) {
     out += "connection: close\r\n";
   } else if (framing.minor == 0) {

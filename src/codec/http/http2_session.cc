@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -38,6 +39,11 @@ void append_goaway(std::string& out, uint32_t last_stream, uint32_t code) {
 
 // What may not stand in a value would end the stream at a client that looks.
 std::string clean(std::string_view value) {
+  const auto may_stand = [](char c) { return static_cast<unsigned char>(c) > ' '; };
+  if (!value.empty() && may_stand(value.front()) && may_stand(value.back()) &&
+      std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= ' '; })) {
+    return std::string(value);
+  }
   std::string out;
   for (const char c : value) {
     if (c != '\r' && c != '\n' && c != '\0') out.push_back(c);
@@ -65,13 +71,20 @@ ssize_t read_output(nghttp2_session*, int32_t stream_id, uint8_t* room, std::siz
   return static_cast<ssize_t>(taken);
 }
 
-void submit(Http2Session::State& state, const Http2Stream& stream, const Fields& fields, bool with_body) {
+nghttp2_nv wire_field(std::string_view name, std::string_view value, uint8_t flags) {
+  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())), reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(),
+          value.size(), flags};
+}
+
+void submit(Http2Session::State& state, const Http2Stream& stream, const Fields& fields, std::span<const FixedField> fixed, bool with_body) {
+  constexpr uint8_t kLiteral = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
   std::vector<nghttp2_nv> wire;
-  wire.reserve(fields.size());
+  wire.reserve(fields.size() + fixed.size());
   for (const auto& [name, value] : fields) {
-    wire.push_back({reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())), reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())),
-                    name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+    // No two answers have the same, so that it would only drive others out of the table of what was said.
+    wire.push_back(wire_field(name, value, name == "x-request-id" ? uint8_t{NGHTTP2_NV_FLAG_NO_INDEX} : uint8_t{NGHTTP2_NV_FLAG_NONE}));
   }
+  for (const auto& [name, value] : fixed) wire.push_back(wire_field(name, value, kLiteral));
   nghttp2_data_provider body = {{.ptr = &state}, &read_output};
   nghttp2_submit_response(state.session, wire_id(stream.id), wire.data(), wire.size(), with_body ? &body : nullptr);
 }
@@ -83,6 +96,7 @@ bool is_of_connection(std::string_view name) {
 
 Fields wire_fields(const Response& response) {
   Fields fields;
+  fields.reserve(response.fields.size() + 2);  // and a length
   fields.emplace_back(":status", std::to_string(response.status));
   for (const auto& [name, value] : response.fields) {
     if (!is_of_connection(name)) fields.emplace_back(name, clean(value));
@@ -107,7 +121,7 @@ void Http2Session::feed(std::string_view bytes, int64_t now_ms) {
 std::optional<Http2Session::Arrival> Http2Session::next() {
   while (state_->why == Http2End::none && !state_->ready.empty()) {
     Http2Stream* stream = state_->find(state_->ready.front());
-    state_->ready.pop_front();
+    state_->ready.erase(state_->ready.begin());
     if (stream == nullptr) continue;  // it was reset meanwhile: nothing is done for it
     stream->handed_out = true;
     return Arrival{stream->id, stream->request.take(), stream->request.refusal()};
@@ -128,7 +142,7 @@ void Http2Session::answer(uint32_t id, const Response& response, int64_t now_ms)
   const bool with_body = !bodiless && !stream->request.is_head() && !response.body.empty();
   if (with_body) state_->write(*stream, response.body, now_ms);
   stream->ended = true;
-  submit(*state_, *stream, fields, with_body);
+  submit(*state_, *stream, fields, response.fixed, with_body);
 }
 
 void Http2Session::begin(uint32_t id, const Response& head) {
@@ -136,14 +150,15 @@ void Http2Session::begin(uint32_t id, const Response& head) {
   if (stream == nullptr || std::exchange(stream->answered, true)) return;
   const bool with_body = !stream->request.is_head();
   stream->ended = !with_body;
-  submit(*state_, *stream, wire_fields(head), with_body);
+  submit(*state_, *stream, wire_fields(head), head.fixed, with_body);
 }
 
 void Http2Session::write(uint32_t id, std::string_view piece, int64_t now_ms) {
   Http2Stream* stream = state_->find(id);
   if (stream == nullptr) return;
+  const bool waits = stream->waiting() != 0;  // so that it is not asleep
   state_->write(*stream, piece, now_ms);
-  nghttp2_session_resume_data(state_->session, wire_id(id));
+  if (!waits) nghttp2_session_resume_data(state_->session, wire_id(id));
 }
 
 void Http2Session::end(uint32_t id) {
@@ -207,7 +222,7 @@ void Http2Session::refuse_slow(int64_t began_before_ms, const Refusal& refusal) 
 void Http2Session::reset_unwanted(int64_t answered_before_ms) {
   while (!state_->lingering.empty() && state_->find(state_->lingering.front())->lingers_ms <= answered_before_ms) {
     nghttp2_submit_rst_stream(state_->session, NGHTTP2_FLAG_NONE, wire_id(state_->lingering.front()), NGHTTP2_NO_ERROR);
-    state_->lingering.pop_front();
+    state_->lingering.erase(state_->lingering.begin());
   }
 }
 

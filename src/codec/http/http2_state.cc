@@ -71,9 +71,9 @@ void Http2Session::State::give_window(Http2Stream& stream) {
   nghttp2_session_consume_stream(session, static_cast<int32_t>(stream.id), std::exchange(stream.owed, 0));
 }
 
-// The oldest may be another one now, or less be held.
+// The oldest may be another one now, or less be held. Of complete requests nothing is given back.
 void Http2Session::State::give_windows() {
-  for (const auto& [id, stream] : streams) give_window(*stream);
+  for (const uint32_t id : incomplete) give_window(*find(id));
 }
 
 void Http2Session::State::write(Http2Stream& stream, std::string_view piece, int64_t at_ms) {

@@ -1,7 +1,6 @@
 // The inside of Http2Session: what nghttp2's callbacks and its calls share.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -63,10 +62,11 @@ struct Http2Session::State {
   std::unordered_map<uint32_t, std::unique_ptr<Http2Stream>> streams;
   uint32_t newest = 0;              // stream that the client opened
   uint64_t opened = 0;              // of the 64 odd ids up to the newest: bit n stands for the one n before it
-  std::deque<uint32_t> incomplete;  // requests, oldest first
-  std::deque<uint32_t> ready;       // and not handed out
-  std::vector<uint32_t> closed;     // and had been
-  std::deque<uint32_t> lingering;   // streams that are answered though their request is incomplete, oldest first
+  // Of a few streams each; a std::deque would cost an idle connection 576 bytes of heap.
+  std::vector<uint32_t> incomplete;  // requests, oldest first
+  std::vector<uint32_t> ready;       // and not handed out
+  std::vector<uint32_t> closed;      // and had been
+  std::vector<uint32_t> lingering;   // streams that are answered though their request is incomplete, oldest first
   std::size_t bodies_bytes = 0;
   std::size_t waiting_bytes = 0;
   std::size_t continuations = 0;    // of the head under way

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,10 +29,14 @@ struct Request {
   const std::string* field(std::string_view name) const { return find_field(fields, name); }
 };
 
+// What is said again and again, as literals: it is neither copied nor checked.
+using FixedField = std::pair<std::string_view, std::string_view>;
+
 struct Response {
   int status = 200;
   Fields fields;
   std::string body;
+  std::span<const FixedField> fixed = {};  // behind the others; none of their names
 };
 
 // "Not Found"; empty for what nobody knows.

@@ -55,7 +55,9 @@ ExchangeRef Connection::open_refused(AnswerSink& sink) {
 }
 
 void Connection::complete(const Exchange& exchange, Response& response) {
-  response.fields.insert(response.fields.begin(), {{"date", arena::http::date_text(door_.loop().wall_ms())}, {"x-request-id", exchange.id}});
+  response.fields.reserve(response.fields.size() + 2);
+  response.fields.emplace_back("date", door_.date());
+  response.fields.emplace_back("x-request-id", exchange.id);
   if (response.status != 101) add_security_fields(exchange, response);
   door_.counters().answers[std::clamp(response.status / 100, 1, 5)].add();
 }

@@ -97,6 +97,13 @@ void Door::shut() {
   }
 }
 
+// Made once a second.
+const std::string& Door::date() {
+  const int64_t now_ms = loop_.wall_ms();
+  if (std::exchange(date_s_, now_ms / 1000) != now_ms / 1000) date_ = arena::http::date_text(now_ms);
+  return date_;
+}
+
 std::string Door::next_request_id() { return fmt::format("{:016x}", loop_.random()); }
 
 // ---- requests ----

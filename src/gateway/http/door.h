@@ -50,6 +50,8 @@ class Door {
   // Leads to an answer, perhaps from inside.
   void handle(const ExchangeRef& exchange);
   std::string next_request_id();
+  // Now, as answers say it.
+  const std::string& date();
   Connection* find(uint64_t id) const;
   // Takes the place of the one with its id, which is destroyed at the end of this turn.
   void replace(std::unique_ptr<Connection> connection);
@@ -74,6 +76,8 @@ class Door {
   Redeem redeem_;
   bool shut_ = false;
   uint64_t next_id_ = 1;
+  std::string date_;
+  int64_t date_s_ = -1;  // what it is of
   uint64_t settings_ = 1;  // how often they were set: what was verified before is not any more
   IntrusiveList<Silent, SilentTag> silent_;  // oldest first
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Connection>> connections_;

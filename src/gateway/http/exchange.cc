@@ -1,5 +1,7 @@
 #include "gateway/http/exchange.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -97,7 +99,7 @@ void add_security_fields(const Exchange& exchange, Response& response) {
                                                    {"vary", "origin"},
                                                    {"cross-origin-resource-policy", "cross-origin"}});
   }
-  static constexpr std::pair<const char*, const char*> kFields[] = {
+  static constexpr arena::http::FixedField kFields[] = {
       {"x-content-type-options", "nosniff"},
       {"cache-control", "no-store"},
       {"content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
@@ -105,8 +107,13 @@ void add_security_fields(const Exchange& exchange, Response& response) {
       {"referrer-policy", "no-referrer"},
       {"cross-origin-resource-policy", "same-origin"},
   };
-  for (const auto& [name, value] : kFields) {
-    if (arena::http::find_field(response.fields, name) == nullptr) response.fields.emplace_back(name, value);
+  const auto said = [&](const arena::http::FixedField& field) { return arena::http::find_field(response.fields, field.first) != nullptr; };
+  if (std::none_of(std::begin(kFields), std::end(kFields), said)) {
+    response.fixed = kFields;
+    return;
+  }
+  for (const auto& field : kFields) {
+    if (!said(field)) response.fields.emplace_back(field.first, field.second);
   }
 }
 
