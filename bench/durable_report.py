@@ -52,6 +52,7 @@ def bar_lines(row, samples):
         against = ""
         if bar.ratio is not None:
             wanted.append(f"{sign(bar)} {bar.ratio:g} × {bar.peer}")
+        if bar.peer is not None:
             against = f"{'–' if ratio is None else f'{ratio:.2f}'} × {shown(bar, samples.median(row.title, bar.peer, bar.key))}"
         lines.append([row.title if bar is row.bars[0] else "", bar.what, shown(bar, samples.median(row.title, ARENA, bar.key)),
                       "; ".join(wanted), against, word(reached)])

@@ -22,7 +22,7 @@ def memory(bound):
 
 
 def synced():
-    return Bar("rate", "per_second", 80e3, least=True, scale=1e-3, unit="k/s")
+    return Bar("rate", "per_second", 80e3, least=True, peer=LIMIT, scale=1e-3, unit="k/s")
 
 
 # REST: arguments of h2load. SSE: connections, and followers on each.
