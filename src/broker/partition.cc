@@ -181,8 +181,6 @@ Published::Place Partition::place_of(const Work& work) {
 }
 
 void Partition::add_to_batch(Work& work, engine::Batch& batch) {
-  // Its stream may have been removed while it waited: then it is stored as if it came now.
-  if (work.log != nullptr && !shard_.has_log(work.log->name().log)) work.log = log_for(*work.message);
   if (work.log != nullptr) {
     engine::Append& append = append_to(batch, *work.log);
     work.offset = append.base_offset + append.records.size();
@@ -247,25 +245,13 @@ void Partition::complete(engine::CommitStatus status) {
   }
   note_bytes(works);
   committing_ = true;  // what the callbacks submit waits for the next batch
-  std::deque<Work> again;
   for (Work& work : works) {
-    const bool orphan = status == engine::CommitStatus::committed && work.log != nullptr && !shard_.has_log(work.log->name().log);
-    if (orphan || (!again.empty() && !work.message)) {
-      // Its stream was removed meanwhile: what is stored there is deleted, and it finds another place with the next commit. What
-      // needs no more than to be answered behind it waits.
-      if (orphan) work.log->committed(work.offset);
-      work.operations.clear();
-      again.push_back(std::move(work));
-    } else if (work.message) {
+    if (work.message) {
       complete_publish(work, status);
     } else if (work.done) {
       work.done(status);
     }
   }
-  for (const Work& work : again) {
-    if (work.log != nullptr) work.log->purge();
-  }
-  queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
   committing_ = false;
   if (status == engine::CommitStatus::failed) shard_.on_store_failed();
   if (!queue_.empty()) schedule();

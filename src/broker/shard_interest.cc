@@ -15,8 +15,6 @@ namespace {
 constexpr uint8_t kAnnounced = 1;
 constexpr uint8_t kKnown = 2;  // and all have answered
 
-bool was_removed(const StreamTable& streams, LogName log) { return log.log != LogId::inbox && streams.find(log.log) == nullptr; }
-
 }  // namespace
 
 std::vector<unsigned> Shard::owners_of(std::string_view filter) const {
@@ -166,9 +164,7 @@ void Shard::order_read(ReadOrder order) {
   call(placement_->core_of(order.log.partition), [order = std::move(order)](Shard& owner) { owner.serve_read(order); });
 }
 
-// What of a stream that is being removed was not read before is deleted: given now, it came behind what its topics have elsewhere.
 void Shard::serve_read(const ReadOrder& order) {
-  if (was_removed(*coming_, order.log)) return;
   counters_.log_reads.add();
   engine::ReadRequest request;
   request.partition = order.log.partition;
@@ -191,7 +187,6 @@ void Shard::serve_read(const ReadOrder& order) {
 
 void Shard::finish_read(const ReadOrder& order, uint64_t hidden, engine::ReadResult result) {
   if (result.trimmed > 0) counters_.drop(Drop::trimmed, result.trimmed);
-  if (was_removed(*coming_, order.log)) return;
   if (!result.status) count_damage(order, result);
   if (!result.status && result.next <= order.from) return;  // unreadable as a whole: the reader stays where it is
   ReadAnswer answer{order.log, order.generation, std::move(result.records), result.next,

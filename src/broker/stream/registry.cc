@@ -205,20 +205,13 @@ void StreamRegistry::remove(std::string name, Done<Unit> done) {
     shard_.partition(kHome).submit(
         std::move(operations), [this, stream = *known, answer = std::move(answer)](engine::CommitStatus status) mutable {
           if (Status erased = status_of(status); !erased) return answer(std::move(erased));
-          // First its logs are written no more, and what was routed from them has arrived; then its readers leave them.
           shard_.on_all_cores(
-              [table = without(stream.config.name)](Shard& there, UniqueFunction<void()> told) {
+              [stream, table = without(stream.config.name)](Shard& there, UniqueFunction<void()> told) {
                 there.set_streams(table);
-                there.barrier(std::move(told));
+                there.drop_stream(stream);
+                told();
               },
-              [this, stream, answer = std::move(answer)]() mutable {
-                shard_.on_all_cores(
-                    [stream](Shard& there, UniqueFunction<void()> told) {
-                      there.drop_stream(stream);
-                      told();
-                    },
-                    [answer = std::move(answer)]() mutable { answer(Unit{}); });
-              });
+              [answer = std::move(answer)]() mutable { answer(Unit{}); });
         });
   });
 }

@@ -620,46 +620,6 @@ TEST_P(Streams, AReplayThatIsReplacedBeforeItsAnswerIsAnswered) {
   EXPECT_TRUE(reader.answered(second));
 }
 
-TEST_P(Streams, WhatIsPublishedWhileAStreamIsRemovedReachesWhoeverWaitsForIt) {
-  for (int moment = 0; moment < 40; ++moment) {
-    ASSERT_TRUE(world.create_stream("orders", {"orders/#"}).ok());
-    Peer source(world, "source"), there(world, "there"), away(world, "away");
-    ASSERT_TRUE(source.connect() && there.connect(true, 3600) && away.connect(true, 3600));
-    there.subscribe("orders/#", k1);
-    away.subscribe("orders/#", k1);
-    away.drop();
-    world.disk().set_commit_delay_ms(moment % 4 * 10);
-    bool removed = false;
-    world.shard(0).with_streams([&](StreamRegistry& registry) { registry.remove("orders", [&](const Status& done) { removed = done.ok(); }); });
-    std::vector<uint64_t> cookies;
-    for (int i = 0; i < 60; ++i) {
-      cookies.push_back(source.send("orders/" + std::to_string(i % 3), std::to_string(i), i % 2 == 0 ? k1 : k2, false, static_cast<uint16_t>(i + 1)));
-      for (int turn = 0; turn < moment / 4; ++turn) world.sim().step();
-    }
-    ASSERT_TRUE(world.settle([&] { return removed && source.receipts.size() >= cookies.size(); }));
-    ASSERT_TRUE(there.wait_for(60)) << "moment " << moment << ": " << there.received.size();
-    world.run_ms(100);
-    ASSERT_EQ(there.received.size(), 60u) << "moment " << moment;
-    std::map<std::string, int> last;
-    for (const Got& got : there.received) {
-      const int number = std::stoi(got.payload);
-      const auto [at, first] = last.try_emplace(got.topic, number);
-      EXPECT_TRUE(first || at->second < number) << "moment " << moment << ": " << got.topic << " " << number << " after " << at->second;
-      at->second = number;
-    }
-    ASSERT_TRUE(away.connect(false, 3600));
-    world.run_ms(200);
-    EXPECT_LE(away.received.size(), 60u) << "what is deleted with the stream, once at most";
-    EXPECT_EQ(world.sum(&Counters::stream_bytes), 0u) << "moment " << moment;
-    for (Peer* peer : {&there, &away}) {
-      const std::string key(peer->session()->key());
-      world.home(peer == &there ? "there" : "away").end_session(key);
-    }
-    world.disk().set_commit_delay_ms(0);
-    world.run_ms(100);
-  }
-}
-
 TEST(StreamsBounds, RetentionHidesNoMoreThanItSaysWhileACoreStandsStill) {
   World world(3);
   ASSERT_TRUE(world.create_stream("count", {"count/#"}, {0, 0, 10}).ok());
