@@ -38,7 +38,8 @@ Session::Session(Shard& shard, SessionId id, const OpenRequest& request)
       identity_(hash64(key_)),
       incarnation_(shard.loop().random()),
       space_bytes_(static_cast<uint16_t>(request.principal.space.size())),
-      name_bytes_(static_cast<uint16_t>(request.principal.name.size())) {
+      name_bytes_(static_cast<uint16_t>(request.principal.name.size())),
+      internal_(request.principal.internal) {
   shard_.counters().sessions.add();
 }
 

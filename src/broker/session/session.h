@@ -78,7 +78,11 @@ class Session final : public Reader {
 
   SessionId id() const { return id_; }
   std::string_view client_id() const { return key().substr(std::size_t{space_bytes_} + name_bytes_ + 2); }
-  PrincipalView principal() const { return {key().substr(0, space_bytes_), key().substr(std::size_t{space_bytes_} + 1, name_bytes_)}; }
+  PrincipalView principal() const {
+    PrincipalView view(key().substr(0, space_bytes_), key().substr(std::size_t{space_bytes_} + 1, name_bytes_));
+    view.internal = internal_;
+    return view;
+  }
   access::Subject subject() const { return {principal(), client_id()}; }
   uint32_t expiry_s() const { return expiry_s_; }
   std::size_t queued_bytes() const { return waiting_bytes_; }
@@ -339,6 +343,7 @@ class Session final : public Reader {
   bool pumping_ : 1 = false;
   bool groups_refused_ : 1 = false;  // groups take me for absent, as my queue was full
   bool dirty_ : 1 = false;
+  const bool internal_ : 1;          // of the broker's own: no rule is asked
   uint32_t route_slot_ = 0;
   uint32_t waiting_ahead_ = 0;          // so many at the front of waiting_ came before its last values
   std::unique_ptr<Will> will_;
