@@ -116,7 +116,7 @@ TEST_P(HttpRequests, AreAnsweredWithTheReply) {
   world.broker.run_ms(10);
   EXPECT_EQ(requests.waiting(), 0u);
   EXPECT_EQ(seats.taken(), 0u);
-  EXPECT_EQ(world.broker.sum(&broker::Counters::sessions), 1u) << "the responder's";
+  EXPECT_EQ(world.broker.sum(&broker::Counters::sessions), 2u) << "the responder's and the one that publishes";
 
   begin("/v1/request/svc/price");
   ASSERT_TRUE(world.broker.settle([&] { return responder.asked.size() == 2; }));
