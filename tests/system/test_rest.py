@@ -207,6 +207,8 @@ def a_value_is_taken_if_the_document_describes_it():
     ids = ("1:", "1:0.1.3.42", "1:0.1.3.42,0.2.0.7", "1:;", "1:0.1.3.42;0.1.4.1", "", "0.1.3.42", "1:1.1.3.42", "1:0.1.3", "1:earliest")
     places = ("earliest", "latest", "0", "42", "10m", "500ms", "7d", "2026-11-26T10:00:00Z", "2026-11-26T10:00:00.5Z", "@1795806994981", "0.1.3.42", "0.1.3.42,0.2.0.1",
               "", "first", "-1", "7w", "1.5h", "2026-13-26T10:00:00Z", "2026-11-26", "@", "1.1.3.42", "0.1.3", "0.1.3.42,")
+    equal(described(document, "post", "/v1/request/{topic}", "guarantee")["enum"], ["at_most_once", "at_least_once"])
+    equal(curl("/v1/request/a?guarantee=exactly_once", "-d", "x")[0], 422)
     with Broker(http=True, more="[[streams]]\nname = \"kept\"\nfilters = [\"kept/#\"]\n") as kept:
         for method, path, name, values, url in (
                 ("get", "/v1/topics/{topic}", "after", ids, "/v1/topics/described?wait=1&after={}"),

@@ -17,7 +17,7 @@ constexpr std::array kOperations = {
     Operation{"GET", "/v1/events", "follow", "Messages", "Follows topics as server-sent events", "topics after_events last_event_id slow ticket", "",
               "200=EventStream 400 401 403 422 429 503"},
     Operation{"POST", "/v1/tickets", "makeTicket", "Messages", "A ticket for an address that says who asks", "", "", "201=Ticket 400 401"},
-    Operation{"POST", "/v1/request/{topic}", "request", "Messages", "Publishes the body and waits for the reply", "topic timeout expiry_s guarantee arena_header traceparent", "Request",
+    Operation{"POST", "/v1/request/{topic}", "request", "Messages", "Publishes the body and waits for the reply", "topic timeout expiry_s request_guarantee arena_header traceparent", "Request",
               "200=Payload 400 401 403 404 415 422 429 503 504 507"},
     // ---- last values
     Operation{"GET", "/v1/topics/{topic}/latest", "getLatest", "Last values", "The last value of a topic", "topic format", "", "200=Payload 400 401 403 404"},
