@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import,wrong-import-position
 
+KEEP_ALIVE_S = 600  # on a busy machine a client may have nothing to say for long
 FILLER = random.Random(1).randbytes(4096).hex()
 
 
@@ -96,7 +97,7 @@ class Client:
         self.send(self.hello())
 
     def hello(self):
-        return connect(self.version, self.name, clean=self.clean)
+        return connect(self.version, self.name, clean=self.clean, keep_alive=KEEP_ALIVE_S)
 
     def send(self, *packets):
         if not self.wire:

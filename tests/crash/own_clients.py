@@ -2,7 +2,7 @@
 import json
 import zlib
 
-from clients import Client, Publisher, flags, payload_of, place_of, props_sum, read_payload, sum_of, user_properties
+from clients import KEEP_ALIVE_S, Client, Publisher, flags, payload_of, place_of, props_sum, read_payload, sum_of, user_properties
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 
@@ -183,7 +183,7 @@ class Wills(Client):
         payload = payload_of(self.name, self.number, 600)
         props = self.will_properties()
         self.tell("publish", qos=1, sum=zlib.crc32(payload), props=sum_of(props[:2]))
-        return connect(5, self.name, clean=False, props=[(SESSION_EXPIRY, 3600)], will=(self.topic, payload, 1, False, props))
+        return connect(5, self.name, clean=False, keep_alive=KEEP_ALIVE_S, props=[(SESSION_EXPIRY, 3600)], will=(self.topic, payload, 1, False, props))
 
     def will_properties(self):
         return [(CONTENT_TYPE, "text/will"), (USER, ("of", self.name))]

@@ -3,7 +3,7 @@ messages and wills have times (clients.py)."""
 import time
 import zlib
 
-from clients import Client, Publisher, Subscriber, payload_of, place_of, props_sum, read_payload, user_properties
+from clients import KEEP_ALIVE_S, Client, Publisher, Subscriber, payload_of, place_of, props_sum, read_payload, user_properties
 from own_clients import Wills
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -45,7 +45,7 @@ class Asking(Subscriber):
 
     def hello(self):
         self.asked, self.left_at, self.aliases = self.now(), None, {}
-        return connect(5, self.name, clean=False, props=[(SESSION_EXPIRY, self.expiry), (ALIAS_MAX, ALIASES)])
+        return connect(5, self.name, clean=False, keep_alive=KEEP_ALIVE_S, props=[(SESSION_EXPIRY, self.expiry), (ALIAS_MAX, ALIASES)])
 
     def resume(self, connack):
         self.history.add("connected", session=self.name, present=connack.session_present, asked=self.asked,
@@ -213,7 +213,7 @@ class Guest(Asking):
             self.history.add("dropped", session=self.name)
         self.expiry = FOREVER if self.stays else 0
         super().hello()
-        return connect(5, self.name, clean=self.start_clean, props=[(SESSION_EXPIRY, self.expiry)])
+        return connect(5, self.name, clean=self.start_clean, keep_alive=KEEP_ALIVE_S, props=[(SESSION_EXPIRY, self.expiry)])
 
     def wanted(self):
         return self.wishes if self.stays else []
@@ -304,7 +304,7 @@ class Brief(Publisher):
         self.more = 0
 
     def hello(self):
-        return connect(5, self.name, clean=False, props=[(SESSION_EXPIRY, FOREVER)])
+        return connect(5, self.name, clean=False, keep_alive=KEEP_ALIVE_S, props=[(SESSION_EXPIRY, FOREVER)])
 
     def resume(self, connack):
         self.more = 12
