@@ -224,7 +224,7 @@ TEST_P(Publishing, AProducerThatLeavesNothingOutIsNeverRefusedWhateverIsStored) 
     ASSERT_FALSE(receipt.duplicate) << sequence;
   }
   crash();
-  for (const uint64_t sequence : {1, 2, 1000, 2499}) EXPECT_TRUE(send(sequence).duplicate) << sequence;
+  for (const uint64_t sequence : {1U, 2U, 1000U, 2499U}) EXPECT_TRUE(send(sequence).duplicate) << sequence;
   EXPECT_FALSE(send(2501).duplicate);
 }
 
