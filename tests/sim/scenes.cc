@@ -58,7 +58,10 @@ class Scenes {
   uint64_t below(uint64_t n) { return random_.below(n); }
   std::size_t clients() const { return plan_.first_dials.size(); }
   Guarantee guarantee() { return static_cast<Guarantee>(below(3)); }
-  int64_t pause() { return static_cast<int64_t>(below(2) * below(200)); }
+  int64_t pause() {
+    const uint64_t waits = below(2);
+    return static_cast<int64_t>(waits * below(200));
+  }
   Step& last() { return plan_.steps.back(); }
   static std::string topic_of(std::size_t client) { return "k/c" + std::to_string(client); }
 
@@ -132,7 +135,8 @@ class Scenes {
       last().guarantee = Guarantee::at_least_once;
       add(publisher, Act::await, "", 5);
       last().amount_ms = 300;
-      add(reader, Act::subscribe, below(3) == 0 ? topic_of(publisher) : "k/+", static_cast<int64_t>(below(40)));
+      const std::string filter = below(3) == 0 ? topic_of(publisher) : "k/+";
+      add(reader, Act::subscribe, filter, static_cast<int64_t>(below(40)));
       keep(publisher, below(3) == 0);
       last().guarantee = Guarantee::at_least_once;
       last().wait_ms = static_cast<int64_t>(below(200));
