@@ -103,6 +103,8 @@ std::string_view inside(std::string_view value) {
 }  // namespace
 
 std::optional<std::string> json_fault(std::string_view text, int depth_max) {
+  // The parser takes a zero for the end, and would not look at what follows.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) return fmt::format("what stands at byte {} is no JSON", zero + 1);
   Inspector inspector(depth_max);
   if (Json::sax_parse(text, &inspector)) return std::nullopt;
   return std::move(inspector).fault();

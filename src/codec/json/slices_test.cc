@@ -19,6 +19,12 @@ TEST(JsonSlices, TellWhatIsNoJson) {
   }
 }
 
+// The parser would take it for the end, and slices go further.
+TEST(JsonSlices, NothingFollowsAZero) {
+  using namespace std::string_view_literals;
+  for (const std::string_view text : {"{}\0\\ud800}"sv, "\0{}"sv, "[1\0]"sv, "\"\0\""sv, "{}\0"sv}) EXPECT_TRUE(json_fault(text, 4).has_value()) << text.size();
+}
+
 TEST(JsonSlices, NothingIsNestedWithoutEnd) {
   EXPECT_EQ(json_fault("[[],{},[{}]]", 3), std::nullopt);
   EXPECT_EQ(json_fault("[[[[]]]]", 3), "nested more than 3 times");
