@@ -9,13 +9,6 @@ constexpr auto k1 = Guarantee::at_least_once;
 constexpr auto k2 = Guarantee::exactly_once;
 using Texts = std::vector<std::string>;
 
-Will will_on(const std::string& topic, uint32_t delay_s) {
-  auto message = std::make_unique<Message>();
-  message->topic = topic;
-  message->payload = "gone";
-  return Will{MessageRef(message.release()), delay_s, 0};
-}
-
 class BrokerTest : public ::testing::TestWithParam<unsigned> {
  protected:
   World world{GetParam()};
@@ -400,82 +393,6 @@ TEST_P(BrokerTest, TheLastUnsubscribeEndsTheInterestOfAllCores) {
   }
 }
 
-TEST_P(BrokerTest, WillsGoOutWhenTheyShould) {
-  Peer watcher(world, "w"), a(world, "a");
-  ASSERT_TRUE(watcher.connect());
-  watcher.subscribe("will/#", k1);
-  ASSERT_TRUE(a.connect(true, 0, will_on("will/now", 0)));
-  a.drop(DetachKind::clean);
-  world.run_ms(200);
-  EXPECT_TRUE(watcher.received.empty());
-  ASSERT_TRUE(a.connect(true, 0, will_on("will/now", 0)));
-  a.drop(DetachKind::abrupt);
-  ASSERT_TRUE(watcher.wait_for(1));
-  // delayed, and cancelled by coming back
-  ASSERT_TRUE(a.connect(true, 100, will_on("will/later", 10)));
-  a.drop(DetachKind::abrupt);
-  world.run_ms(9'000);
-  ASSERT_TRUE(a.connect(false, 100, will_on("will/later", 10)));
-  world.run_ms(5'000);
-  EXPECT_EQ(watcher.received.size(), 1u);
-  // delayed, and due
-  a.drop(DetachKind::abrupt);
-  world.run_ms(9'900);
-  EXPECT_EQ(watcher.received.size(), 1u);
-  world.run_ms(300);
-  EXPECT_EQ(watcher.received.size(), 2u);
-  // the session ends before the delay does
-  ASSERT_TRUE(a.connect(true, 5, will_on("will/end", 60)));
-  a.drop(DetachKind::abrupt);
-  world.run_ms(5'300);
-  EXPECT_EQ(watcher.received.size(), 3u);
-}
-
-TEST_P(BrokerTest, SessionsExpire) {
-  Peer a(world, "a");
-  ASSERT_TRUE(a.connect(true, 5));
-  a.subscribe("t", k1);
-  a.drop();
-  world.run_ms(4'500);
-  ASSERT_TRUE(a.connect(false, 5));
-  EXPECT_TRUE(a.present);
-  a.drop();
-  world.run_ms(5'500);
-  ASSERT_TRUE(a.connect(false, 5));
-  EXPECT_FALSE(a.present);
-  EXPECT_EQ(world.sum(&Counters::sessions), 1u);
-}
-
-TEST_P(BrokerTest, TheSameIdentityTakesOver) {
-  Peer first(world, "a"), second(world, "a"), pub(world, "pub");
-  ASSERT_TRUE(pub.connect() && first.connect(true, 100));
-  first.subscribe("t", k1);
-  ASSERT_TRUE(second.connect(false, 100));
-  EXPECT_EQ(first.close_reason, EndReason::taken_over);
-  EXPECT_TRUE(second.present);
-  pub.publish("t", "x", k1);
-  ASSERT_TRUE(second.wait_for(1));
-  EXPECT_TRUE(first.received.empty());
-}
-
-// NATS CVE-2026-33215 and FlashMQ 1.18.0: a session was to be had by its client id alone.
-TEST_P(BrokerTest, AClientIdIsWorthNothingWithoutItsUser) {
-  Peer owner(world, "device");
-  owner.user = "ann";
-  ASSERT_TRUE(owner.connect(true, 100));
-  owner.subscribe("q", k1);
-  for (const char* user : {"", "bob", "ann/device", "device"}) {
-    Peer thief(world, "device");
-    thief.user = user;
-    ASSERT_TRUE(thief.connect(false, 100));
-    EXPECT_FALSE(thief.present) << user;
-    thief.publish("q", user, k1);
-    EXPECT_TRUE(thief.received.empty()) << user;
-  }
-  EXPECT_FALSE(owner.close_reason);
-  EXPECT_TRUE(owner.wait_for(4));
-}
-
 TEST_P(BrokerTest, AGroupSharesItsMessages) {
   Peer pub(world, "pub"), a(world, "a"), b(world, "b");
   ASSERT_TRUE(pub.connect() && a.connect() && b.connect());
@@ -655,24 +572,6 @@ TEST_P(BrokerTest, ALiveDurableSubscriberThatOverflowsReadsTheLog) {
   }
 }
 
-TEST_P(BrokerTest, KicksThoseChosenAndNobodyElse) {
-  Peer bob(world, "bob"), durable(world, "durable"), other(world, "other");
-  bob.user = durable.user = "bob";
-  other.user = "ann";
-  ASSERT_TRUE(bob.connect() && durable.connect(true, 100) && other.connect());
-  std::size_t kicked = 0;
-  for (unsigned core = 0; core < world.cores(); ++core) {
-    kicked += world.shard(core).kick_all([](const PrincipalView& principal) { return principal.name == "bob"; });
-  }
-  EXPECT_EQ(kicked, 2u);
-  EXPECT_EQ(bob.close_reason, EndReason::kicked);
-  EXPECT_EQ(durable.close_reason, EndReason::kicked);
-  EXPECT_FALSE(other.close_reason);
-  EXPECT_EQ(other.publish("t", "x", k1).outcome, Outcome::no_match);
-  ASSERT_TRUE(durable.connect(false, 100));
-  EXPECT_TRUE(durable.present);
-}
-
 TEST_P(BrokerTest, AGroupEndsThoughItsMemberExpiresWhileTheStoreIsSlowToRecover) {
   {
     Peer a(world, "a");
@@ -685,72 +584,6 @@ TEST_P(BrokerTest, AGroupEndsThoughItsMemberExpiresWhileTheStoreIsSlowToRecover)
   }
   world.disk().set_commit_delay_ms(0);
   EXPECT_TRUE(world.settle([&] { return world.sum(&Counters::sessions) == 0 && world.sum(&Counters::groups) == 0; }));
-}
-
-// The client was told that nothing is left of it.
-TEST_P(BrokerTest, ASessionThatACleanStartEndedDoesNotComeBackWithACrash) {
-  Peer a(world, "a");
-  ASSERT_TRUE(a.connect(true, 100));
-  a.drop();
-  world.run_ms(200);
-  world.disk().set_commit_delay_ms(300);
-  ASSERT_TRUE(a.connect(true, 0));
-  a.forget();
-  world.crash();
-  world.disk().set_commit_delay_ms(0);
-  ASSERT_TRUE(a.connect(false, 100));
-  EXPECT_FALSE(a.present);
-}
-
-// Nor one that a goodbye ended while the store was slow.
-TEST_P(BrokerTest, ASessionThatAGoodbyeEndedDoesNotComeBackBehindACleanStart) {
-  Peer a(world, "a");
-  ASSERT_TRUE(a.connect(true, 100));
-  world.run_ms(200);
-  world.disk().set_commit_delay_ms(300);
-  a.session()->detach(DetachKind::clean, 0);
-  ASSERT_TRUE(a.connect(true, 0));
-  a.forget();
-  world.crash();
-  world.disk().set_commit_delay_ms(0);
-  ASSERT_TRUE(a.connect(false, 100));
-  EXPECT_FALSE(a.present);
-}
-
-// Its timer may be late: the clock decides, not who comes first.
-TEST_P(BrokerTest, ASessionWhoseTimeIsOverIsNotResumedBeforeItsTimerFires) {
-  Peer a(world, "a");
-  ASSERT_TRUE(a.connect(true, 1));
-  world.run_ms(200);
-  runtime::Timer back([](void* peer) { static_cast<Peer*>(peer)->ask_to_open(false, 1); }, &a);
-  world.home("a").loop().arm(back, 1000);
-  a.drop();
-  world.run_ms(1100);
-  ASSERT_TRUE(a.is_open());
-  EXPECT_FALSE(a.present);
-}
-
-// The owner of a topic may write a stream that this core has not been told of: what lies in front of it in $inbox is read first.
-TEST(BrokerFeed, ReadsNothingOfAStreamThatIsNotKnownYetWhileItIsBehindInTheInbox) {
-  World world;
-  Shard& shard = world.shard(0);
-  auto filters = std::make_unique<FilterList>();
-  filters->filters = {"#"};
-  const Filters all(filters.release());
-  const LogName inbox{0, LogId::inbox}, coming{0, LogId{7}};
-  Feed feed;
-  feed.join(inbox, 4, false);
-  feed.start();
-  feed.join_new(coming);
-  feed.read_more(shard, 1, all);
-  EXPECT_TRUE(feed.find(inbox)->reading);
-  EXPECT_FALSE(feed.find(coming)->reading);
-  feed.find(coming)->seam = Cursor::Seam::live;
-  EXPECT_FALSE(feed.admits(shard, coming, 0)) << "it would overtake";
-  feed.find(inbox)->seam = Cursor::Seam::live;
-  feed.read_more(shard, 1, all);
-  EXPECT_TRUE(feed.find(coming)->reading);
-  world.run_ms(10);
 }
 
 }  // namespace
