@@ -141,13 +141,19 @@ def raise_descriptor_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def prepare_machine():
+    """What servers need of it; tells the load average that it has before anything is measured."""
+    load = os.getloadavg()[0]
+    if load > 0.5 * (os.cpu_count() or 1):
+        print(f"the machine is busy (load average {load:.1f}): the figures will wobble", file=sys.stderr)
+    raise_descriptor_limit()
+    return load
+
+
 def main():
     arguments = parse_arguments()
     rows = [row for row in ROWS if arguments.only in row.title]
-    load_before = os.getloadavg()[0]
-    if load_before > 0.5 * (os.cpu_count() or 1):
-        print(f"the machine is busy (load average {load_before:.1f}): the figures will wobble", file=sys.stderr)
-    raise_descriptor_limit()
+    load_before = prepare_machine()
     samples, began = report.Samples(), time.monotonic()
     for turn in range(arguments.turns):
         for row in rows:

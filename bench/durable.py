@@ -13,7 +13,7 @@ import threading
 import time
 
 import durable_report
-from compare import facts_of_the_machine, raise_descriptor_limit, run_json
+from compare import facts_of_the_machine, prepare_machine, run_json
 from durable_rows import ALONE, BARE, LIMIT, MOSQUITTO, NATS, NATS_SYNCED, ROWS
 from report import Samples
 from servers import Server, version_of
@@ -206,10 +206,7 @@ def facts(arguments, load_before):
 def main():
     arguments = parse_arguments()
     rows = [row for row in ROWS if arguments.only in row.title]
-    load_before = os.getloadavg()[0]
-    if load_before > 0.5 * (os.cpu_count() or 1):
-        print(f"the machine is busy (load average {load_before:.1f}): the figures will wobble", file=sys.stderr)
-    raise_descriptor_limit()
+    load_before = prepare_machine()
     samples, began, measures = Samples(), time.monotonic(), Measures(arguments)
     for turn in range(max([arguments.turns, *([] if arguments.quick else [row.turns for row in rows])])):
         for row in rows:

@@ -2,7 +2,6 @@
 arena_sse_load, MQTT by `arena bench`. What counts is the CPU of all of a server's processes for each request or delivery."""
 import argparse
 import json
-import os
 import pathlib
 import socket
 import ssl
@@ -12,7 +11,7 @@ import time
 import urllib.request
 
 import durable_report
-from compare import facts_of_the_machine, measure, raise_descriptor_limit, run_json
+from compare import facts_of_the_machine, measure, prepare_machine, run_json
 from durable_rows import LIMIT
 from report import Samples
 from rows import ROWS as MQTT_ROWS
@@ -214,10 +213,7 @@ def facts(arguments, load_before):
 def main():
     arguments = parse_arguments()
     rows = [row for row in ROWS if arguments.only in row.title]
-    load_before = os.getloadavg()[0]
-    if load_before > 0.5 * (os.cpu_count() or 1):
-        print(f"the machine is busy (load average {load_before:.1f}): the figures will wobble", file=sys.stderr)
-    raise_descriptor_limit()
+    load_before = prepare_machine()
     samples, began, measures = Samples(), time.monotonic(), Measures(arguments)
     for turn in range(arguments.turns):
         for row in rows:
