@@ -86,7 +86,7 @@ void Session::on_attached(uint32_t attachment, bool present, engine::CommitStatu
 void Session::tidy() {
   if (!rare_) return;
   const Rare& mine = *rare_;
-  if (mine.inbound.empty() && mine.owner_bound.empty() && mine.answers.empty() && mine.restored_tags.empty() &&
+  if (mine.inbound.empty() && mine.owner_bound.empty() && mine.answers.empty() && mine.changing.empty() && mine.restored_tags.empty() &&
       mine.stale_due_keys.empty() && mine.replays.empty() && mine.due_key.empty() && mine.releasing.empty() && mine.last_values.empty() && !mine.durable_filters) {
     rare_.reset();
   }

@@ -184,6 +184,17 @@ class Session final : public Reader {
     std::vector<std::pair<std::string, std::vector<MessageRef>>> retained;  // by subscription name
     std::map<std::string, MessageRef, std::less<>> newer;  // topic -> last value that came live meanwhile
   };
+  // What a subscription goes back to when the last of its changes under way is refused.
+  struct Standing {
+    std::optional<SubscribeRequest> request;  // the one committed last; none: it is new
+    std::size_t open = 0;                     // changes that are neither committed nor refused
+  };
+  // A subscription that is made, or asked for again.
+  struct Change {
+    std::string name;
+    SubscribeRequest request;
+    std::shared_ptr<Standing> standing;
+  };
 
   // lifecycle
   void on_attached(uint32_t attachment, bool present, engine::CommitStatus status);
@@ -271,13 +282,14 @@ class Session final : public Reader {
   bool end_replay(const std::string& name);
   void end_replays();
   bool replays(uint32_t number) const;
-  void on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
-                         std::optional<SubscribeRequest> before, std::vector<MessageRef> retained);
-  void undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before);
+  Change begin_change(const SubscribeRequest& request);
+  bool is_changing(const std::string& name) const { return rare_ && rare_->changing.contains(name); }
+  void end_change(const Change& change, bool committed);
+  void go_back(const std::string& name, const Standing& standing);
+  void on_interest_known(Change change, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
   bool wants_durable(const SubscribeRequest& request) const;
   void settle_durable(Subscription& subscription);
-  void on_group_joined(const std::string& name, uint64_t group_id, bool stored, std::optional<SubscribeRequest> before,
-                       std::size_t slot, uint64_t cookie);
+  void on_group_joined(Change change, uint64_t group_id, bool stored, std::size_t slot, uint64_t cookie);
   Group::Member as_member(const Subscription& subscription) const;
   void enter_group(const std::string& name, std::size_t slot, uint64_t cookie);
   void finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained);
@@ -302,6 +314,7 @@ class Session final : public Reader {
     Lazy<boost::unordered_flat_map<uint16_t, Inbound>> inbound;  // by tag
     Lazy<std::map<PartitionId, std::size_t>> owner_bound;  // unanswered at-most-once publishes with an owner
     Lazy<std::map<uint64_t, PendingAnswer>> answers;       // by cookie
+    Lazy<std::map<std::string, std::shared_ptr<Standing>>> changing;  // by the name of their subscription
     Lazy<std::map<std::pair<LogName, uint64_t>, uint16_t>> restored_tags;
     Lazy<std::set<std::string>> stale_due_keys;            // still in the store until a write succeeds
     Lazy<std::map<std::string, std::unique_ptr<Replay>>> replays;  // by the name of their subscription

@@ -297,5 +297,33 @@ TEST(SessionDelivery, ASubscribeBehindARefusedOneIsNotGrantedInVain) {
   EXPECT_EQ(outcome == Outcome::ok, second[0].status == SubscribeStatus::granted);
 }
 
+// A filter is asked for again twice before the first is answered, and the store refuses both: the one that was there stands.
+TEST(SessionDelivery, OfSeveralRefusedSubscribesNoneIsLeft) {
+  for (const std::string group : {"", "g"}) {
+    World world(2);
+    Peer pub(world, "pub"), a(world, "a");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+    a.subscribe("x/+", k1, group, 1);
+    world.run_ms(100);
+    world.disk().set_bytes_max(1);
+    world.disk().set_commit_delay_ms(100);
+    SubscribeRequest again;
+    again.group = group;
+    again.filter = "x/+";
+    again.granted = Guarantee::at_most_once;
+    again.id = 2;
+    a.session()->subscribe({again}, 1000);
+    world.run_ms(50);
+    EXPECT_EQ(a.subscribe("x/+", k1, group, 3)[0].status, SubscribeStatus::failed) << group;
+    world.run_ms(500);
+    world.disk().set_bytes_max(0);
+    world.disk().set_commit_delay_ms(0);
+    pub.publish("x/y", "1", k1);
+    ASSERT_TRUE(a.wait_for(1)) << group;
+    EXPECT_EQ(a.received.front().ids, std::vector<uint32_t>{1}) << group;
+    EXPECT_EQ(a.received.front().guarantee, k1) << group;
+  }
+}
+
 }  // namespace
 }  // namespace arena::broker::test

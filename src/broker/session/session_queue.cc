@@ -197,4 +197,76 @@ void Session::push_transient(Item&& item) {
   }
 }
 
+// What has not left and nothing matches any more is no longer mine [MQTT-3.10.4-2].
+void Session::drop_unwanted() {
+  drop_unsent_if([this](const Item& item) {
+    if (item.origin.number != 0) return false;  // the group decides
+    if (item.replay != 0) return !replays(item.replay);
+    for (const auto& subscription : subscriptions_) {
+      if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
+    }
+    return true;
+  });
+}
+
+void Session::drop_denied() {
+  const std::size_t dropped = drop_unsent_if([this](const Item& item) {
+    if (item.replay != 0 && item.message->topic.starts_with(kGapPrefix)) return false;  // the broker's own word
+    const access::Subject subject = this->subject();
+    return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
+  });
+  shard_.counters().drop(Drop::denied_delivery, dropped);
+}
+
+// What a group gave is for its others. False: it was nobody else's.
+bool Session::returned(const Item& item) {
+  if (item.origin.number == 0) return false;
+  give_back(item.origin);
+  return true;
+}
+
+// Tells how many they were, without those that went back to their group.
+std::size_t Session::drop_unsent_if(const std::function<bool(const Item&)>& not_mine) {
+  std::size_t dropped = drop_waiting_if(not_mine);
+  std::vector<uint16_t> tags;  // given to what has not left yet
+  for (const Outstanding& entry : window_.entries()) {
+    if (!entry.ever_sent && not_mine(entry.item)) tags.push_back(entry.tag);
+  }
+  for (uint16_t tag : tags) {
+    const Item item = take_out(tag).item;
+    if (returned(item)) continue;
+    settled(item);
+    ++dropped;
+  }
+  if (!tags.empty()) pump();
+  return dropped;
+}
+
+// Tells how many they were, without those that went back to their group.
+std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
+  std::vector<Item> dropped;  // settling them may bring more
+  keep_waiting([&](Item& item) {
+    if (!not_mine(item)) return true;
+    count_out(item);
+    dropped.push_back(std::move(item));
+    return false;
+  });
+  for (Item& item : waiting_transient_.take_all()) {
+    count_out(item);
+    if (not_mine(item)) {
+      dropped.push_back(std::move(item));
+    } else {
+      push_transient(std::move(item));
+    }
+  }
+  std::size_t count = 0;
+  for (const Item& item : dropped) {
+    if (returned(item)) continue;
+    ++count;
+    settled(item);
+    if (item.restored_tag != 0) release_tag(item.restored_tag);
+  }
+  return count;
+}
+
 }  // namespace arena::broker

@@ -67,7 +67,7 @@ void Session::subscribe(std::vector<SubscribeOrder> orders, uint64_t cookie) {
     if (subscriptions_.find(name) == nullptr && subscription_count() >= shard_.options().subscriptions_per_session_max) {
       shard_.counters().subscriptions_refused.add();
       answer_subscribe(slot, cookie, SubscribeStatus::quota);
-    } else if (answer.retained[slot].first = name; request.group.empty()) {
+    } else if (request.group.empty()) {
       subscribe_plain(request, slot, cookie);
     } else {
       subscribe_group(request, slot, cookie);
@@ -84,20 +84,19 @@ Subscription& Session::add_subscription(const SubscribeRequest& request) {
 }
 
 void Session::subscribe_plain(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
-  const std::string name = subscription_name({}, request.filter);
-  Subscription* subscription = subscriptions_.find(name);
+  Subscription* subscription = subscriptions_.find(subscription_name({}, request.filter));
   const bool fresh = subscription == nullptr;
+  Change change = begin_change(request);
   if (fresh) subscription = &add_subscription(request);
   // Until the change is committed it is durable if it was or will be: a refusal must leave it as it was.
-  auto before = fresh ? std::nullopt : std::optional<SubscribeRequest>(subscription->request);
   subscription->request = request;
   subscription->durable = subscription->durable || wants_durable(request);
   if (subscription->durable) become_reader();
   const bool retained =
       request.retained == RetainedOnSubscribe::always || (request.retained == RetainedOnSubscribe::if_new && fresh);
-  auto done = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](std::vector<MessageRef> messages) mutable {
+  auto done = [shard = &shard_, id = id_, slot, cookie, change = std::move(change)](std::vector<MessageRef> messages) mutable {
     Session* session = shard->find_session(id);
-    if (session != nullptr) session->on_interest_known(name, slot, cookie, std::move(before), std::move(messages));
+    if (session != nullptr) session->on_interest_known(std::move(change), slot, cookie, std::move(messages));
   };
   shard_.add_interest(*subscription, subscription->durable ? id_ : 0, feed_.floors(), retained, std::move(done));
 }
@@ -155,6 +154,7 @@ bool Session::wants_durable(const SubscribeRequest& request) const {
 // The subscription's request stands: records are kept for it exactly if it wants that.
 void Session::settle_durable(Subscription& subscription) {
   if (!subscription.durable || wants_durable(subscription.request)) return;
+  if (is_changing(subscription_name(subscription.request.group, subscription.request.filter))) return;
   subscription.durable = false;
   shard_.set_aside(subscription, false);
   subscription.born.clear();
@@ -162,139 +162,68 @@ void Session::settle_durable(Subscription& subscription) {
   shard_.withdraw_durable(subscription, id_, !has_durable());
 }
 
-void Session::on_interest_known(const std::string& name, std::size_t slot, uint64_t cookie,
-                                std::optional<SubscribeRequest> before, std::vector<MessageRef> retained) {
-  if (subscriptions_.find(name) == nullptr) {  // unsubscribed meanwhile
-    finish_subscribe(name, slot, cookie, {});
-    return;
+// Before the subscription is changed.
+Session::Change Session::begin_change(const SubscribeRequest& request) {
+  std::string name = subscription_name(request.group, request.filter);
+  std::shared_ptr<Standing>& standing = rare().changing[name];
+  if (standing == nullptr) {
+    standing = std::make_shared<Standing>();
+    if (const Subscription* subscription = subscriptions_.find(name)) standing->request = subscription->request;
   }
-  if (!has_record_ || !persistent()) {
-    finish_subscribe(name, slot, cookie, std::move(retained));
-    return;
-  }
-  write([shard = &shard_, id = id_, name, slot, cookie, before = std::move(before),
-         retained = std::move(retained)](engine::CommitStatus status) mutable {
-    Session* session = shard->find_session(id);
-    if (session == nullptr) return;
-    if (status == engine::CommitStatus::committed) {
-      session->finish_subscribe(name, slot, cookie, std::move(retained));
-    } else {
-      session->undo_subscribe(name, std::move(before));
-      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
-    }
-  });
+  ++standing->open;
+  return {std::move(name), request, standing};
 }
 
-void Session::undo_subscribe(const std::string& name, std::optional<SubscribeRequest> before) {
+// While others are under way the subscription is what was asked for last. One that was unsubscribed meanwhile is not theirs.
+void Session::end_change(const Change& change, bool committed) {
+  Standing& standing = *change.standing;
+  if (committed) standing.request = change.request;
+  if (--standing.open != 0 || !rare_) return;
+  const auto it = rare_->changing.find(change.name);
+  if (it == rare_->changing.end() || it->second != change.standing) return;
+  rare_->changing.erase(it);
+  if (!committed) go_back(change.name, standing);
+}
+
+void Session::go_back(const std::string& name, const Standing& standing) {
   Subscription* subscription = subscriptions_.find(name);
   if (subscription == nullptr) return;
-  if (!before) {
-    // What was asked for it meanwhile fails with it.
-    for (auto& [cookie, answer] : rare().answers) {
-      for (auto& [asked, messages] : answer.retained) {
-        if (asked == name) asked.clear();
-      }
-    }
+  if (!standing.request) {
     remove_subscription(name);
     return;
   }
-  subscription->request = std::move(*before);
+  subscription->request = *standing.request;
   if (subscription->request.group.empty()) settle_durable(*subscription);  // a group has not heard of the new ones
+  if (has_record_) write_later();  // with another change the refused one may have been stored
+}
+
+void Session::on_interest_known(Change change, std::size_t slot, uint64_t cookie, std::vector<MessageRef> retained) {
+  if (subscriptions_.find(change.name) == nullptr) {  // unsubscribed meanwhile
+    finish_subscribe(change.name, slot, cookie, {});
+    return;
+  }
+  if (!has_record_ || !persistent()) {
+    end_change(change, true);
+    finish_subscribe(change.name, slot, cookie, std::move(retained));
+    return;
+  }
+  write([shard = &shard_, id = id_, slot, cookie, change = std::move(change),
+         retained = std::move(retained)](engine::CommitStatus status) mutable {
+    Session* session = shard->find_session(id);
+    if (session == nullptr) return;
+    const bool committed = status == engine::CommitStatus::committed;
+    session->end_change(change, committed);
+    if (committed) {
+      session->finish_subscribe(change.name, slot, cookie, std::move(retained));
+    } else {
+      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
+    }
+  });
 }
 
 // In the turn the owner's answer arrives: what it routes from now on is mine.
 void Session::join_log(const Places& ends) {
   for (const auto& [log, end] : ends) feed_.join(log, end, open_for_sending());
-}
-
-void Session::subscribe_group(const SubscribeRequest& request, std::size_t slot, uint64_t cookie) {
-  const std::string name = subscription_name(request.group, request.filter);
-  Subscription* subscription = subscriptions_.find(name);
-  std::optional<SubscribeRequest> before;
-  if (subscription == nullptr) {
-    subscription = &add_subscription(request);
-  } else {
-    before = std::exchange(subscription->request, request);
-  }
-  join_group(*subscription, [shard = &shard_, id = id_, name, slot, cookie, before](uint64_t group, bool stored) {
-    Session* session = shard->find_session(id);
-    if (session != nullptr) {
-      session->on_group_joined(name, group, stored, before, slot, cookie);
-    } else {  // it ended meanwhile
-      leave_group(*shard, group, id);
-    }
-  });
-}
-
-Group::Member Session::as_member(const Subscription& subscription) const {
-  const SubscribeRequest& request = subscription.request;
-  Group::Member member;
-  member.session = id_;
-  member.principal = {std::string(principal().space), std::string(principal().name), principal().internal};
-  member.client_id = client_id();
-  member.granted = request.granted;
-  member.keep_retained_flag = request.keep_retained_flag;
-  member.subscription_id = request.id;
-  member.persistent = persistent();
-  member.window = group_window();
-  return member;
-}
-
-std::size_t Session::group_window() const { return std::max<std::size_t>(1, std::min<std::size_t>(inflight_max_, 64)); }
-
-void Session::join_group(const Subscription& subscription, UniqueFunction<void(uint64_t, bool)> done) {
-  const SubscribeRequest& request = subscription.request;
-  const unsigned owner = shard_.placement().core_of_name(group_key(principal().space, request.group, request.filter));
-  shard_.call(owner, [space = std::string(principal().space), group = request.group, filter = request.filter,
-                      member = as_member(subscription), home = shard_.core(), done = std::move(done)](Shard& there) mutable {
-    Group& joined = there.group_for(space, group, filter);
-    const uint64_t group_id = joined.id();
-    joined.join(std::move(member), [&there, home, group_id, done = std::move(done)](bool stored) mutable {
-      there.call(home, [group_id, stored, done = std::move(done)](Shard&) mutable { done(group_id, stored); });
-    });
-  });
-}
-
-void Session::on_group_joined(const std::string& name, uint64_t group_id, bool stored,
-                              std::optional<SubscribeRequest> before, std::size_t slot, uint64_t cookie) {
-  Subscription* subscription = subscriptions_.find(name);
-  if (subscription == nullptr) {  // unsubscribed meanwhile
-    leave_group(shard_, group_id, id_);
-    answer_subscribe(slot, cookie, SubscribeStatus::granted);
-    return;
-  }
-  subscription->group_id = group_id;
-  auto finish = [shard = &shard_, id = id_, name, slot, cookie, before = std::move(before)](engine::CommitStatus status) mutable {
-    Session* session = shard->find_session(id);
-    if (session == nullptr) return;
-    if (status == engine::CommitStatus::committed) {
-      session->enter_group(name, slot, cookie);
-    } else {
-      session->undo_subscribe(name, std::move(before));
-      session->answer_subscribe(slot, cookie, SubscribeStatus::failed);
-    }
-  };
-  if (!stored) {
-    finish(engine::CommitStatus::full);
-  } else if (!has_record_ || !persistent()) {
-    finish(engine::CommitStatus::committed);
-  } else {
-    write(std::move(finish));
-  }
-}
-
-// The group hands messages to me from now on; then the subscribe is answered.
-void Session::enter_group(const std::string& name, std::size_t slot, uint64_t cookie) {
-  const Subscription* subscription = subscriptions_.find(name);
-  if (subscription == nullptr) return finish_subscribe(name, slot, cookie, {});
-  Group::Member member = as_member(*subscription);
-  member.online = open_for_sending();
-  shard_.call(group_core(subscription->group_id), [group_id = subscription->group_id, member, id = id_, name, slot, cookie, home = shard_.core()](Shard& there) {
-    if (Group* group = there.find_group(group_id)) group->enter(member);
-    there.call(home, [id, name, slot, cookie](Shard& shard) {
-      if (Session* session = shard.find_session(id)) session->finish_subscribe(name, slot, cookie, {});
-    });
-  });
 }
 
 void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
@@ -304,12 +233,7 @@ void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64
   if (!rare_) return;
   const auto it = rare_->answers.find(cookie);
   if (it == rare_->answers.end() || it->second.attachment != attachment_) return;
-  if (subscription == nullptr) {
-    const bool undone = it->second.retained[slot].first.empty();
-    answer_subscribe(slot, cookie, undone ? SubscribeStatus::failed : SubscribeStatus::granted);
-    return;
-  }
-  it->second.retained[slot] = {name, std::move(retained)};
+  if (subscription != nullptr) it->second.retained[slot] = {name, std::move(retained)};
   answer_subscribe(slot, cookie, SubscribeStatus::granted);
 }
 
@@ -333,13 +257,13 @@ void Session::answer_subscribe(std::size_t slot, uint64_t cookie, SubscribeStatu
   resume();
 }
 
-// What somebody may no longer say is no longer said for them.
 void Session::each_subscription(const std::function<void(const Subscription& subscription, std::string_view name)>& visit) const {
   for (const auto& subscription : subscriptions_) visit(*subscription, subscription_name(subscription->request.group, subscription->request.filter));
   if (!rare_) return;
   for (const auto& [name, replay] : rare_->replays) visit(replay->subscription(), name);
 }
 
+// What somebody may no longer say is no longer said for them.
 bool Session::publisher_may(const Message& message) const {
   if (message.publisher == 0) return true;  // the broker itself
   return shard_.policy().may_still_publish({principal().space, message.principal}, message.topic);
@@ -357,6 +281,7 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
     std::unique_ptr<Subscription> taken = subscriptions_.take(subscription_name(name.group, name.filter));
     existed.push_back(taken != nullptr);
     if (taken == nullptr) continue;
+    if (rare_) rare_->changing.erase(subscription_name(name.group, name.filter));
     removed.push_back(std::move(taken));
     shard_.counters().subscriptions.sub();
     if (!name.group.empty()) shard_.counters().shared_subscriptions.sub();
@@ -403,103 +328,6 @@ void Session::remove_subscription(const std::string& name) {
   if (subscription == nullptr) return;
   std::vector<FilterName> names{{std::string(subscription->request.group), std::string(subscription->request.filter)}};
   unsubscribe(std::move(names), 0);
-}
-
-// What the group gave me and has not left yet is not mine any more.
-void Session::return_group_waiting(uint64_t group_id) {
-  std::vector<GroupDelivery> returned;
-  keep_waiting([&](const Item& item) {
-    if (item.origin.group != group_id) return true;
-    count_out(item);
-    returned.push_back(item.origin);
-    return false;
-  });
-  for (const GroupDelivery& origin : returned) refuse(origin);
-}
-
-// What has not left and nothing matches any more is no longer mine [MQTT-3.10.4-2].
-void Session::drop_unwanted() {
-  drop_unsent_if([this](const Item& item) {
-    if (item.origin.number != 0) return false;  // the group decides
-    if (item.replay != 0) return !replays(item.replay);
-    for (const auto& subscription : subscriptions_) {
-      if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;
-    }
-    return true;
-  });
-}
-
-void Session::drop_denied() {
-  const std::size_t dropped = drop_unsent_if([this](const Item& item) {
-    if (item.replay != 0 && item.message->topic.starts_with(kGapPrefix)) return false;  // the broker's own word
-    const access::Subject subject = this->subject();
-    return !shard_.policy().decide(subject, access::Action::subscribe, item.message->topic).allowed();
-  });
-  shard_.counters().drop(Drop::denied_delivery, dropped);
-}
-
-// What a group gave is for its others. False: it was nobody else's.
-bool Session::returned(const Item& item) {
-  if (item.origin.number == 0) return false;
-  give_back(item.origin);
-  return true;
-}
-
-// Tells how many they were, without those that went back to their group.
-std::size_t Session::drop_unsent_if(const std::function<bool(const Item&)>& not_mine) {
-  std::size_t dropped = drop_waiting_if(not_mine);
-  std::vector<uint16_t> tags;  // given to what has not left yet
-  for (const Outstanding& entry : window_.entries()) {
-    if (!entry.ever_sent && not_mine(entry.item)) tags.push_back(entry.tag);
-  }
-  for (uint16_t tag : tags) {
-    const Item item = take_out(tag).item;
-    if (returned(item)) continue;
-    settled(item);
-    ++dropped;
-  }
-  if (!tags.empty()) pump();
-  return dropped;
-}
-
-// Tells how many they were, without those that went back to their group.
-std::size_t Session::drop_waiting_if(const std::function<bool(const Item&)>& not_mine) {
-  std::vector<Item> dropped;  // settling them may bring more
-  keep_waiting([&](Item& item) {
-    if (!not_mine(item)) return true;
-    count_out(item);
-    dropped.push_back(std::move(item));
-    return false;
-  });
-  for (Item& item : waiting_transient_.take_all()) {
-    count_out(item);
-    if (not_mine(item)) {
-      dropped.push_back(std::move(item));
-    } else {
-      push_transient(std::move(item));
-    }
-  }
-  std::size_t count = 0;
-  for (const Item& item : dropped) {
-    if (returned(item)) continue;
-    ++count;
-    settled(item);
-    if (item.restored_tag != 0) release_tag(item.restored_tag);
-  }
-  return count;
-}
-
-void Session::tell_groups() {
-  for (const auto& subscription : subscriptions_) {
-    if (subscription->group_id != 0) tell_group(subscription->group_id);
-  }
-}
-
-// Whether I am there to take what the group has.
-void Session::tell_group(uint64_t group_id) {
-  shard_.call(group_core(group_id), [group_id, id = id_, online = open_for_sending(), window = group_window()](Shard& shard) {
-    if (Group* group = shard.find_group(group_id)) group->set_online(id, online, window);
-  });
 }
 
 }  // namespace arena::broker
