@@ -123,6 +123,8 @@ class Shard {
   const StreamTable& streams() const { return *streams_; }
   // False: of a stream that was removed.
   bool has_log(LogId log) const { return log == LogId::inbox || streams_->find(log) != nullptr; }
+  // The same, or of one that is just being added.
+  bool will_have_log(LogId log) const { return log == LogId::inbox || coming_->find(log) != nullptr; }
   // Those, and what is just being added: whoever begins to read now must begin with these.
   const StreamTable& coming_streams() const { return *coming_; }
   // Runs `act` on every core; done here when each has called what it was given.

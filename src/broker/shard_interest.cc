@@ -100,6 +100,8 @@ void Shard::take_interest_answer(uint64_t operation, unsigned from, InterestAnsw
   InterestOperation& waiting = it->second;
   Subscription& subscription = *waiting.subscription;
   subscription.waiting_cores &= ~(uint64_t{1} << from);
+  // An owner may have answered before it heard that a stream is removed, which is known here.
+  std::erase_if(answer.ends, [&](const auto& place) { return !will_have_log(place.first.log); });
   for (const auto& [log, end] : answer.ends) {
     if (!subscription.is_known(log)) subscription.born.push_back({log, end});
   }
