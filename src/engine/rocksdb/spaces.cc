@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,13 @@ void keep_smallest(std::vector<KeyValue>& found, std::size_t limit) {
   if (found.size() > limit) found.resize(limit);
 }
 
+// How many are found before all but the smallest `limit` go: they are sorted as often as that, so it is far above the limit.
+constexpr std::size_t found_max(std::size_t limit) {
+  constexpr std::size_t kMore = 1024;
+  return limit > (SIZE_MAX - kMore) / 2 ? SIZE_MAX : 2 * limit + kMore;
+}
+static_assert(found_max(SIZE_MAX) == SIZE_MAX && found_max(100) == 1224);  // without a limit they are sorted once
+
 class Scanner {
  public:
   Scanner(std::string_view first, std::string_view last, std::size_t limit) : first_(first), last_(last), limit_(limit) {}
@@ -52,7 +60,7 @@ class Scanner {
     }
     if (entry->key < first_ || (!last_.empty() && entry->key >= last_)) return;
     scan_.found.push_back(std::move(*entry));
-    if (scan_.found.size() / 2 > limit_ + 512) keep_smallest(scan_.found, limit_);
+    if (scan_.found.size() > found_max(limit_)) keep_smallest(scan_.found, limit_);
   }
   bool full() const { return scan_.found.size() >= limit_; }
   void note_damage() { ++scan_.damaged; }
