@@ -147,13 +147,11 @@ class Measures:
                 told = self.bench(server, "replay", "--topics", "stream", "--messages", 10_000, "--size", "1000", "--readers", "0")
             return dict(told, disk_bytes_max=most.bytes)
 
-    def disk(self, who, _load):
-        os.environ["ARENA_LIMITS__INBOX_BYTES_MAX"] = str(8 << 30)
-        with self.server(who) as server:
+    def disk(self, _who, _load):
+        with Server("arena, roomy", self.arguments.arena) as server:
             told = self.bench(server, "offline", "--messages", 10 * MILLION // 50, "--size", "100", "--sessions", "10000", "--readers",
                               "0", "--keep")
             time.sleep(10)  # the bar says when
-            del os.environ["ARENA_LIMITS__INBOX_BYTES_MAX"]
             return dict(told, bytes_each=folder_bytes(server.folder / "data") / (10 * MILLION))
 
     def interest(self, who, _load):

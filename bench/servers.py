@@ -72,6 +72,15 @@ def stored_command(arena, arguments, port, folder):
     return arena_command(arena, ["--data", str(folder / "data"), *arguments], port, folder)
 
 
+def roomy_command(arena, _arguments, port, folder):
+    """For more than `limits.inbox_bytes_max` by default, which `arena dev` does not change."""
+    config = folder / "arena.toml"
+    config.write_text(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {port} }}]\n[store]\ndata = "{folder}/data"\n'
+                      '[auth]\nallow_anonymous = true\n[[auth.rules]]\nallow = ["all"]\ntopics = ["#"]\n'
+                      f'[limits]\ninbox_bytes_max = {8 << 30}\n')
+    return [str(arena), "server", "--config", str(config)]
+
+
 def queueing_mosquitto_command(arena, arguments, port, folder):
     command = mosquitto_command(arena, arguments, port, folder)
     config = folder / "mosquitto.conf"
@@ -92,7 +101,7 @@ def limit_command(program, _arguments, port, folder):
 
 WEBSOCKET_COMMANDS = {"arena": arena_websocket_command, "mosquitto": mosquitto_websocket_command}
 TLS_COMMANDS = {"arena": arena_tls_command, "mosquitto": mosquitto_tls_command}
-COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command, "arena, stored": stored_command,
+COMMANDS = {"arena": arena_command, "mosquitto": mosquitto_command, "nats": nats_command, "arena, stored": stored_command, "arena, roomy": roomy_command,
             "mosquitto, queueing": queueing_mosquitto_command, "nats, synced": synced_nats_command, "limit": limit_command}
 
 
