@@ -7,6 +7,7 @@ namespace {
 
 constexpr Refusal kBareLineEnd{400, "bad_line_end", "a line ends with CR and LF, and neither stands alone"};
 constexpr Refusal kBadRequestLine{400, "bad_request_line", "expected \"METHOD /path HTTP/1.1\"; bytes beyond ASCII, spaces and '#' are percent-encoded in a path"};
+constexpr Refusal kNotHttp{400, kNotHttpCode, "what was sent is no request of HTTP"};
 constexpr Refusal kBadVersion{505, "bad_version", "HTTP/1.1 and HTTP/1.0 are spoken here"};
 constexpr Refusal kBadField{400, "bad_field_line", "a field is a name, a colon right behind it, and a value without control characters"};
 constexpr Refusal kFolded{400, "folded_field", "a field stands on one line"};
@@ -42,6 +43,7 @@ const Refusal* check_request_line(std::string_view line) {
   const std::string_view version = line.substr(second + 1);
   if (method.empty() || !all(method, is_token)) return &kBadRequestLine;
   if (version.size() == 8 && version.starts_with("HTTP/") && version != "HTTP/1.1" && version != "HTTP/1.0") return &kBadVersion;
+  if (version.find('/') == std::string_view::npos) return &kNotHttp;
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return &kBadRequestLine;
   if (!is_target(target)) return &kBadRequestLine;  // no proxy: a path alone
   return nullptr;

@@ -16,6 +16,9 @@ struct Refusal {
   std::string_view text;
 };
 
+// The code of a line in which no version of a protocol stands: whoever sent it does not speak HTTP/1.
+inline constexpr std::string_view kNotHttpCode = "not_http";
+
 // The bytes of a request line and its fields, with the empty line. Null: nothing is wrong with them, and each line ends
 // with CRLF, each field is a name, a colon without a space before it, and a value without control characters.
 const Refusal* check_lines(std::string_view head, std::size_t fields_max);

@@ -65,6 +65,20 @@ TEST(HttpDoor, ARefusedRequestIsAnsweredInItsTurnAndEndsTheConnection) {
   EXPECT_EQ(world.refused(Refused::malformed), 1u);
 }
 
+// h2spec "Sends invalid connection preface".
+TEST(HttpDoor, WhoDoesNotSpeakHttpIsGivenNoAnswerOfHttp) {
+  WebWorld world;
+  world.add_routes();
+  Browser stranger(world);
+  stranger.bytes("INVALID CONNECTION PREFACE\r\n\r\n");
+  EXPECT_TRUE(stranger.closed());
+  EXPECT_EQ(stranger.received(), "");
+  EXPECT_EQ(world.refused(Refused::malformed), 1u);
+  Browser browser(world);
+  EXPECT_EQ(browser.get("/now").status, 200);
+  EXPECT_EQ(browser.ask("INVALID CONNECTION PREFACE\r\n\r\n").status, 400) << "whoever did speak it before is told";
+}
+
 TEST(HttpDoor, WhatAHandlerAnswersAfterTheClientHasGoneGoesNowhere) {
   WebWorld world;
   world.add_routes();

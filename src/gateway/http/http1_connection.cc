@@ -96,10 +96,12 @@ void Http1Connection::begin(Request request) {
   door().handle(exchange);
 }
 
-// Answered in its turn, and then the connection ends: what follows cannot be trusted.
+// Answered in its turn, and then the connection ends: what follows cannot be trusted. Who begins with something else than
+// HTTP would take our answer for its own protocol, as a broken client of HTTP/2 for a frame.
 void Http1Connection::refuse(const ah::Refusal& refusal, Refused reason) {
   door().counters().refuse(reason);
   log::debug("http", "refused a request", {{"peer", peer().ip()}, {"reason", refusal.text}});
+  if (refusal.code == ah::kNotHttpCode && silent()) return end();
   last_turn_ = true;
   Turn turn;
   turn.framing.keep_alive = false;
