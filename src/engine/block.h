@@ -30,10 +30,8 @@ class BlockWriter {
  public:
   explicit BlockWriter(uint64_t base_offset);
 
-  // `offset` is at least the base and above the one before.
+  // `offset` is at least the base and above the one before. The message must outlive the next call.
   void add(uint64_t offset, const Message& message);
-  // Takes a record over from another block (BlockReader::fields), unknown fields included.
-  void add_fields(uint64_t offset, std::string_view fields);
   std::size_t bytes() const;  // of the block so far
   uint32_t count() const { return header_.count; }
   // The block. The writer is used up.
@@ -43,6 +41,7 @@ class BlockWriter {
   BlockHeader header_;
   std::string body_;
   std::string scratch_;
+  const Message* before_ = nullptr;
 };
 
 // Records at base_offset, base_offset + 1, ... in one block.
@@ -67,17 +66,19 @@ class BlockReader {
 
   // Of the record that next() moved to.
   uint64_t offset() const { return offset_; }
-  std::string_view topic() const { return topic_of_fields(fields_); }
-  std::string_view fields() const { return fields_; }
-  Result<MessageRef> decode() const { return decode_fields(fields_); }
+  std::string_view topic() const { return head_.topic; }
+  std::size_t stored_bytes() const { return fields_.size(); }
+  Result<MessageRef> decode() const { return decode_fields(head_, fields_); }
 
  private:
-  BlockReader(const BlockHeader& header, std::string_view body) : header_(header), rest_(body) {}
-  bool stop(const char* reason);
+  BlockReader(const BlockHeader& header, std::string_view body, bool inherits) : header_(header), rest_(body), inherits_(inherits) {}
+  bool stop(Error reason);
   bool finish();
 
   BlockHeader header_;
   std::string_view rest_;
+  bool inherits_;
+  RecordHead head_;
   std::string_view fields_;
   uint64_t offset_ = 0;
   uint32_t read_ = 0;

@@ -41,7 +41,7 @@ bool Reading::take_block(std::string_view block, uint64_t behind) {
   if (!reader.ok()) return fail_at(reader.error(), behind);
   while (reader->next() && reader->offset() < upto_) {
     if (reader->offset() < result_.next) continue;
-    scanned_bytes_ += reader->fields().size();
+    scanned_bytes_ += reader->stored_bytes();
     if (wants(reader->topic()) && !take(reader->offset(), reader->decode())) return false;
     result_.next = reader->offset() + 1;
     if (full()) {

@@ -28,6 +28,7 @@ enum class Tag : uint64_t {
   key = 15,           // reserved
   priority = 16,      // reserved
   deliver_at_ms = 17, // reserved
+  id_step = 18,
 };
 
 constexpr uint8_t kMessageVersion = 1;
@@ -39,9 +40,8 @@ void put_bytes(std::string& out, Tag tag, std::string_view bytes) {
   out.append(bytes);
 }
 
-// Numbers are big-endian without leading zero bytes; zero is an absent field.
+// Numbers are big-endian without leading zero bytes.
 void put_number(std::string& out, Tag tag, uint64_t value) {
-  if (value == 0) return;
   char bytes[8];
   std::size_t size = 0;
   for (int shift = 56; shift >= 0; shift -= 8) {
@@ -49,6 +49,21 @@ void put_number(std::string& out, Tag tag, uint64_t value) {
     if (byte != 0 || size > 0) bytes[size++] = byte;
   }
   put_bytes(out, tag, {bytes, size});
+}
+
+template <typename Number>
+void put_changed(std::string& out, Tag tag, Number value, Number before) {
+  if (value != before) put_number(out, tag, static_cast<uint64_t>(value));
+}
+
+// Ids of one core rise by small steps.
+void put_id(std::string& out, const MessageId& id, const MessageId& before) {
+  if (id == before) return;
+  if (id.high == before.high && id.low > before.low) return put_number(out, Tag::id_step, id.low - before.low);
+  put_varint(out, static_cast<uint64_t>(Tag::id));
+  put_varint(out, sizeof id.high + sizeof id.low);
+  put_be(out, id.high);
+  put_be(out, id.low);
 }
 
 bool get_number(std::string_view bytes, uint64_t& value) {
@@ -81,6 +96,13 @@ bool get_id(std::string_view bytes, MessageId& id) {
   return reader.done();
 }
 
+bool get_id_step(std::string_view bytes, MessageId& id) {
+  uint64_t step = 0;
+  if (!get_number(bytes, step) || step > UINT64_MAX - id.low) return false;
+  id.low += step;
+  return true;
+}
+
 bool get_time(std::string_view bytes, int64_t& time_ms) {
   uint64_t value = 0;
   if (!get_number(bytes, value)) return false;
@@ -110,34 +132,53 @@ bool get_header(std::string_view bytes, std::vector<Header>& headers) {
   return true;
 }
 
-// A message being put together from its fields.
+// False when a field that this version knows is malformed. Others than those of a head are passed over.
+bool take_head(RecordHead& head, Tag tag, std::string_view bytes) {
+  switch (tag) {
+    case Tag::topic: return head.topic = bytes, true;
+    case Tag::principal: return head.principal = bytes, true;
+    case Tag::id: return get_id(bytes, head.id);
+    case Tag::id_step: return get_id_step(bytes, head.id);
+    case Tag::publisher: return get_number(bytes, head.publisher);
+    case Tag::published_ms: return get_time(bytes, head.published_ms);
+    case Tag::guarantee: return get_guarantee(bytes, head.guarantee);
+    case Tag::retain: return get_flag(bytes, head.retain);
+    default: return true;
+  }
+}
+
+// Calls take(tag, bytes) for each field, which says whether it is well-formed.
+template <typename Take>
+Status each_field(std::string_view fields, Take take) {
+  VarintReader reader(fields);
+  while (!reader.empty()) {
+    uint64_t tag = 0;
+    std::string_view bytes;
+    if (!reader.varint(tag) || !reader.sized(bytes)) return fail("a field runs past its record");
+    if (!take(static_cast<Tag>(tag), bytes)) return fail_with("field " + std::to_string(tag) + " is malformed");
+  }
+  return Unit{};
+}
+
+// A message being put together from its head and its other fields.
 class Assembly {
  public:
+  explicit Assembly(const RecordHead& head) {
+    Message& m = *message_;
+    m.topic.assign(head.topic);
+    m.principal.assign(head.principal);
+    m.id = head.id;
+    m.publisher = head.publisher;
+    m.published_ms = head.published_ms;
+    m.guarantee = head.guarantee;
+    m.retain = head.retain;
+  }
+
   // False when a field that this version knows is malformed.
   bool take(Tag tag, std::string_view bytes) {
-    Message& m = *message_;
     switch (tag) {
-      case Tag::topic: return m.topic.assign(bytes), true;
-      case Tag::payload: return m.payload.assign(bytes), true;
-      case Tag::id: return get_id(bytes, m.id);
-      case Tag::principal: return m.principal.assign(bytes), true;
-      case Tag::publisher: return get_number(bytes, m.publisher);
-      case Tag::published_ms: return get_time(bytes, m.published_ms);
-      case Tag::expires_ms: return get_time(bytes, m.expires_ms);
-      case Tag::guarantee: return get_guarantee(bytes, m.guarantee);
-      case Tag::retain: return get_flag(bytes, m.retain);
-      default: return take_extra(tag, bytes);
-    }
-  }
-
-  MessageRef finish() {
-    if (extras_) message_->extras = std::move(extras_);
-    return MessageRef(message_.release());
-  }
-
- private:
-  bool take_extra(Tag tag, std::string_view bytes) {
-    switch (tag) {
+      case Tag::payload: return message_->payload.assign(bytes), true;
+      case Tag::expires_ms: return get_time(bytes, message_->expires_ms);
       case Tag::content_type:
         extras().has_content_type = true;
         return extras().content_type.assign(bytes), true;
@@ -153,6 +194,12 @@ class Assembly {
     }
   }
 
+  MessageRef finish() {
+    if (extras_) message_->extras = std::move(extras_);
+    return MessageRef(message_.release());
+  }
+
+ private:
   Extras& extras() {
     if (!extras_) extras_ = std::make_unique<Extras>();
     return *extras_;
@@ -164,47 +211,32 @@ class Assembly {
 
 }  // namespace
 
-void append_fields(std::string& out, const Message& message) {
-  put_bytes(out, Tag::topic, message.topic);
-  std::string id;
-  put_be(id, message.id.high);
-  put_be(id, message.id.low);
-  put_bytes(out, Tag::id, id);
-  if (!message.principal.empty()) put_bytes(out, Tag::principal, message.principal);
-  put_number(out, Tag::publisher, message.publisher);
-  put_number(out, Tag::published_ms, static_cast<uint64_t>(message.published_ms));
-  put_number(out, Tag::expires_ms, static_cast<uint64_t>(message.expires_ms));
-  put_number(out, Tag::guarantee, static_cast<uint64_t>(message.guarantee));
-  put_number(out, Tag::retain, message.retain ? 1 : 0);
+Status RecordHead::advance(std::string_view fields) {
+  Status status = each_field(fields, [this](Tag tag, std::string_view bytes) { return take_head(*this, tag, bytes); });
+  if (status.ok() && topic.empty()) return fail("a record has no topic");
+  return status;
+}
+
+void append_fields(std::string& out, const Message& message, const Message* before) {
+  static const Message kNone;
+  const Message& was = before == nullptr ? kNone : *before;
+  if (message.topic != was.topic) put_bytes(out, Tag::topic, message.topic);
+  put_id(out, message.id, was.id);
+  if (message.principal != was.principal) put_bytes(out, Tag::principal, message.principal);
+  put_changed(out, Tag::publisher, message.publisher, was.publisher);
+  put_changed(out, Tag::published_ms, message.published_ms, was.published_ms);
+  put_changed(out, Tag::expires_ms, message.expires_ms, kNone.expires_ms);
+  put_changed(out, Tag::guarantee, message.guarantee, was.guarantee);
+  put_changed(out, Tag::retain, message.retain, was.retain);
   if (message.extras) append_extras(out, *message.extras);
   if (!message.payload.empty()) put_bytes(out, Tag::payload, message.payload);
 }
 
-Result<MessageRef> decode_fields(std::string_view fields) {
-  VarintReader reader(fields);
-  Assembly assembly;
-  while (!reader.empty()) {
-    uint64_t tag = 0;
-    std::string_view bytes;
-    if (!reader.varint(tag) || !reader.sized(bytes)) return fail("a field runs past its record");
-    if (!assembly.take(static_cast<Tag>(tag), bytes)) {
-      return fail_with("field " + std::to_string(tag) + " is malformed");
-    }
-  }
-  MessageRef message = assembly.finish();
-  if (message->topic.empty()) return fail("a record has no topic");
-  return message;
-}
-
-std::string_view topic_of_fields(std::string_view fields) {
-  VarintReader reader(fields);
-  while (!reader.empty()) {
-    uint64_t tag = 0;
-    std::string_view bytes;
-    if (!reader.varint(tag) || !reader.sized(bytes)) return {};
-    if (static_cast<Tag>(tag) == Tag::topic) return bytes;
-  }
-  return {};
+Result<MessageRef> decode_fields(const RecordHead& head, std::string_view fields) {
+  Assembly assembly(head);
+  Status status = each_field(fields, [&](Tag tag, std::string_view bytes) { return assembly.take(tag, bytes); });
+  if (!status) return fail(status.error());
+  return assembly.finish();
 }
 
 std::string encode_message(const Message& message) {
@@ -226,7 +258,9 @@ Result<MessageRef> decode_message(std::string_view bytes) {
     return fail_with("a stored message has version " + std::to_string(version) + ", which this release cannot read");
   }
   if (checksum32(reader.rest()) != checksum) return fail("a stored message does not match its checksum");
-  return decode_fields(reader.rest());
+  RecordHead head;
+  if (Status known = head.advance(reader.rest()); !known) return fail(known.error());
+  return decode_fields(head, reader.rest());
 }
 
 }  // namespace arena::engine

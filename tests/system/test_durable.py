@@ -201,7 +201,7 @@ def a_later_format_is_refused():
         with open(path, encoding="utf-8") as file:
             text = file.read()
         with open(path, "w", encoding="utf-8") as file:
-            file.write(text.replace("arena-store 1", "arena-store 2"))
+            file.write(text.replace("arena-store 2", "arena-store 3"))
         refused = subprocess.run(broker.command(), capture_output=True, text=True, timeout=10 * SLOW, check=False)
         equal(refused.returncode, 1, "exit code")
         assert f"{broker.data} was written by a later release" in refused.stderr, refused.stderr

@@ -20,7 +20,7 @@
 namespace arena::engine {
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;  // a folder of an earlier one is marked when it is opened: what is written from then on is of this
 constexpr const char* kFormatCopy = "/format.copy";
 constexpr std::size_t kMarkBytes = 20;  // count, sequence, checksum
 constexpr off_t kMarkSpacing = 512;     // two marks in turn, each in a sector of its own: one is always whole

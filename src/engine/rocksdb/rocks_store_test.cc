@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/hash.h"
 #include "engine/contract_test_suite.h"
 #include "engine/rocksdb/log_reader.h"
 #include "engine/rocksdb/test_disk.h"
@@ -303,8 +304,20 @@ TEST_F(RocksFolder, IsUsedByOneAtATime) {
 
 TEST_F(RocksFolder, OfALaterFormatIsRefused) {
   harness.close();
-  replace_in_format("arena-store 1", "arena-store 2");
-  EXPECT_TRUE(says(reason(), harness.path() + " was written by a later release (format 2, this one knows 1)"));
+  replace_in_format("arena-store 2", "arena-store 3");
+  EXPECT_TRUE(says(reason(), harness.path() + " was written by a later release (format 3, this one knows 2)"));
+}
+
+TEST_F(RocksFolder, OfAnEarlierFormatIsTakenAndMarked) {
+  harness.close();
+  const std::string now = content(file("format"));
+  replace_in_format("arena-store 2", "arena-store 1");
+  std::string before = content(file("format"));
+  before.resize(before.rfind("checksum "));
+  write(file("format"), before + "checksum " + std::to_string(checksum32(before)) + "\n");
+  EXPECT_EQ(reason(), "(none)");
+  EXPECT_EQ(content(file("format")), now) << "an earlier release would not know the blocks that are written from now on";
+  EXPECT_EQ(content(file("format.copy")), now);
 }
 
 TEST_F(RocksFolder, WithAnotherNumberOfPartitionsIsRefused) {
