@@ -6,6 +6,7 @@
 #include "base/sparse.h"
 #include "base/text.h"
 #include "broker/routing/filter_trie.h"
+#include "broker/routing/last_topic.h"
 #include "broker/routing/value_list.h"
 #include "message/topic.h"
 
@@ -110,12 +111,24 @@ struct FilterIndex::State {
   Literals<OwnLiteral> own;
   FilterTrie wildcards;
   std::size_t entries = 0;
+
+  struct Matched {
+    std::vector<Value> values;
+    std::size_t aside = 0;
+  };
+  LastTopic<Matched> matched;  // when they were few
+  LastTopic<bool> any;
+  void changed() {
+    matched.forget();
+    any.forget();
+  }
 };
 
 FilterIndex::FilterIndex(FilterOf filter_of) : state_(std::make_unique<State>(filter_of)) {}
 FilterIndex::~FilterIndex() = default;
 
 bool FilterIndex::add(std::string_view filter, Value value) {
+  state_->changed();
   const bool added =
       has_wildcard(filter) ? state_->wildcards.add(filter, value) : state_->add_literal(filter, value);
   if (added) ++state_->entries;
@@ -123,6 +136,7 @@ bool FilterIndex::add(std::string_view filter, Value value) {
 }
 
 bool FilterIndex::remove(std::string_view filter, Value value) {
+  state_->changed();
   const bool removed =
       has_wildcard(filter) ? state_->wildcards.remove(filter, value) : state_->remove_literal(filter, value);
   if (removed) --state_->entries;
@@ -130,6 +144,7 @@ bool FilterIndex::remove(std::string_view filter, Value value) {
 }
 
 bool FilterIndex::set_aside(std::string_view filter, Value value, bool aside) {
+  state_->changed();
   ValueList* values = state_->find(filter);
   return values != nullptr && values->set_aside(value, aside);
 }
@@ -146,16 +161,29 @@ uint8_t FilterIndex::mark(std::string_view filter) const {
 }
 
 std::size_t FilterIndex::match(std::string_view topic, std::vector<Value>& out) const {
+  constexpr std::size_t kFew = 8;
+  if (const auto* known = state_->matched.find(topic)) {
+    out.insert(out.end(), known->values.begin(), known->values.end());
+    return known->aside;
+  }
+  const std::size_t before = out.size();
   std::size_t aside = 0;
   if (const ValueList* values = state_->find_literal(topic)) {
     values->append_to(out);
     aside = values->aside();
   }
-  return aside + state_->wildcards.match(topic, out);
+  aside += state_->wildcards.match(topic, out);
+  if (out.size() - before <= kFew) {
+    State::Matched& kept = state_->matched.keep(topic);
+    kept.values.assign(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
+    kept.aside = aside;
+  }
+  return aside;
 }
 
 bool FilterIndex::any(std::string_view topic) const {
-  return state_->find_literal(topic) != nullptr || state_->wildcards.any(topic);
+  if (const bool* known = state_->any.find(topic)) return *known;
+  return state_->any.keep(topic) = state_->find_literal(topic) != nullptr || state_->wildcards.any(topic);
 }
 
 std::size_t FilterIndex::entries() const { return state_->entries; }

@@ -246,6 +246,37 @@ TEST(FilterIndex, CountsWhatIsAsideInsteadOfHandingItOut) {
   }
 }
 
+// What was answered for a topic is kept until anything changes.
+TEST(FilterIndex, AnswersTheSameTopicAnewAfterEachChange) {
+  FilterIndex index;
+  const auto answer = [&index] {
+    Values values{99};  // what is there already stays
+    const std::size_t aside = index.match("a/b", values);
+    std::sort(values.begin() + 1, values.end());
+    return std::tuple(values, aside, index.any("a/b"));
+  };
+  const auto expect_twice = [&](const Values& values, std::size_t aside, bool any) {
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(answer(), std::tuple(values, aside, any)) << i;
+  };
+  expect_twice({99}, 0, false);
+  index.add("a/b", 1);
+  expect_twice({99, 1}, 0, true);
+  index.add("a/+", 2);
+  expect_twice({99, 1, 2}, 0, true);
+  index.set_aside("a/+", 2, true);
+  expect_twice({99, 1}, 1, true);
+  index.remove("a/b", 1);
+  expect_twice({99}, 1, true);
+  index.set_aside("a/+", 2, false);
+  expect_twice({99, 2}, 0, true);
+  index.remove("a/+", 2);
+  expect_twice({99}, 0, false);
+  for (FilterIndex::Value value = 0; value < 20; ++value) index.add("a/b", value);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(std::get<0>(answer()).size(), 21u);
+  index.remove("a/b", 7);
+  EXPECT_EQ(std::get<0>(answer()).size(), 20u);
+}
+
 TEST(FilterIndex, DeepFiltersAndTopics) {
   std::string literal = "l", plus = "+", topic = "l";
   for (int level = 1; level < 128; ++level) {

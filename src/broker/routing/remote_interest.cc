@@ -12,6 +12,7 @@ constexpr uint64_t bit(uint64_t core) { return uint64_t{1} << core; }
 }  // namespace
 
 void RemoteInterest::add(std::string_view filter, unsigned core) {
+  matched_.forget();
   if (has_wildcard(filter)) {
     wildcards_.add(filter, core);
     return;
@@ -23,6 +24,7 @@ void RemoteInterest::add(std::string_view filter, unsigned core) {
 }
 
 void RemoteInterest::remove(std::string_view filter, unsigned core) {
+  matched_.forget();
   if (has_wildcard(filter)) {
     wildcards_.remove(filter, core);
   } else {
@@ -44,12 +46,13 @@ void RemoteInterest::remove_literal(uint64_t hash, unsigned core) {
 }
 
 uint64_t RemoteInterest::match(std::string_view topic) {
+  if (const uint64_t* known = matched_.find(topic)) return *known;
   uint64_t cores = 0;
   if (const auto at = literals_.find(StringHash{}(topic)); at != literals_.end()) cores = at->second;
   matches_.clear();
   wildcards_.match(topic, matches_);
   for (const FilterTrie::Value core : matches_) cores |= bit(core);
-  return cores;
+  return matched_.keep(topic) = cores;
 }
 
 }  // namespace arena::broker

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/routing/filter_trie.h"
+#include "broker/routing/last_topic.h"
 
 namespace arena::broker {
 
@@ -30,6 +31,7 @@ class RemoteInterest {
   std::multiset<std::pair<uint64_t, unsigned>> repeated_;
   FilterTrie wildcards_;
   std::vector<FilterTrie::Value> matches_;  // scratch
+  LastTopic<uint64_t> matched_;
 };
 
 }  // namespace arena::broker
