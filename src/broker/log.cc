@@ -65,14 +65,16 @@ void Log::want_trim() {
   shard_.want_tick();
 }
 
+void Log::trim() {
+  trim_wanted_ = false;
+  uint64_t floor = is_inbox() ? end_ : first_;
+  for (const auto& [reader, at] : readers_) floor = std::min(floor, at);
+  shard_.store().trim(name_.partition, name_.log, floor);
+  note_bytes();
+}
+
 void Log::tick() {
-  if (trim_wanted_) {
-    trim_wanted_ = false;
-    uint64_t floor = is_inbox() ? end_ : first_;
-    for (const auto& [reader, at] : readers_) floor = std::min(floor, at);
-    shard_.store().trim(name_.partition, name_.log, floor);
-    note_bytes();
-  }
+  if (trim_wanted_) trim();
   if (told_end_ != end_) {
     told_end_ = end_;
     shard_.tell_end(name_, end_);

@@ -41,7 +41,9 @@ class Log {
   void drop();
   StreamUsage usage() const;
 
-  // Deletes what nobody wants; tells the readers' cores how far the log has come.
+  // Deletes what nobody wants.
+  void trim();
+  // The same, when there may be such; tells the readers' cores how far the log has come.
   void tick();
   void note_bytes();
 

@@ -12,6 +12,8 @@
 namespace arena::broker {
 namespace {
 
+constexpr uint64_t kMuchBytes = 1 << 20;
+
 struct Shown {
   LogName log;
   uint64_t messages = 0;
@@ -31,29 +33,36 @@ uint64_t shown_bytes(Shard& owner, const Log& log) {
   return static_cast<uint64_t>(static_cast<double>(bounds.bytes) * std::min(part, 1.0));
 }
 
-// Hides of its oldest until it shows no more than `keep`.
-void keep_bytes(Shard& owner, LogName name, uint64_t keep) {
-  Log& log = owner.log_at(name);
+// Below which offset it has to hide to show no more than `keep`.
+uint64_t first_of_last(Shard& owner, const Log& log, uint64_t keep) {
+  const LogName name = log.name();
   const uint64_t bytes = shown_bytes(owner, log);
-  if (bytes <= keep) return;
+  if (bytes <= keep) return log.first();
   if (const auto* measure = dynamic_cast<const engine::LogMeasure*>(&owner.store())) {
-    return log.hide_below(measure->offset_behind(name.partition, name.log, log.first(), bytes - keep));
+    return measure->offset_behind(name.partition, name.log, log.first(), bytes - keep);
   }
   const double part = static_cast<double>(bytes - keep) / static_cast<double>(bytes);
-  log.hide_below(log.first() + static_cast<uint64_t>(std::ceil(static_cast<double>(log.end() - log.first()) * part)));
+  return log.first() + static_cast<uint64_t>(std::ceil(static_cast<double>(log.end() - log.first()) * part));
+}
+
+// Deletes at once what it hides: at full speed much comes before the next tick.
+void keep_bytes(Shard& owner, LogName name, uint64_t keep) {
+  Log& log = owner.log_at(name);
+  log.hide_below(first_of_last(owner, log, keep));
+  log.trim();
 }
 
 uint64_t message_bytes(const Shown& shown) { return std::max<uint64_t>(1, shown.bytes / std::max<uint64_t>(1, shown.messages)); }
 
 // Shares the excess out in whole messages: what one rounds off the next gives along. All together they give no less than the
-// excess, and about half a message more.
-void share_out(Shard& home, const std::vector<Shown>& logs, uint64_t bytes_max) {
+// excess, and about half a message more. Tells the excess.
+uint64_t share_out(Shard& home, const std::vector<Shown>& logs, uint64_t bytes_max) {
   Shown all;
   for (const Shown& one : logs) {
     all.messages += one.messages;
     all.bytes += one.bytes;
   }
-  if (all.bytes <= bytes_max) return;
+  if (all.bytes <= bytes_max) return 0;
   const double part = static_cast<double>(all.bytes - bytes_max) / static_cast<double>(all.bytes);
   double owed = static_cast<double>(message_bytes(all)) / 2;
   for (const Shown& one : logs) {
@@ -65,12 +74,16 @@ void share_out(Shard& home, const std::vector<Shown>& logs, uint64_t bytes_max) 
     // What comes meanwhile takes its place in what is kept, and after a purge there is not so much.
     home.call_owner(one.log.partition, [log = one.log, keep = one.bytes - static_cast<uint64_t>(given)](Shard& owner) { keep_bytes(owner, log, keep); });
   }
+  return all.bytes - bytes_max;
 }
 
-void measure(Shard& home, LogId log, uint64_t bytes_max, UniqueFunction<void()> done) {
+// At a look each second a stream may hold what a second brings more than it should: hundreds of MB.
+bool is_much(uint64_t excess, uint64_t bytes_max) { return excess > std::max(kMuchBytes, bytes_max / 8); }
+
+void measure(Shard& home, LogId log, uint64_t bytes_max, UniqueFunction<void(bool)> done) {
   struct Count {
     std::vector<Shown> logs;
-    UniqueFunction<void()> done;
+    UniqueFunction<void(bool)> done;
   };
   const auto count = std::make_shared<Count>(Count{{}, std::move(done)});
   const PartitionId partitions = home.placement().partitions();
@@ -81,8 +94,7 @@ void measure(Shard& home, LogId log, uint64_t bytes_max, UniqueFunction<void()> 
       owner.call(back, [shown, count, partitions, bytes_max](Shard& there) {
         count->logs.push_back(shown);
         if (count->logs.size() < partitions) return;
-        share_out(there, count->logs, bytes_max);
-        count->done();
+        count->done(is_much(share_out(there, count->logs, bytes_max), bytes_max));
       });
     });
   }
@@ -90,19 +102,24 @@ void measure(Shard& home, LogId log, uint64_t bytes_max, UniqueFunction<void()> 
 
 }  // namespace
 
-void keep_within_bytes(Shard& home, UniqueFunction<void()> done) {
-  auto open = std::make_shared<std::size_t>(home.streams().all().size() + 1);
-  const auto one_done = std::make_shared<UniqueFunction<void()>>([open, done = std::move(done)]() mutable {
-    if (--*open == 0) done();
-  });
+void keep_within_bytes(Shard& home, UniqueFunction<void(bool)> done) {
+  struct All {
+    std::size_t open = 1;
+    bool much = false;
+    UniqueFunction<void(bool)> done;
+  };
+  const auto all = std::make_shared<All>();
+  all->done = std::move(done);
+  const auto one_done = [all](bool much) {
+    all->much = all->much || much;
+    if (--all->open == 0) all->done(all->much);
+  };
   for (const Stream& stream : home.streams().all()) {
-    if (stream.config.retention.bytes == 0) {
-      (*one_done)();
-    } else {
-      measure(home, stream.log, stream.config.retention.bytes, [one_done] { (*one_done)(); });
-    }
+    if (stream.config.retention.bytes == 0) continue;
+    ++all->open;
+    measure(home, stream.log, stream.config.retention.bytes, one_done);
   }
-  (*one_done)();
+  one_done(false);
 }
 
 }  // namespace arena::broker

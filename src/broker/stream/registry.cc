@@ -15,6 +15,7 @@ namespace {
 
 constexpr PartitionId kHome = 0;
 constexpr int64_t kRetentionMs = 1000;
+constexpr int64_t kRetentionInAHurryMs = 50;
 
 std::string stream_key(uint32_t log) {
   std::string key;
@@ -40,10 +41,10 @@ Status status_of(engine::CommitStatus status) {
 
 }  // namespace
 
-StreamRegistry::StreamRegistry(Shard& shard) : shard_(shard), timer_(&on_timer, this) {}
+StreamRegistry::StreamRegistry(Shard& shard) : shard_(shard), period_ms_(kRetentionMs), timer_(&on_timer, this) {}
 
 void StreamRegistry::start() {
-  if (!shard_.streams().empty() && !timer_.armed() && !retaining_) shard_.loop().arm(timer_, kRetentionMs);
+  if (!shard_.streams().empty() && !timer_.armed() && !retaining_) shard_.loop().arm(timer_, period_ms_);
 }
 
 void StreamRegistry::enqueue(UniqueFunction<void()> change) {
@@ -267,7 +268,8 @@ void StreamRegistry::on_timer(void* self) {
   registry.retaining_ = true;
   registry.collect([&registry](const Holdings& holdings) {
     registry.retain(holdings);
-    keep_within_bytes(registry.shard_, [&registry] {
+    keep_within_bytes(registry.shard_, [&registry](bool much) {
+      registry.period_ms_ = much ? kRetentionInAHurryMs : std::min(kRetentionMs, registry.period_ms_ * 2);
       registry.retaining_ = false;
       registry.start();
     });

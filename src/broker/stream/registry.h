@@ -86,6 +86,7 @@ class StreamRegistry {
   bool changing_ = false;
   bool retaining_ = false;  // what the streams hold is being asked for: what is hidden twice would be too much
   std::deque<UniqueFunction<void()>> changes_;
+  int64_t period_ms_;       // until it looks again at what the streams hold
   runtime::Timer timer_;
 };
 

@@ -24,8 +24,11 @@ namespace arena::engine {
 namespace {
 
 constexpr std::size_t kCacheBytes = 64 << 20;
-constexpr std::size_t kWriteBufferBytes = 32 << 20;
-constexpr uint64_t kLogFilesBytesMax = 128 << 20;
+constexpr std::size_t kWriteBufferBytes = 16 << 20;
+constexpr uint64_t kLogFilesBytesMax = 48 << 20;
+// Files from memory hold all logs, so merging them rewrites the whole first level; behind it a file has one log, whose newest
+// blocks it has, and moves down as it is.
+constexpr uint64_t kFirstLevelBytes = 32 << 20;
 
 // Keeps the first failure in the background, after which no commit is taken.
 class FailureListener final : public rocksdb::EventListener {
@@ -67,6 +70,7 @@ rocksdb::ColumnFamilyOptions blocks_options(const std::shared_ptr<rocksdb::Cache
   family.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kLogPrefixBytes));
   family.sst_partitioner_factory = rocksdb::NewSstPartitionerFixedPrefixFactory(kLogPrefixBytes);
   family.target_file_size_base = 16 << 20;
+  family.max_bytes_for_level_base = kFirstLevelBytes;
   family.compaction_filter_factory = make_block_cleaning(std::move(starts));
   return family;
 }

@@ -11,7 +11,7 @@
 
 namespace arena::engine {
 namespace {
-constexpr uint64_t kCleanEveryBytes = 16 << 20;
+constexpr uint64_t kCleanEveryBytes = 8 << 20;
 }  // namespace
 
 Result<std::shared_ptr<RocksDisk>> RocksDisk::open(RocksOptions options) {
