@@ -148,9 +148,10 @@ Http1Parser::Step Http1Parser::feed_body(std::string_view& bytes) {
     unread_.clear();
     return Step::complete;
   }
+  if (left.size() > kChunkLineBytesMax) return refuse(kBadChunk);
   unread_ = left;
   bytes = {};
-  return unread_.size() > kChunkLineBytesMax ? refuse(kBadChunk) : Step::more;
+  return Step::more;
 }
 
 Request Http1Parser::take() {

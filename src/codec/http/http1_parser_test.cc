@@ -117,6 +117,16 @@ TEST(Http1Parser, EndsAtItsLimits) {
 
 // ---- what is refused: THREATS.md, HTTP/1.1 ----
 
+// In one piece, too, where the text in quotes has no end.
+TEST(Http1Parser, KeepsNothingOfAChunkLineThatItRefuses) {
+  Http1Parser parser({});
+  const std::string request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nA;a=\"" + std::string(50'000, 'A');
+  std::string_view bytes = request;
+  EXPECT_EQ(parser.feed(bytes), Http1Parser::Step::refused);
+  EXPECT_EQ(parser.refusal().code, "bad_chunk");
+  EXPECT_LT(parser.held_bytes(), 100u);
+}
+
 struct Shape {
   const char* name;
   std::string bytes;

@@ -47,11 +47,12 @@ std::optional<Fault> read_parameter(const std::string& name, const std::string& 
   return std::nullopt;
 }
 
-// "name=value" of an Arena-Header field.
+// "name=value" of an Arena-Header field; a name alone has no value.
 std::optional<Fault> read_header(const std::string& text, const MessageLimits& limits, Extras& extras) {
   const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) return Fault{400, "bad_header", "Arena-Header is name=value", "arena-header:"};
-  return add_header(text.substr(0, equals), text.substr(equals + 1), "arena-header:", limits, extras);
+  if (text.empty() || equals == 0) return Fault{400, "bad_header", "Arena-Header is name=value", "arena-header:"};
+  const std::string value = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+  return add_header(text.substr(0, equals), value, "arena-header:", limits, extras);
 }
 
 bool has_header(const Extras& extras, std::string_view name) {

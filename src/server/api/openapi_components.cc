@@ -19,7 +19,7 @@ std::string_view openapi_components() {
   "guarantee": {"name": "guarantee", "in": "query", "schema": {"$ref": "#/components/schemas/Guarantee"}},
   "request_guarantee": {"name": "guarantee", "in": "query", "schema": {"enum": ["at_most_once", "at_least_once"]}},
   "idempotency_key": {"name": "Idempotency-Key", "in": "header", "description": "the same message under the same key is taken once", "schema": {"type": "string", "minLength": 1, "maxLength": 128}},
-  "arena_header": {"name": "Arena-Header", "in": "header", "description": "name=value: a header of the message", "schema": {"type": "string", "pattern": "^[^=]+=.*$"}},
+  "arena_header": {"name": "Arena-Header", "in": "header", "description": "name=value, or a name alone: a header of the message", "schema": {"type": "string", "pattern": "^[^=]"}},
   "traceparent": {"name": "traceparent", "in": "header", "description": "goes on with the message", "schema": {"type": "string"}},
   "timeout": {"name": "timeout", "in": "query", "description": "seconds to wait for the reply", "schema": {"type": "string", "pattern": "^([1-9]|[1-5][0-9]|60)s?$", "default": "5"}},
   "format": {"name": "format", "in": "query", "description": "the payload as it was published, or the whole message", "schema": {"enum": ["raw", "json"], "default": "raw"}},
