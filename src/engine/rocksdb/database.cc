@@ -23,7 +23,7 @@
 namespace arena::engine {
 namespace {
 
-constexpr std::size_t kCacheBytes = 64 << 20;
+constexpr std::size_t kCacheBytes = 32 << 20;
 constexpr std::size_t kWriteBufferBytes = 16 << 20;
 constexpr uint64_t kLogFilesBytesMax = 48 << 20;
 // Files from memory hold all logs, so merging them rewrites the whole first level; behind it a file has one log, whose newest

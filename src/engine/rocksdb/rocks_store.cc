@@ -11,8 +11,9 @@
 namespace arena::engine {
 namespace {
 
-constexpr std::size_t kFetchesMax = 8;               // of one core; each holds at most about kFetchBytesMax
-constexpr std::size_t kFetchBytesMax = 1 << 20;
+constexpr std::size_t kFetchesMax = 2;               // of one core; what they bring is decoded in one turn, while all else waits
+constexpr std::size_t kFetchBytesMin = 64 << 10;     // at first: mostly enough, as what is stored is smaller than what is asked for
+constexpr std::size_t kFetchBytesMax = 1 << 20;      // when little of it was wanted
 constexpr int64_t kMarkDelayMs = 100;
 
 }  // namespace
@@ -29,6 +30,7 @@ struct RocksStore::Read {
   ReadDone done;
   LogState* log;
   Reading reading;
+  std::size_t fetch_bytes = kFetchBytesMin;
   Fetched fetched;  // written off the loop while this waits
   std::optional<uint32_t> link;  // to the blocks fetched before
 };
@@ -188,7 +190,8 @@ void RocksStore::fetch(const std::shared_ptr<Read>& read) {
   FetchRequest wanted;
   wanted.from = read->reading.next();
   wanted.upto = read->reading.upto();
-  wanted.bytes_max = std::min(request.wanted ? request.scan_bytes_max : request.bytes_max, kFetchBytesMax);
+  wanted.bytes_max = std::min(request.wanted ? request.scan_bytes_max : request.bytes_max, read->fetch_bytes);
+  read->fetch_bytes = std::min(2 * read->fetch_bytes, kFetchBytesMax);
   if (!request.topic.empty() && disk_->index_is_whole()) wanted.topic = topic_hash(disk_->secret(), request.topic);
   wanted.link = read->link;
   auto work = [disk = std::weak_ptr<RocksDisk>(disk_), read, wanted] {
