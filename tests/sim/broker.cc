@@ -50,6 +50,7 @@ broker::Options broker_options() {
   options.log_read_bytes = 1'000;
   options.inflight_per_session_max = 8;
   options.cursor_flush_settled = 20;
+  options.session_expiry_max_s = broker::kNever;
   return options;
 }
 

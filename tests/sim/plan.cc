@@ -81,7 +81,7 @@ class Planner {
     Dial dial;
     dial.version = version;
     // Half of the devices keep their session for good, some briefly, some not at all.
-    dial.expiry_s = client % 2 == 0 ? 3600 : (below(3) == 0 ? 5 : 0);
+    dial.expiry_s = client == 0 ? UINT32_MAX : client % 2 == 0 ? 3600 : (below(3) == 0 ? 5 : 0);
     dial.clean = dial.expiry_s == 0 || below(10) == 0;
     dial.will = below(3) == 0;
     // Now and then longer than the session lasts.
@@ -440,6 +440,8 @@ class Planner {
       step.act = Act::purge_stream;
     } else if (dice < 25) {
       step.act = Act::remove_stream;
+    } else if (dice < 29) {
+      step.act = Act::edit_stream;
     } else {
       return;
     }

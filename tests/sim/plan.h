@@ -35,6 +35,7 @@ enum class Act : uint8_t {
   create_stream,
   purge_stream,
   remove_stream,
+  edit_stream,
 };
 
 struct Step {

@@ -177,6 +177,7 @@ class Run {
       case Act::create_stream: return create_stream(step.stream);
       case Act::purge_stream: return delete_stream(step.choice, false);
       case Act::remove_stream: return delete_stream(step.choice, true);
+      case Act::edit_stream: return edit_stream(step.choice);
       default:
         guarded_ = step.name.empty() ? !guarded_ : step.name == "forbid";
         say(guarded_ ? "guard/# may not be read any more" : "guard/# may be read");
@@ -214,6 +215,18 @@ class Run {
         oracle_.streams().deleted(name, whole, deleted.ok(), world_.now_ms());
       };
       whole ? registry.remove(name, std::move(done)) : registry.purge(name, std::move(done));
+    });
+  }
+
+  // To a limit that is never met.
+  void edit_stream(uint64_t choice) {
+    const auto& all = broker_.streams().all();
+    if (all.empty()) return;
+    broker::StreamConfig config = all[choice % all.size()].config;
+    config.budget_bytes = uint64_t{1} << 40;
+    say("the stream " + config.name + " is edited");
+    broker_.with_streams([this, config](broker::StreamRegistry& registry) {
+      registry.edit(config, [this](const Result<broker::Stream>& edited) { tally_["stream edited"] += edited.ok() ? 1 : 0; });
     });
   }
 

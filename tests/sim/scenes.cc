@@ -41,6 +41,8 @@ class Scenes {
 
   void add_last() {
     if (below(6) == 0) give_back();
+    if (below(12) == 0) ask_again();
+    if (!plan_.faulty_network && below(4) == 0) return change_rules_meanwhile();
     // How long things last is judged in good networks only.
     if (!plan_.faulty_network) {
       const uint64_t dice = below(2);
@@ -181,7 +183,7 @@ class Scenes {
     const auto [leaves, stays, other] = three(true);
     begin(stays, 3600);
     add(stays, Act::subscribe, "will/#", 200);
-    begin(leaves, 2);
+    begin(leaves, below(3) == 0 ? UINT32_MAX : 2);
     last().dial.will = below(4) != 0;
     last().dial.will_delay_s = static_cast<uint32_t>(below(4));
     last().wait_ms = 300;
@@ -220,6 +222,49 @@ class Scenes {
     rules.wait_ms = 300;
     plan_.steps.push_back(rules);
     add(reader, Act::release_acks, "", 500);
+    rules.name = "allow";
+    plan_.steps.push_back(rules);
+  }
+
+  void slow_store(int64_t ms) {
+    Step slow;
+    slow.act = Act::slow_store;
+    slow.amount_ms = ms;
+    plan_.steps.push_back(slow);
+  }
+
+  // Unsubscribes, and subscribes again before that is written; then it is away, and nobody else wants what comes.
+  void ask_again() {
+    const auto [reader, publisher, other] = three(false);
+    for (std::size_t client = 0; client < clients(); ++client) begin(client, 0);
+    begin(reader, 3600);
+    add(reader, Act::subscribe, "solo/+", 300);
+    slow_store(300);
+    add(reader, Act::unsubscribe, "", 0);
+    add(reader, Act::subscribe, "solo/+", 1'500);
+    add(reader, Act::vanish, "", 700);
+    for (int i = 0; i < 2; ++i) add(publisher, Act::publish, "solo/1", 700);
+  }
+
+  // The rules change while a delivery waits for its tag to be written.
+  void change_rules_meanwhile() {
+    if (!somebody_speaks()) return;
+    const auto [reader, publisher, other] = three(true);
+    begin(reader, 3600);
+    begin(publisher, 3600);
+    Step rules;
+    rules.act = Act::change_rules;
+    rules.name = "allow";
+    rules.wait_ms = 200;
+    plan_.steps.push_back(rules);
+    add(reader, Act::subscribe, "guard/t", 200);
+    last().guarantee = Guarantee::exactly_once;
+    slow_store(800);
+    add(publisher, Act::publish, "guard/t", 1'000);
+    last().guarantee = Guarantee::exactly_once;
+    rules.name = "forbid";
+    rules.wait_ms = 1'500;
+    plan_.steps.push_back(rules);
     rules.name = "allow";
     plan_.steps.push_back(rules);
   }
