@@ -89,6 +89,7 @@ PublishMarkRef mark_of(const PublishKey& key, std::string_view space, std::strin
       put_text(content, header.second);
     }
   }
+  if (message.retain) put_text(content, "retain");
   mark->content = hash64(content);
   mark->epoch = key.epoch;
   mark->sequence = key.sequence;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.h"
 #include "cli/commands.h"
 
 namespace arena::cli {
@@ -19,7 +20,7 @@ std::string table_of(const std::vector<Json>& items, const Columns& columns) {
   for (const auto& column : columns) rows[0].push_back(column.first);
   for (const Json& item : items) {
     std::vector<std::string>& row = rows.emplace_back();
-    for (const auto& column : columns) row.push_back(column.second(ListItem(&item)));
+    for (const auto& column : columns) row.push_back(printable(column.second(ListItem(&item))));
   }
   std::string out;
   std::vector<std::size_t> widths(columns.size());

@@ -15,6 +15,17 @@ const std::string* find_field(const Fields& fields, std::string_view name) {
   return it == fields.end() ? nullptr : &it->second;
 }
 
+std::string media_type(const Request& request) {
+  const std::string* field = request.field("content-type");
+  if (field == nullptr) return {};
+  std::string type = field->substr(0, field->find(';'));
+  type.erase(type.find_last_not_of(" \t") + 1);
+  for (char& c : type) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return type;
+}
+
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 100: return "Continue";

@@ -29,6 +29,9 @@ struct Request {
   const std::string* field(std::string_view name) const { return find_field(fields, name); }
 };
 
+// What kind its body is: "application/json", in lower case and without parameters; empty: it does not say.
+std::string media_type(const Request& request);
+
 // What is said again and again, as literals: it is neither copied nor checked.
 using FixedField = std::pair<std::string_view, std::string_view>;
 

@@ -101,6 +101,7 @@ class Database {
 
  private:
   Database() = default;
+  bool is_live(const std::string& file) const;
 
   std::shared_ptr<CleanStarts> clean_starts_ = std::make_shared<CleanStarts>();
   std::shared_ptr<std::atomic<bool>> background_failed_ = std::make_shared<std::atomic<bool>>(false);

@@ -177,8 +177,8 @@ void publish_items(Door& door, Publishers& publishers, const ExchangeRef& exchan
 }
 
 void publish_batch(Door& door, Publishers& publishers, const ExchangeRef& exchange) {
-  const std::string* type = exchange->request.field("content-type");
-  const bool one_a_line = type != nullptr && (type->starts_with("application/x-ndjson") || type->starts_with("application/jsonl"));
+  const std::string type = arena::http::media_type(exchange->request);
+  const bool one_a_line = type == "application/x-ndjson" || type == "application/jsonl";
   std::vector<Item> items;
   if (!exchange->request.query.empty()) return answer_fault(exchange, {400, "unknown_parameter", "a batch says all in its items", {}});
   if (const auto fault = read_batch(exchange->request.body, one_a_line, door.options()->batch_max, door.options()->messages, items)) {

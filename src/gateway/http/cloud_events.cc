@@ -115,9 +115,8 @@ std::optional<Fault> read_event(std::string_view event, const MessageLimits& lim
 }  // namespace
 
 EventMode event_mode(const Request& request) {
-  const std::string* field = request.field("content-type");
-  if (field != nullptr && field->starts_with(kStructured)) {
-    const std::string_view type = std::string_view(*field).substr(0, field->find(';'));
+  const std::string type = arena::http::media_type(request);
+  if (type.starts_with(kStructured)) {
     if (!type.ends_with("+json")) return EventMode::unknown;
     return type.starts_with(kBatch) ? EventMode::batch : EventMode::structured;
   }

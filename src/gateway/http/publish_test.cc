@@ -93,6 +93,23 @@ TEST_F(HttpPublish, AMessageArrivesAsItWasAskedFor) {
   EXPECT_EQ(receipt["level"], "memory");
 }
 
+TEST_F(HttpPublish, TheSameUnderAKeyIsNotTheSameWhenItIsToBecomeTheLastValue) {
+  ASSERT_TRUE(world.broker.create_stream("orders", {"orders/#"}).ok());
+  EXPECT_EQ(post("/v1/topics/orders/1", "x", "Idempotency-Key: k\r\n").first, 200);
+  EXPECT_EQ(fault(post("/v1/topics/orders/1?retain=true", "x", "Idempotency-Key: k\r\n")).substr(0, 15), "422 id_conflict");
+  EXPECT_EQ(post("/v1/topics/orders/1?retain=true", "x", "Idempotency-Key: l\r\n").first, 200);
+  EXPECT_EQ(post("/v1/topics/orders/1?retain=true", "x", "Idempotency-Key: l\r\n").second["duplicate"], true);
+}
+
+TEST_F(HttpPublish, AMediaTypeIsOneInAnyCase) {
+  Reader reader(world.broker, "#");
+  EXPECT_EQ(post("/v1/publish", "{\"topic\":\"a\",\"payload\":1}\n{\"topic\":\"a\",\"payload\":2}\n", "Content-Type: Application/X-NDJSON ; charset=utf-8\r\n").first, 200);
+  const std::string event = R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data":7})";
+  EXPECT_EQ(post("/v1/topics/a", event, "Content-Type: APPLICATION/CloudEvents+JSON\r\n").first, 200);
+  ASSERT_TRUE(reader.wait_for(3));
+  EXPECT_EQ(reader.got[2]->payload, "7");
+}
+
 TEST_F(HttpPublish, SaysWhereTheMessageIs) {
   ASSERT_TRUE(world.broker.create_stream("orders", {"orders/#"}).ok());
   for (int i = 0; i < 3; ++i) {
