@@ -117,7 +117,11 @@ class Session final : public Reader {
   void take_from_group(Item item);
   // From a replay of this session, which looks for room before it reads or takes.
   void take_replayed(Item item);
-  bool has_room_for_replay() const { return open_for_sending() && waiting_bytes_ < queued_bytes_max() / 4; }
+  // Ahead of a receiver that takes nothing just now little is read: there may be hundreds of replays to one connection.
+  bool has_room_for_replay() const {
+    constexpr std::size_t kAheadBytes = 64 << 10;
+    return open_for_sending() && waiting_bytes_ < (sink_->ready() ? queued_bytes_max() / 4 : std::min(queued_bytes_max() / 4, kAheadBytes));
+  }
   // Is `subscription` allowed to read the topic now? The one check of every delivery.
   bool may_read(Subscription& subscription, std::string_view topic);
   // The policy has changed: what has not left yet and may not be read any more stays here.

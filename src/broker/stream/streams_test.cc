@@ -451,6 +451,22 @@ TEST_P(Streams, AReplayThatIsReplacedBeforeItsAnswerIsAnswered) {
   EXPECT_TRUE(reader.answered(second));
 }
 
+TEST(StreamsBounds, AReplayReadsLittleAheadOfAReceiverThatTakesNothing) {
+  World world(2);
+  ASSERT_TRUE(world.create_stream("big", {"big/#"}).ok());
+  Peer source(world, "source"), reader(world, "reader");
+  ASSERT_TRUE(source.connect() && reader.connect());
+  for (int i = 0; i < 100; ++i) source.publish("big/" + std::to_string(i % 7), std::string(10'000, 'x'), k1);
+  reader.is_ready = false;
+  reader.send_replay("big/#", "earliest", k0);
+  world.run_ms(500);
+  EXPECT_GT(reader.session()->queued_bytes(), 0u);
+  EXPECT_LT(reader.session()->queued_bytes(), 100'000u);
+  reader.is_ready = true;
+  reader.session()->resume();
+  EXPECT_TRUE(reader.wait_for(100));
+}
+
 TEST(StreamsBounds, GapsWaitForRoomLikeMessages) {
   Options options;
   options.queued_bytes_per_session_max = 4000;
