@@ -27,9 +27,20 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
 }
 
+// C0, C1 and DEL, which the specification takes out of strings.
+bool has_control(std::string_view text) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+    if (byte == 0xc2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0) return true;
+  }
+  return false;
+}
+
 std::optional<Fault> add_attribute(const std::string& name, const std::string& value, const std::string& pointer, const MessageLimits& limits, Extras& extras) {
   if (!is_name(name)) return Fault{422, "bad_attribute", "the name of an attribute has lower-case letters and digits alone", pointer};
   if (find_header(extras, name) != nullptr) return Fault{422, "bad_attribute", "there is one value of an attribute", pointer};
+  if (has_control(value)) return Fault{422, "bad_attribute", "an attribute has no control characters", pointer};
   if (name == "specversion" && value != "1.0") return Fault{422, "bad_attribute", "\"specversion\" is 1.0", pointer};
   return add_header(name, value, pointer, limits, extras);
 }

@@ -126,6 +126,9 @@ TEST_F(HttpCloudEvents, NameWhatIsWrong) {
   EXPECT_EQ(binary("ce-specversion: 0.3\r\nce-id: 7\r\nce-source: s\r\nce-type: t\r\n"), "422 bad_attribute ce-specversion");
   EXPECT_EQ(binary(std::string(kFields) + "ce-id: 8\r\n"), "422 bad_attribute ce-id");
   EXPECT_EQ(binary(std::string(kFields) + "ce-a_b: 8\r\n"), "422 bad_attribute ce-a_b");
+  EXPECT_EQ(binary(std::string(kFields) + "ce-a: x%0Ay\r\n"), "422 bad_attribute ce-a");
+  EXPECT_EQ(binary(std::string(kFields) + "ce-a: x%C2%85y\r\n"), "422 bad_attribute ce-a");
+  EXPECT_EQ(binary(std::string(kFields) + "ce-a: x%C2%A0y\r\n"), "200  ") << "a space that does not break is no control character";
   EXPECT_EQ(binary(std::string(kFields) + "ce-a: %\r\n"), "422 bad_attribute ce-a");
   EXPECT_EQ(binary(std::string(kFields) + "ce-datacontenttype: text/plain\r\n"), "422 bad_attribute ce-datacontenttype");
   EXPECT_EQ(binary("Content-Type: application/cloudevents+avro\r\n"), "415 bad_content_type content-type");

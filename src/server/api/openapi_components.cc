@@ -81,10 +81,11 @@ std::string_view openapi_components() {
     "topic": {"$ref": "#/components/schemas/Topic"}, "payload": {}, "encoding": {"const": "base64"}, "content_type": {"type": "string"}, "headers": {"$ref": "#/components/schemas/Headers"},
     "id": {"type": "string", "minLength": 1, "maxLength": 128}, "retain": {"type": "boolean"}, "expiry_s": {"type": "integer", "minimum": 1, "maximum": 4294967295},
     "guarantee": {"$ref": "#/components/schemas/Guarantee"}}},
+  "EventText": {"type": "string", "minLength": 1, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"},
   "CloudEvent": {"type": "object", "required": ["specversion", "id", "source", "type"], "propertyNames": {"pattern": "^([a-z0-9]{1,64}|data_base64)$"},
-    "additionalProperties": {"type": ["string", "integer", "boolean", "null"]}, "properties": {
-    "specversion": {"const": "1.0"}, "id": {"type": "string", "minLength": 1}, "source": {"type": "string", "minLength": 1}, "type": {"type": "string", "minLength": 1},
-    "datacontenttype": {"type": ["string", "null"]}, "dataschema": {"type": ["string", "null"]}, "subject": {"type": ["string", "null"]}, "time": {"type": ["string", "null"]},
+    "additionalProperties": {"type": ["string", "integer", "boolean", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}, "properties": {
+    "specversion": {"const": "1.0"}, "id": {"$ref": "#/components/schemas/EventText"}, "source": {"$ref": "#/components/schemas/EventText"}, "type": {"$ref": "#/components/schemas/EventText"},
+    "datacontenttype": {"type": ["string", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}, "dataschema": {"type": ["string", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}, "subject": {"type": ["string", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}, "time": {"type": ["string", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"},
     "data": {}, "data_base64": {"type": "string", "contentEncoding": "base64", "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"}},
     "not": {"required": ["data", "data_base64"]}},
   "Message": {"type": "object", "required": ["topic", "payload", "id", "time"], "properties": {
