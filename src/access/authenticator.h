@@ -57,9 +57,10 @@ class Authenticator {
   // Verifications already under way are refused when their user is gone or has another password by now.
   void replace(std::shared_ptr<const AuthSettings> settings) { *current_ = std::move(settings); }
   const AuthSettings& settings() const { return **current_; }
+  // Is who says no name let in, now?
+  bool anonymous_allowed(bool peer_loopback) const;
 
  private:
-  bool anonymous_allowed(bool peer_loopback) const;
   void verify(Credentials credentials, Done done);
 
   runtime::Loop& loop_;

@@ -81,6 +81,7 @@ struct Config {
     uint64_t idle_timeout_ms = 60'000;
     uint64_t pipelined_max = 16;
     uint64_t batch_max = 1000;
+    uint64_t uploads_bytes_max = 256 << 20;
     uint64_t streams_max = 100;
     uint64_t bodies_bytes_max = 1 << 20;
     uint64_t continuations_max = 8;

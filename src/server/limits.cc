@@ -54,6 +54,8 @@ constexpr std::array kLimits = {
     Limit{"http.body_bytes_max", "answered 413 by its length, or when it is passed, and closed", "http/refused/body_too_large",
           "HttpLimits.BytesOfABody"},
     Limit{"http.pipelined_max", "the connection is not read until an answer has left", "http/held_back", "HttpLimits.RequestsAtOnce"},
+    Limit{"http.uploads_bytes_max", "a body of more than 16 KiB is answered 503 and closed (HTTP/2: the youngest of its connection, which goes on)",
+          "http/refused/uploads", "HttpLimits.BytesOfAllBodiesUnderWay"},
     Limit{"http.streams_max", "HTTP/2: the stream is reset, to be tried again (REFUSED_STREAM)", "http/refused/streams", "Http2Limits.RequestsAtOnce"},
     Limit{"http.bodies_bytes_max", "HTTP/2: the oldest body that is under way gets more window, the others when there is room again", "http/held_back",
           "Http2Limits.BytesOfAllBodies"},
@@ -128,7 +130,9 @@ constexpr std::string_view kTail =
     "64 KiB for each session), `limits.cross_core_bytes_max` for each pair of threads, `limits.retained_bytes_max` and\n"
     "`limits.inbox_bytes_max`. A connection that has said nothing holds at most `mqtt.connect_bytes_max` besides its own few\n"
     "hundred bytes, one that is open at most one incomplete packet of `mqtt.packet_bytes_max`. Verifying passwords takes the\n"
-    "memory of one hash, 64 MiB.\n";
+    "memory of one hash, 64 MiB.\n\n"
+    "Bodies of requests are held until they are complete and it is known who asks: `http.uploads_bytes_max` in all, and 16 KiB for\n"
+    "each connection. Who is not let in without credentials and gives none is refused before a body.\n";
 
 }  // namespace
 

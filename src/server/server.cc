@@ -121,6 +121,7 @@ struct Server::State {
   }
 
   Settings settings;
+  gateway::http::Uploads uploads;  // before the runtime, as what waits in a loop may have a share
   runtime::Runtime runtime;
   std::shared_ptr<const broker::Placement> placement;
   engine::MemoryDisk memory;
@@ -153,7 +154,7 @@ Server::Core::Core(runtime::EpollLoop& own_loop, State& state)
       websocket_limits(state.settings.live.websocket),
       streams(websocket, secured_streams),
       door(own_loop, shard, authenticator, streams, state.settings.live.mqtt, state.admission, mqtt_counters),
-      http_door(own_loop, authenticator, state.settings.live.http, state.admission, http_counters),
+      http_door(own_loop, authenticator, state.settings.live.http, state.admission, state.uploads, http_counters),
       publishers(own_loop, shard),
       events(http_door, shard, state.event_seats),
       requests(http_door, shard, publishers, state.event_seats),

@@ -25,12 +25,13 @@ struct SocketWorld {
     add_websocket_routes({http, *mqtt.doors[0], core, limits}, "/mqtt");
   }
 
+  gateway::http::Uploads uploads;
   DoorWorld mqtt;
   runtime::Loop& loop = mqtt.broker.sim().loop(0);
   std::shared_ptr<access::PasswordQueue> passwords = std::make_shared<access::PasswordQueue>(4);
   access::Authenticator authenticator{loop, std::make_shared<const access::AuthSettings>(), passwords};
   gateway::http::Counters counters;
-  gateway::http::Door http{loop, authenticator, std::make_shared<const gateway::http::Options>(), mqtt.admission, counters};
+  gateway::http::Door http{loop, authenticator, std::make_shared<const gateway::http::Options>(), mqtt.admission, uploads, counters};
   net::WebSocketCore core{loop};
   net::WebSocketLimitsRef limits = net::share_limits(net::WebSocketLimits{});
 };

@@ -58,6 +58,7 @@ std::shared_ptr<const gateway::http::Options> http_options_of(const Config& conf
   out->idle_timeout_ms = static_cast<int64_t>(http.idle_timeout_ms);
   out->pipelined_max = http.pipelined_max;
   out->batch_max = http.batch_max;
+  out->uploads_bytes_max = http.uploads_bytes_max;
   out->streams_max = http.streams_max;
   out->bodies_bytes_max = http.bodies_bytes_max;
   out->continuations_max = http.continuations_max;

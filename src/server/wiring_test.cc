@@ -65,6 +65,7 @@ const std::map<std::string_view, uint64_t (*)(const Settings&)> kGiven = {
     {"http.event_streams_max", GIVEN(live.http->event_streams_max)},
     {"http.event_streams_per_user_max", GIVEN(live.http->event_streams_per_user_max)},
     {"http.pipelined_max", GIVEN(live.http->pipelined_max)},
+    {"http.uploads_bytes_max", GIVEN(live.http->uploads_bytes_max)},
     {"http.streams_max", GIVEN(live.http->streams_max)},
     {"http.bodies_bytes_max", GIVEN(live.http->bodies_bytes_max)},
     {"http.stream_output_bytes_max", GIVEN(live.http->stream_output_bytes_max)},

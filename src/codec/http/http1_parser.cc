@@ -154,6 +154,8 @@ Http1Parser::Step Http1Parser::feed_body(std::string_view& bytes) {
   return Step::more;
 }
 
+const Request* Http1Parser::head() const { return reading_body_ ? &body_->request : nullptr; }
+
 Request Http1Parser::take() {
   Request request = std::move(body_->request);
   body_.reset();

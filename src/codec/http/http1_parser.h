@@ -35,7 +35,10 @@ class Http1Parser {
 
   // Takes what it can off the front of `bytes`.
   Step feed(std::string_view& bytes);
+  // What is complete; of what is not, its head and what has come of its body: then nothing more may be read.
   Request take();
+  // Of the request whose head is complete and whose body is under way; null: there is none.
+  const Request* head() const;
   const Refusal& refusal() const { return *refusal_; }
   // Nothing of a request has come yet.
   bool between() const { return head_.empty() && !reading_body_; }

@@ -80,6 +80,10 @@ int on_invalid_header(nghttp2_session* session, const nghttp2_frame* frame, nght
 void end_head(State& state, nghttp2_session* session, Http2Stream& stream, bool more_comes) {
   stream.head_done = true;
   stream.request.end_head();
+  if (stream.request.refusal() == nullptr && more_comes && state.wants_body && !state.wants_body(stream.request.so_far())) {
+    stream.unwanted = true;
+    return state.make_ready(stream);
+  }
   if (stream.request.refusal() == nullptr && more_comes && stream.request.expects_continue()) {
     uint8_t status[] = ":status", go_on[] = "100";
     const nghttp2_nv field = {status, go_on, sizeof(status) - 1, sizeof(go_on) - 1, NGHTTP2_NV_FLAG_NONE};
@@ -106,10 +110,12 @@ int on_data_chunk(nghttp2_session* session, uint8_t, int32_t stream_id, const ui
   State& state = state_of(user_data);
   nghttp2_session_consume_connection(session, size);
   Http2Stream* stream = state.find(id_of(stream_id));
-  if (stream == nullptr || stream->request.refusal() != nullptr) return kGoOn;  // and its window is not given back
+  if (stream == nullptr || stream->ready) return kGoOn;  // and its window is not given back
   stream->body_bytes += size;
   stream->owed += size;
   state.bodies_bytes += size;
+  stream->held_bytes += size;
+  state.held_bytes += size;
   stream->request.add_body(text_of(bytes, size));
   if (stream->request.refusal() != nullptr) {
     state.make_ready(*stream);

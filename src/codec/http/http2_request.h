@@ -30,6 +30,7 @@ class Http2Request {
   bool is_bomb() const { return head_bytes_ > 4 * limits_.head_bytes_max || fields_ > 4 * limits_.fields_max; }
   bool expects_continue() const { return request_.field("expect") != nullptr; }
   bool is_head() const { return is_head_; }
+  const Request& so_far() const { return request_; }
   Request take() { return std::move(request_); }
 
  private:

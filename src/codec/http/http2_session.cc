@@ -106,7 +106,7 @@ Fields wire_fields(const Response& response) {
 
 }  // namespace
 
-Http2Session::Http2Session(const Http2Limits& limits) : state_(std::make_unique<State>(limits)) {}
+Http2Session::Http2Session(const Http2Limits& limits, WantsBody wants_body) : state_(std::make_unique<State>(limits, std::move(wants_body))) {}
 Http2Session::~Http2Session() = default;
 
 // ---- requests in ----
@@ -124,9 +124,22 @@ std::optional<Http2Session::Arrival> Http2Session::next() {
     state_->ready.erase(state_->ready.begin());
     if (stream == nullptr) continue;  // it was reset meanwhile: nothing is done for it
     stream->handed_out = true;
-    return Arrival{stream->id, stream->request.take(), stream->request.refusal()};
+    state_->let_go_of_body(*stream);
+    return Arrival{stream->id, stream->request.take(), stream->request.refusal(), stream->unwanted};
   }
   return std::nullopt;
+}
+
+std::size_t Http2Session::held_bytes() const { return state_->held_bytes; }
+
+bool Http2Session::refuse_youngest_body(const Refusal& refusal) {
+  const auto& incomplete = state_->incomplete;
+  const auto found = std::find_if(incomplete.rbegin(), incomplete.rend(), [this](uint32_t id) { return state_->find(id)->held_bytes != 0; });
+  if (found == incomplete.rend()) return false;
+  Http2Stream& youngest = *state_->find(*found);
+  youngest.request.refuse(refusal);
+  state_->make_ready(youngest);
+  return true;
 }
 
 std::vector<uint32_t> Http2Session::take_closed() { return std::exchange(state_->closed, {}); }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +34,9 @@ enum class Http2End : uint8_t {
 
 class Http2Session {
  public:
-  explicit Http2Session(const Http2Limits& limits);
+  // Is the body wanted that belongs to this head? Asked once, before the client is told to send it.
+  using WantsBody = std::function<bool(const Request& head)>;
+  explicit Http2Session(const Http2Limits& limits, WantsBody wants_body = {});
   ~Http2Session();
   Http2Session(const Http2Session&) = delete;
   Http2Session& operator=(const Http2Session&) = delete;
@@ -45,10 +48,15 @@ class Http2Session {
     uint32_t stream = 0;
     Request request;
     const Refusal* refusal = nullptr;  // it is not taken: to be answered so
+    bool unwanted = false;             // its body: it is the head alone
   };
   // The next request that is complete, or refused. Answered once, unless its stream closes before.
   std::optional<Arrival> next();
-  // Of those, streams that closed since.
+  // Held of the bodies of all others.
+  std::size_t held_bytes() const;
+  // Refuses the youngest that is incomplete and has some of them. False: there is none.
+  bool refuse_youngest_body(const Refusal& refusal);
+  // Of those that next() gave, streams that closed since.
   std::vector<uint32_t> take_closed();
 
   // ---- answers out ----

@@ -6,8 +6,8 @@
 
 namespace arena::http {
 
-Http2Session::State::State(const Http2Limits& its_limits)
-    : limits(its_limits), session(make_nghttp2_session(*this)), resets(limits.resets_per_s), control_frames(limits.control_frames_per_s) {}
+Http2Session::State::State(const Http2Limits& its_limits, WantsBody its_wants_body)
+    : limits(its_limits), wants_body(std::move(its_wants_body)), session(make_nghttp2_session(*this)), resets(limits.resets_per_s), control_frames(limits.control_frames_per_s) {}
 
 Http2Session::State::~State() { nghttp2_session_del(session); }
 
@@ -42,6 +42,7 @@ void Http2Session::State::close_stream(uint32_t id) {
   std::erase(lingering, id);
   if (stream->handed_out) closed.push_back(id);
   bodies_bytes -= stream->body_bytes;
+  let_go_of_body(*stream);
   drop_output(*stream);
   give_windows();
 }
@@ -51,8 +52,11 @@ void Http2Session::State::make_ready(Http2Stream& stream) {
   stream.ready = true;
   std::erase(incomplete, stream.id);
   ready.push_back(stream.id);
+  if (stream.request.refusal() != nullptr) let_go_of_body(stream);
   give_windows();
 }
+
+void Http2Session::State::let_go_of_body(Http2Stream& stream) { held_bytes -= std::exchange(stream.held_bytes, 0); }
 
 // Answered before all of the request came: the rest is not wanted. A client that is told so at once may not look at the answer.
 void Http2Session::State::linger(Http2Stream& stream) {

@@ -22,9 +22,11 @@ struct Http2Stream {
   const int64_t began_ms;
   bool head_done = false;
   bool complete = false;        // all of the request came
-  bool ready = false;           // complete or refused
+  bool ready = false;           // complete, refused, or its body is not wanted
+  bool unwanted = false;        // that
   bool handed_out = false;
   std::size_t body_bytes = 0;   // that came
+  std::size_t held_bytes = 0;   // of those, until it is handed out or refused
   std::size_t owed = 0;         // of its window: came, and was not given back
   bool held_back = false;       // because too much of bodies is held
   bool answered = false;
@@ -36,7 +38,7 @@ struct Http2Stream {
 };
 
 struct Http2Session::State {
-  explicit State(const Http2Limits& its_limits);
+  State(const Http2Limits& its_limits, WantsBody its_wants_body);
   ~State();
 
   Http2Stream* find(uint32_t id) const;
@@ -45,6 +47,7 @@ struct Http2Session::State {
   void open_stream(uint32_t id);
   void close_stream(uint32_t id);
   void make_ready(Http2Stream& stream);
+  void let_go_of_body(Http2Stream& stream);
   void linger(Http2Stream& stream);
   void give_window(Http2Stream& stream);
   void give_windows();
@@ -57,6 +60,7 @@ struct Http2Session::State {
   }
 
   const Http2Limits limits;
+  const WantsBody wants_body;  // unset: each is
   nghttp2_session* session = nullptr;
   int64_t now_ms = 0;
   std::unordered_map<uint32_t, std::unique_ptr<Http2Stream>> streams;
@@ -67,7 +71,8 @@ struct Http2Session::State {
   std::vector<uint32_t> ready;       // and not handed out
   std::vector<uint32_t> closed;      // and had been
   std::vector<uint32_t> lingering;   // streams that are answered though their request is incomplete, oldest first
-  std::size_t bodies_bytes = 0;
+  std::size_t bodies_bytes = 0;     // that came, of streams that are open
+  std::size_t held_bytes = 0;       // of those
   std::size_t waiting_bytes = 0;
   std::size_t continuations = 0;    // of the head under way
   Http2Allowance resets;

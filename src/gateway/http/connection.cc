@@ -16,16 +16,25 @@ bool is_usable_id(const std::string* id) {
 
 }  // namespace
 
+const arena::http::Refusal kNoRoom{503, "busy", "the bodies of all requests under way are as large as http.uploads_bytes_max: try again later"};
+
 Refused reason_of(const arena::http::Refusal& refusal) {
   if (refusal.code == "head_too_large") return Refused::head_too_large;
   if (refusal.code == "too_many_fields") return Refused::too_many_fields;
   if (refusal.code == "body_too_large") return Refused::body_too_large;
   if (refusal.code == "request_timeout") return Refused::request_timeout;
+  if (refusal.code == kNoRoom.code) return Refused::uploads;
   return Refused::malformed;
 }
 
+Response answer_to(const Exchange& exchange, const arena::http::Refusal& refusal) {
+  Response response = problem(exchange, refusal.status, refusal.code, refusal.text);
+  if (refusal.status == 503) response.fields.emplace_back("retry-after", "1");
+  return response;
+}
+
 Connection::Connection(Door& door, Parts parts)
-    : timer_(&Connection::fire, this), door_(door), parts_(std::move(parts)), options_(door.options()) {
+    : timer_(&Connection::fire, this), door_(door), parts_(std::move(parts)), options_(door.options()), upload_(door.uploads()) {
   parts_.stream->set_handler(this);
   if (parts_.silent) parts_.silent->connection = this;
 }
@@ -53,6 +62,8 @@ ExchangeRef Connection::open_exchange(AnswerSink& sink, Request request) {
 ExchangeRef Connection::open_refused(AnswerSink& sink) {
   return std::make_shared<Exchange>(sink, Request{}, door_.next_request_id());
 }
+
+bool Connection::hold(std::size_t bytes) { return upload_.set(bytes, door_.options()->uploads_bytes_max); }
 
 void Connection::complete(const Exchange& exchange, Response& response) {
   response.fields.reserve(response.fields.size() + 2);

@@ -13,6 +13,7 @@
 #include "codec/http/http1_head.h"
 #include "gateway/http/exchange.h"
 #include "gateway/http/options.h"
+#include "gateway/http/uploads.h"
 #include "net/stream.h"
 #include "runtime/loop.h"
 
@@ -37,6 +38,10 @@ struct Silent : ListNode<SilentTag> {
 
 // How a refusal is counted.
 Refused reason_of(const arena::http::Refusal& refusal);
+// How it is answered.
+Response answer_to(const Exchange& exchange, const arena::http::Refusal& refusal);
+// Of a body that there is no room for now.
+extern const arena::http::Refusal kNoRoom;
 
 class Connection : public net::StreamHandler {
  public:
@@ -79,6 +84,8 @@ class Connection : public net::StreamHandler {
   ExchangeRef open_exchange(AnswerSink& sink, Request request);
   // For an answer to what was no request.
   ExchangeRef open_refused(AnswerSink& sink);
+  // So much of bodies is held, of which nobody knows yet whether they may be. False: there is no room for more.
+  bool hold(std::size_t bytes);
   // What every response carries. It is counted, too.
   void complete(const Exchange& exchange, Response& response);
 
@@ -108,6 +115,7 @@ class Connection : public net::StreamHandler {
   Parts parts_;
   const std::shared_ptr<const Options> options_;
   std::optional<Known> known_;
+  Upload upload_;
   std::unique_ptr<std::deque<std::pair<ExchangeRef, UniqueFunction<void()>>>> long_waiting_;  // null: none was ever wanted
   bool long_made_ = false;  // one is being made
   bool closing_ = false;

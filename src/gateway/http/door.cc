@@ -21,11 +21,19 @@ Refused refused_for(access::NoSeat why) {
   return Refused::half_open;
 }
 
+Response unidentified(const Exchange& exchange, std::string_view code, std::string_view detail) {
+  Response response = problem(exchange, 401, code, detail, "authorization:");
+  response.fields.emplace_back("www-authenticate", "Basic realm=\"arena\", charset=\"UTF-8\"");
+  return response;
+}
+
+constexpr std::string_view kTicket = "ticket=";
+
 }  // namespace
 
 Door::Door(runtime::Loop& loop, access::Authenticator& authenticator, std::shared_ptr<const Options> options,
-           access::Admission& admission, Counters& counters)
-    : loop_(loop), authenticator_(authenticator), options_(std::move(options)), admission_(admission), counters_(counters) {}
+           access::Admission& admission, Uploads& uploads, Counters& counters)
+    : loop_(loop), authenticator_(authenticator), options_(std::move(options)), admission_(admission), uploads_(uploads), counters_(counters) {}
 
 Door::~Door() = default;
 
@@ -128,6 +136,27 @@ void Door::handle(const ExchangeRef& exchange) {
   identify(exchange, *found.route);
 }
 
+// Where anonymous is let in because it comes from this machine, it must have meant this machine: a name that a stranger's
+// name server led here is no proof of that.
+bool Door::is_from_here(const Request& request, const Connection& connection) const {
+  const std::string* host = request.field("host");
+  return connection.peer().loopback() && host != nullptr && is_local_host(*host);
+}
+
+bool Door::lacks_credentials(const Request& head, const Connection& connection) const {
+  if (head.field("authorization") != nullptr || authenticator_.anonymous_allowed(is_from_here(head, connection))) return false;
+  std::string target;
+  const Route* route = router_.find(head, target).route;
+  if (route == nullptr) return false;
+  if (route->access == Access::ticketed) return head.query.find(kTicket) == std::string::npos;
+  return route->access == Access::identified;
+}
+
+void Door::refuse_stranger(const ExchangeRef& exchange) const {
+  if (!check_origin(exchange)) return;
+  exchange->answer(unidentified(*exchange, "credentials_needed", "a user name and password are needed"));
+}
+
 // A web page may make its reader's browser ask anything of anybody, with what the browser knows: a stranger's page must not
 // use a broker that trusts this machine, or a password that the browser remembers.
 bool Door::check_origin(const ExchangeRef& exchange) const {
@@ -154,16 +183,15 @@ void Door::answer_preflight(const ExchangeRef& exchange) const {
 
 // True: it has one, so that is how it is known, or it was refused for it.
 bool Door::identify_by_ticket(const ExchangeRef& exchange, const Route& route) const {
-  constexpr std::string_view kName = "ticket=";
   std::string ticket, rest;
   std::size_t tickets = 0;
   for (std::string_view query = exchange->request.query; !query.empty();) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view one = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
-    if (one.starts_with(kName)) {
+    if (one.starts_with(kTicket)) {
       ++tickets;
-      ticket = one.substr(kName.size());
+      ticket = one.substr(kTicket.size());
     } else {
       rest += (rest.empty() ? "" : "&") + std::string(one);
     }
@@ -194,12 +222,15 @@ void Door::identify(const ExchangeRef& exchange, const Route& route) {
   if (!credentials) {
     return exchange->answer(problem(*exchange, 400, "bad_authorization", credentials.error().reason, "authorization:"));
   }
-  // Where anonymous is let in because it comes from this machine, it must have meant this machine: a name that a stranger's
-  // name server led here is no proof of that.
-  const std::string* host = exchange->request.field("host");
-  credentials->peer_loopback = connection->peer().loopback() && host != nullptr && is_local_host(*host);
+  // A body waits for the verification of a password as it did for its own end.
+  Upload waiting(uploads_);
+  if (!waiting.set(exchange->request.body.size(), options_->uploads_bytes_max)) {
+    counters_.refuse(Refused::uploads);
+    return exchange->answer(answer_to(*exchange, kNoRoom));
+  }
+  credentials->peer_loopback = is_from_here(exchange->request, *connection);
   credentials->peer_address = connection->address();
-  authenticator_.authenticate(std::move(*credentials), [this, exchange, route = &route](const Result<Principal, access::AuthRefusal>& result) {
+  authenticator_.authenticate(std::move(*credentials), [this, exchange, route = &route, held = std::move(waiting)](const Result<Principal, access::AuthRefusal>& result) {
     if (!exchange->gone()) on_identified(exchange, *route, result);
   });
 }
@@ -213,10 +244,8 @@ void Door::on_identified(const ExchangeRef& exchange, const Route& route, const 
   }
   if (!result) {
     const bool wrong = result.error() == access::AuthRefusal::bad_credentials;
-    Response response = problem(*exchange, 401, wrong ? "bad_credentials" : "credentials_needed",
-                                wrong ? "the user name or the password is wrong" : "a user name and password are needed", "authorization:");
-    response.fields.emplace_back("www-authenticate", "Basic realm=\"arena\", charset=\"UTF-8\"");
-    return exchange->answer(std::move(response));
+    return exchange->answer(wrong ? unidentified(*exchange, "bad_credentials", "the user name or the password is wrong")
+                                  : unidentified(*exchange, "credentials_needed", "a user name and password are needed"));
   }
   exchange->principal = *result;
   const std::string* words = exchange->request.field("authorization");

@@ -17,6 +17,7 @@
 #include "gateway/http/exchange.h"
 #include "gateway/http/options.h"
 #include "gateway/http/router.h"
+#include "gateway/http/uploads.h"
 #include "net/stream.h"
 #include "runtime/loop.h"
 
@@ -26,7 +27,7 @@ class Door {
  public:
   // All references outlive the door.
   Door(runtime::Loop& loop, access::Authenticator& authenticator, std::shared_ptr<const Options> options, access::Admission& admission,
-       Counters& counters);
+       Uploads& uploads, Counters& counters);
   ~Door();
 
   Router& router() { return router_; }
@@ -45,10 +46,15 @@ class Door {
   // ---- for connections ----
   runtime::Loop& loop() { return loop_; }
   Counters& counters() { return counters_; }
+  Uploads& uploads() { return uploads_; }
   const std::shared_ptr<const Options>& options() const { return options_; }
   bool is_shut() const { return shut_; }
   // Leads to an answer, perhaps from inside.
   void handle(const ExchangeRef& exchange);
+  // Does a request with this head need somebody, and says not at all who it is? Then its body is not waited for.
+  bool lacks_credentials(const Request& head, const Connection& connection) const;
+  // Answers such a one.
+  void refuse_stranger(const ExchangeRef& exchange) const;
   std::string next_request_id();
   // Now, as answers say it.
   const std::string& date();
@@ -60,6 +66,7 @@ class Door {
 
  private:
   Result<access::Seat, Refused> admit(std::string_view ip);
+  bool is_from_here(const Request& request, const Connection& connection) const;
   bool check_origin(const ExchangeRef& exchange) const;
   void answer_preflight(const ExchangeRef& exchange) const;
   bool identify_by_ticket(const ExchangeRef& exchange, const Route& route) const;
@@ -71,6 +78,7 @@ class Door {
   access::Authenticator& authenticator_;
   std::shared_ptr<const Options> options_;
   access::Admission& admission_;
+  Uploads& uploads_;
   Counters& counters_;
   Router router_;
   Redeem redeem_;

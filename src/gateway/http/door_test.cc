@@ -135,6 +135,51 @@ TEST(HttpDoor, KnowsUsersByTheirPasswords) {
   }
 }
 
+// What a stranger sends need not be held.
+TEST(HttpDoor, WhoSaysNoNameIsRefusedBeforeTheBody) {
+  WebWorld world({.origins = {"https://app.example"}}, with_user("ann", "secret"));
+  world.add_routes();
+  const std::string head = "POST /who HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n";
+  for (const char* more : {"\r\n", "Expect: 100-continue\r\n\r\n", "Origin: https://app.example\r\n\r\n"}) {
+    Browser stranger(world);
+    stranger.bytes(head + more);
+    const Answer answer = stranger.answer();
+    EXPECT_EQ(answer.status, 401) << more;
+    EXPECT_NE(answer.body.find("credentials_needed"), std::string::npos);
+    EXPECT_NE(answer.head.find("www-authenticate: Basic "), std::string::npos);
+    EXPECT_NE(answer.head.find("connection: close\r\n"), std::string::npos);
+    EXPECT_TRUE(stranger.closed());
+  }
+  Browser page(world);
+  EXPECT_EQ(page.ask(head + "Origin: https://evil.example\r\n\r\n").status, 403);
+  Browser late(world);
+  late.bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\n" + head + "\r\n");
+  EXPECT_EQ(late.received(), "") << "in its turn";
+  world.let_answer(0);
+  EXPECT_EQ(late.answer().status, 200);
+  EXPECT_EQ(late.answer().status, 401);
+  // Who does, or asks what all may, is waited for.
+  Browser user(world), open(world);
+  user.bytes(head + basic("ann:secret") + "Expect: 100-continue\r\n\r\n");
+  world.broker.run_ms(1);
+  EXPECT_EQ(user.received(), "HTTP/1.1 100 Continue\r\n\r\n");
+  open.bytes("POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(open.ask("hello").body, "hello");
+  EXPECT_EQ(world.counters.answers[4].get(), 5u);
+}
+
+TEST(HttpDoor, ABodyWhosePasswordIsBeingVerifiedIsCounted) {
+  WebWorld world({.uploads_bytes_max = 100'000}, with_user("ann", "secret"));
+  world.add_routes();
+  const std::string post = "POST /who HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n" + basic("ann:wrong") + "\r\n" + std::string(60'000, 'x');
+  Browser first(world), second(world);
+  first.bytes(post);
+  EXPECT_EQ(world.uploads.bytes(), 60'000u);
+  EXPECT_EQ(second.ask(post).status, 503);
+  EXPECT_EQ(first.answer().status, 401);
+  EXPECT_EQ(world.uploads.bytes(), 0u);
+}
+
 TEST(HttpDoor, APasswordHoldsOnItsConnectionUntilTheSettingsAreReadAgain) {
   WebWorld world({}, with_user("ann", "old"));
   world.add_routes();

@@ -66,8 +66,10 @@ void Http1Connection::consume(std::string_view bytes) {
 bool Http1Connection::step(std::string_view& bytes) {
   switch (parser_.feed(bytes)) {
     case ah::Http1Parser::Step::more:
+      wants_rest();
       return false;
     case ah::Http1Parser::Step::proceed:
+      if (!wants_rest()) return false;
       proceed_owed_ = true;
       send_proceed();
       return false;
@@ -75,13 +77,31 @@ bool Http1Connection::step(std::string_view& bytes) {
       refuse(parser_.refusal(), reason_of(parser_.refusal()));
       return false;
     case ah::Http1Parser::Step::complete:
-      begin(parser_.take());
+      door().handle(open_turn(parser_.take()));
       return true;
   }
   return false;
 }
 
-void Http1Connection::begin(Request request) {
+// Of the request whose body is under way. False: it is answered without, in its turn, and then the connection ends, as the
+// rest cannot be told from what follows.
+bool Http1Connection::wants_rest() {
+  const Request* head = parser_.head();
+  if (head == nullptr) return true;
+  if (door().lacks_credentials(*head, *this)) {
+    Request request = parser_.take();
+    request.body = {};
+    request.keep_alive = false;
+    door().refuse_stranger(open_turn(std::move(request)));
+    return false;
+  }
+  if (hold(parser_.held_bytes())) return true;
+  refuse(kNoRoom, Refused::uploads);
+  return false;
+}
+
+ExchangeRef Http1Connection::open_turn(Request request) {
+  hold(0);
   proceed_owed_ = false;
   clock_ = Clock::none;
   timer_.disarm();
@@ -91,9 +111,8 @@ void Http1Connection::begin(Request request) {
   const std::string* fate = request.field("connection");
   may_leave_ = fate != nullptr && request.minor == 1 && websocket::has_token(*fate, "upgrade");
   turn.exchange = open_exchange(*this, std::move(request));
-  const ExchangeRef exchange = turn.exchange;
   turns_.push_back(std::move(turn));
-  door().handle(exchange);
+  return turns_.back().exchange;
 }
 
 // Answered in its turn, and then the connection ends: what follows cannot be trusted. Who begins with something else than
@@ -103,12 +122,14 @@ void Http1Connection::refuse(const ah::Refusal& refusal, Refused reason) {
   log::debug("http", "refused a request", {{"peer", peer().ip()}, {"reason", refusal.text}});
   if (refusal.code == ah::kNotHttpCode && silent()) return end();
   last_turn_ = true;
+  if (parser_.head() != nullptr) parser_.take();  // its turn may come late, and nobody wants what came of it
+  hold(0);
   Turn turn;
   turn.framing.keep_alive = false;
   turn.exchange = open_refused(*this);
   const ExchangeRef exchange = turn.exchange;
   turns_.push_back(std::move(turn));
-  exchange->answer(problem(*exchange, refusal.status, refusal.code, refusal.text));
+  exchange->answer(answer_to(*exchange, refusal));
 }
 
 // Something that was waited for has come: room, or an answer.

@@ -56,7 +56,8 @@ class Http1Connection final : public Connection, public AnswerSink {
   bool has_room() const;
   void consume(std::string_view bytes);
   bool step(std::string_view& bytes);
-  void begin(Request request);
+  ExchangeRef open_turn(Request request);
+  bool wants_rest();
   void refuse(const arena::http::Refusal& refusal, Refused reason);
   void go_on();
   Turn* find(const Exchange& exchange);

@@ -45,7 +45,7 @@ Refused reason_of(ah::Http2End why) {
 
 }  // namespace
 
-Http2Connection::Http2Connection(Door& door, Parts parts) : Connection(door, std::move(parts)), session_(limits_of(options())) {
+Http2Connection::Http2Connection(Door& door, Parts parts) : Connection(door, std::move(parts)), session_(limits_of(options()), [this](const Request& head) { return !this->door().lacks_credentials(head, *this); }) {
   door.counters().http2_connections.add();
   watch_time();
 }
@@ -69,6 +69,7 @@ void Http2Connection::work() {
   if (closing() || std::exchange(working_, true)) return;
   forget_closed();
   take_requests();
+  if (!hold_bodies()) take_requests();
   if (ending_ && session_.end_heard()) refuse_new();
   send();
   forget_closed();
@@ -90,17 +91,26 @@ void Http2Connection::take_requests() {
   }
 }
 
+// False: there was no room for all, and some are refused.
+bool Http2Connection::hold_bodies() {
+  if (hold(session_.held_bytes())) return true;
+  while (session_.refuse_youngest_body(kNoRoom) && !hold(session_.held_bytes())) {
+  }
+  return false;
+}
+
 void Http2Connection::begin(ah::Http2Session::Arrival arrival) {
   clock_ = Clock::none;
   timer_.disarm();
+  hold(session_.held_bytes());  // the door holds what was handed out
   const ah::Refusal* refusal = arrival.refusal;
   ExchangeRef exchange = refusal == nullptr ? open_exchange(*this, std::move(arrival.request)) : open_refused(*this);
   exchange->stream = arrival.stream;
   open_.emplace(arrival.stream, Open{exchange});
-  if (refusal == nullptr) return door().handle(exchange);
+  if (refusal == nullptr) return arrival.unwanted ? door().refuse_stranger(exchange) : door().handle(exchange);
   door().counters().refuse(reason_of(*refusal));
   log::debug("http", "refused a request", {{"peer", peer().ip()}, {"reason", refusal->text}});
-  exchange->answer(problem(*exchange, refusal->status, refusal->code, refusal->text));
+  exchange->answer(answer_to(*exchange, *refusal));
 }
 
 // The client has reset them, or they are at their end.

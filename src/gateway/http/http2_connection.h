@@ -48,6 +48,7 @@ class Http2Connection final : public Connection, public AnswerSink {
   void go_on();
   void work();
   void take_requests();
+  bool hold_bodies();
   void begin(arena::http::Http2Session::Arrival arrival);
   void forget_closed();
   void send();

@@ -58,6 +58,52 @@ TEST(Http2Limits, BytesOfAllBodies) {
   EXPECT_EQ(world.refused(Refused::request_timeout), 0u);
 }
 
+TEST(Http2Limits, BytesOfAllBodiesUnderWay) {
+  WebWorld world({.uploads_bytes_max = 100'000});
+  world.add_routes();
+  Browser other(world);
+  other.bytes("POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 40001\r\n\r\n" + std::string(40'000, 'x'));
+  Http2Client client(world);
+  const std::string most(50'000, 'x');
+  const Fields post = Http2Client::request("POST", "/now");
+  const int32_t older = client.send(post, &most, false), younger = client.send(post, &most, false);
+  EXPECT_EQ(client.answer(younger).status, 503);
+  EXPECT_NE(client.replies[younger].body.find("\"code\":\"busy\""), std::string::npos);
+  EXPECT_EQ(client.replies[younger].field("retry-after"), "1");
+  EXPECT_EQ(world.uploads.bytes(), 90'000u);
+  client.send_more(older, "x", true);
+  EXPECT_EQ(client.answer(older).body.size(), 50'001u) << "the older one goes on, and the connection with it";
+  EXPECT_EQ(world.refused(Refused::uploads), 1u);
+  EXPECT_EQ(world.uploads.bytes(), 40'000u);
+  const int32_t left = client.send(post, &most, false);
+  EXPECT_EQ(world.uploads.bytes(), 90'000u);
+  client.reset(left);
+  EXPECT_EQ(world.uploads.bytes(), 40'000u);
+}
+
+// What a stranger sends need not be held; nobody is let in from there.
+TEST(Http2Limits, WhoSaysNoNameIsRefusedBeforeTheBody) {
+  WebWorld world;
+  world.add_routes();
+  Http2Client stranger(world, "192.0.2.1");
+  const std::string most(50'000, 'x');
+  Fields post = Http2Client::request("POST", "/who");
+  post.emplace_back("expect", "100-continue");
+  const int32_t id = stranger.send(post, &most, false);
+  EXPECT_EQ(stranger.answer(id).status, 401);
+  EXPECT_EQ(stranger.replies[id].informational, 0);
+  EXPECT_FALSE(stranger.replies[id].field("www-authenticate").empty());
+  EXPECT_EQ(world.uploads.bytes(), 0u);
+  EXPECT_TRUE(stranger.wait([&] { return stranger.replies[id].closed; })) << "the rest is not wanted";
+  EXPECT_EQ(stranger.answer(stranger.post("/now", "open")).body, "open") << "the connection goes on";
+  Http2Client here(world);
+  const int32_t let_in = here.send(post, &most, false);
+  EXPECT_EQ(world.uploads.bytes(), 50'000u);
+  here.send_more(let_in, "", true);
+  EXPECT_EQ(here.answer(let_in).body, "anonymous");
+  EXPECT_EQ(here.replies[let_in].informational, 100);
+}
+
 TEST(Http2Limits, TimeOfARequest) {
   WebWorld world;
   world.add_routes();

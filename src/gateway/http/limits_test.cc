@@ -103,6 +103,42 @@ TEST(HttpLimits, BytesOfABody) {
   EXPECT_EQ(world.refused(Refused::body_too_large), 2u);
 }
 
+TEST(HttpLimits, BytesOfAllBodiesUnderWay) {
+  WebWorld world({.uploads_bytes_max = 100'000});
+  world.add_routes();
+  const std::string head = "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 80001\r\n\r\n";
+  const std::string most(80'000, 'x');
+  Browser first(world), second(world), third(world), small(world);
+  first.bytes(head + most);
+  EXPECT_EQ(world.uploads.bytes(), 80'000u);
+  second.bytes(head + most.substr(0, 16 << 10));
+  EXPECT_EQ(second.answer(0).status, 0) << "a little is free";
+  const Answer refused = second.ask(most.substr(0, 5000));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_NE(refused.body.find("\"code\":\"busy\""), std::string::npos) << refused.body;
+  EXPECT_NE(refused.head.find("retry-after: "), std::string::npos) << refused.head;
+  EXPECT_TRUE(second.closed());
+  EXPECT_EQ(world.refused(Refused::uploads), 1u);
+  EXPECT_EQ(small.ask("POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x')).status, 200);
+  EXPECT_EQ(first.ask("x").body.size(), 80'001u);
+  EXPECT_EQ(world.uploads.bytes(), 0u);
+  third.bytes(head + most);
+  EXPECT_EQ(third.ask("x").status, 200) << "there is room again";
+}
+
+TEST(HttpLimits, ARefusedBodyIsLetGoOfBeforeItsTurn) {
+  WebWorld world({.uploads_bytes_max = 100'000});
+  world.add_routes();
+  Browser slow(world);
+  slow.bytes("GET /later HTTP/1.1\r\nHost: a\r\n\r\nPOST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + std::string(90'000, 'x'));
+  slow.bytes(std::string(90'000, 'x'));
+  EXPECT_EQ(world.refused(Refused::uploads), 1u);
+  EXPECT_EQ(world.uploads.bytes(), 0u);
+  world.let_answer(0);
+  EXPECT_EQ(slow.answer().body, "late");
+  EXPECT_EQ(slow.answer().status, 503);
+}
+
 TEST(HttpLimits, RequestsAtOnce) {
   WebWorld world({.pipelined_max = 3});
   world.add_routes();

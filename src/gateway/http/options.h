@@ -25,6 +25,7 @@ struct Options : access::AdmissionLimits {
   int64_t request_timeout_ms = 10'000;    // from the first byte of a request to its last
   int64_t idle_timeout_ms = 60'000;       // between requests
   std::size_t pipelined_max = 16;         // requests of one connection being worked on; further ones wait
+  std::size_t uploads_bytes_max = 256 << 20;  // bodies that are not complete, or whose password is being verified; on all cores
   std::size_t streams_max = 100;          // HTTP/2: requests of one connection; further ones are refused
   std::size_t bodies_bytes_max = 1 << 20; // HTTP/2: of one connection; then its oldest request alone gets more window
   std::size_t continuations_max = 8;      // HTTP/2: frames that go on with a head
@@ -59,12 +60,14 @@ enum class Refused : uint8_t {
   continuations,
   event_streams,
   event_streams_per_user,
+  uploads,           // bodies under way, of all connections together
 };
-inline constexpr std::size_t kRefused = 18;
+inline constexpr std::size_t kRefused = 19;
 inline constexpr const char* kRefusedNames[kRefused] = {
     "shut",      "connections",    "connections_per_address", "connect_rate",   "half_open",     "request_timeout",
     "malformed", "head_too_large", "too_many_fields",         "body_too_large", "batch_too_large", "password_queue",
-    "streams",   "resets",         "control_frames",          "continuations",  "event_streams", "event_streams_per_user"};
+    "streams",   "resets",         "control_frames",          "continuations",  "event_streams", "event_streams_per_user",
+    "uploads"};
 
 // What one core's gateway counts.
 struct Counters {

@@ -22,16 +22,16 @@ bool takes(const Route& route, std::string_view method) {
 
 }  // namespace
 
-Router::Found Router::find(Exchange& exchange) const {
+Router::Found Router::find(const Request& request, std::string& its_target) const {
   Found found;
   std::string target;
   const std::string* pattern = nullptr;
   for (const Route& route : routes_) {
     if (pattern != nullptr && route.pattern != *pattern) continue;
-    if (!fits(exchange.request.path, route.pattern, target)) continue;
+    if (!fits(request.path, route.pattern, target)) continue;
     pattern = &route.pattern;
-    if (takes(route, exchange.request.method)) {
-      exchange.target = std::move(target);
+    if (takes(route, request.method)) {
+      its_target = std::move(target);
       found.route = &route;
       return found;
     }

@@ -37,7 +37,8 @@ class Router {
     std::string allowed;           // methods that the path has: empty, no such path
   };
   // The first that fits. Sets the exchange's target.
-  Found find(Exchange& exchange) const;
+  Found find(Exchange& exchange) const { return find(exchange.request, exchange.target); }
+  Found find(const Request& request, std::string& its_target) const;
 
  private:
   std::vector<Route> routes_;

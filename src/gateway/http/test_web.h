@@ -23,7 +23,7 @@ class WebWorld {
                     unsigned cores = 1)
       : broker(cores),
         authenticator_(loop(), std::move(auth), passwords_),
-        door(loop(), authenticator_, std::make_shared<const Options>(std::move(options)), admission, counters) {}
+        door(loop(), authenticator_, std::make_shared<const Options>(std::move(options)), admission, uploads, counters) {}
 
   runtime::Loop& loop() { return broker.sim().loop(0); }
   access::Authenticator& authenticator() { return authenticator_; }
@@ -35,11 +35,14 @@ class WebWorld {
     door.router().add({"GET", "/now", Access::open, [](const ExchangeRef& exchange) { exchange->answer(text_response(200, exchange->request.query)); }});
     door.router().add({"POST", "/now", Access::open, [](const ExchangeRef& exchange) { exchange->answer(text_response(200, exchange->request.body)); }});
     door.router().add({"GET", "/later", Access::open, [this](const ExchangeRef& exchange) { waiting.push_back(exchange); }});
-    door.router().add({"GET", "/who", Access::identified, [](const ExchangeRef& exchange) {
-                         exchange->answer(text_response(200, exchange->principal.anonymous() ? "anonymous" : exchange->principal.name));
-                       }});
+    for (const char* method : {"GET", "POST"}) {
+      door.router().add({method, "/who", Access::identified, [](const ExchangeRef& exchange) {
+                           exchange->answer(text_response(200, exchange->principal.anonymous() ? "anonymous" : exchange->principal.name));
+                         }});
+    }
   }
 
+  Uploads uploads;  // goes last: what waits in a loop may have a share
   broker::test::World broker;
   access::Admission admission;
   Counters counters;
