@@ -7,7 +7,7 @@
 
 namespace arena::broker {
 
-Log::Log(Shard& shard, LogName name) : shard_(shard), name_(name) {
+Log::Log(Shard& shard, LogName name) : shard_(shard), name_(name), holes_(shard.store().holes(name.partition, name.log)) {
   const engine::LogBounds bounds = shard.store().bounds(name.partition, name.log);
   end_ = bounds.end;
   first_ = bounds.start;
@@ -56,8 +56,24 @@ void Log::drop() {
 }
 
 StreamUsage Log::usage() const {
-  // A stream's log has no holes.
-  return {end_ - first_, shard_.store().bounds(name_.partition, name_.log).bytes};
+  return {messages_between(first_, end_), shard_.store().bounds(name_.partition, name_.log).bytes};
+}
+
+uint64_t Log::messages_between(uint64_t from, uint64_t upto) const {
+  uint64_t count = upto - std::min(from, upto);
+  for (const engine::OffsetRange& hole : holes_) {
+    const uint64_t base = std::max(hole.base, from), end = std::min(hole.end, upto);
+    if (base < end) count -= end - base;
+  }
+  return count;
+}
+
+uint64_t Log::first_of_last(uint64_t count) const {
+  uint64_t first = end_ - std::min(count, end_);
+  for (auto hole = holes_.rbegin(); hole != holes_.rend() && first < hole->end; ++hole) {
+    first -= std::min(first, hole->end - hole->base);
+  }
+  return first;
 }
 
 void Log::want_trim() {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "broker/stream/stream.h"
 #include "broker/types.h"
@@ -40,6 +41,10 @@ class Log {
   // The stream is no more.
   void drop();
   StreamUsage usage() const;
+  // How many messages were given the offsets from `from` to below `upto`.
+  uint64_t messages_between(uint64_t from, uint64_t upto) const;
+  // At or above it lie the last `count` messages.
+  uint64_t first_of_last(uint64_t count) const;
 
   // Deletes what nobody wants.
   void trim();
@@ -60,6 +65,7 @@ class Log {
   uint64_t noted_bytes_ = 0;  // as counted in the shard's counters
   bool trim_wanted_ = false;
   std::map<uint64_t, uint64_t> readers_;  // reader -> floor
+  const std::vector<engine::OffsetRange> holes_;
 };
 
 }  // namespace arena::broker

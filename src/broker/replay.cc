@@ -170,7 +170,7 @@ void Replay::on_read(ReadAnswer answer) {
     answer.stop_at(from);
     return feed_.finish(answer);
   }
-  if (answer.missing != 0) tell_gap(answer.log, from + answer.missing, answer.missing);
+  if (answer.missing != 0) tell_gap(answer.log, answer.begin, answer.missing);
   for (engine::Record& record : answer.records) {
     if (!session_.has_room_for_replay()) {
       answer.stop_at(record.offset);

@@ -227,7 +227,7 @@ class Shard {
   InterestAnswer serve_interest(const InterestRequest& request);
   void take_interest_answer(uint64_t operation, unsigned from, InterestAnswer answer);
   void serve_read(const ReadOrder& order);
-  void finish_read(const ReadOrder& order, uint64_t hidden, engine::ReadResult result);
+  void finish_read(const ReadOrder& order, uint64_t from, engine::ReadResult result);
   uint64_t total(Counter Counters::*counter) const;  // over all cores
   void count_damage(const ReadOrder& order, const engine::ReadResult& result);
   static void on_tick(void* self);

@@ -182,18 +182,19 @@ void Shard::serve_read(const ReadOrder& order) {
       return std::any_of(list->filters.begin(), list->filters.end(), [&](const std::string& f) { return filter_matches(f, topic); });
     };
   }
-  store_.read(std::move(request), [this, order, hidden = first - std::min(first, order.from)](engine::ReadResult result) {
-    finish_read(order, hidden, std::move(result));
+  store_.read(std::move(request), [this, order, from = request.from](engine::ReadResult result) {
+    finish_read(order, from, std::move(result));
   });
 }
 
-void Shard::finish_read(const ReadOrder& order, uint64_t hidden, engine::ReadResult result) {
+void Shard::finish_read(const ReadOrder& order, uint64_t from, engine::ReadResult result) {
   if (result.trimmed > 0) counters_.drop(Drop::trimmed, result.trimmed);
   if (!result.status) count_damage(order, result);
   if (!result.status && result.next <= order.from) return;  // unreadable as a whole: the reader stays where it is
   ReadAnswer answer{order.log, order.generation, std::move(result.records), result.next,
                     result.next >= log_at(order.log).end()};
-  answer.missing = hidden + result.trimmed;
+  answer.begin = from + result.trimmed;
+  answer.missing = log_at(order.log).messages_between(order.from, answer.begin);
   call(order.core, [reader = order.reader, answer = std::move(answer)](Shard& there) mutable {
     const auto it = there.readers_.find(reader);
     if (it != there.readers_.end()) it->second->on_read(std::move(answer));

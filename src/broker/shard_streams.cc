@@ -53,7 +53,7 @@ void Shard::delete_unknown_streams(uint32_t last_log) {
     if (streams_->find(log) != nullptr) continue;
     for (const auto& [partition, owned] : partitions_) {
       const engine::LogBounds bounds = store_.bounds(partition, log);
-      if (bounds.start < bounds.end) store_.trim(partition, log, bounds.end);
+      if (bounds.bytes != 0) store_.trim(partition, log, bounds.end);
     }
   }
 }

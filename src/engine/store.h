@@ -109,6 +109,12 @@ struct LogBounds {
   uint64_t bytes = 0;  // what the log occupies
 };
 
+// Offsets from `base` to below `end`.
+struct OffsetRange {
+  uint64_t base = 0;
+  uint64_t end = 0;
+};
+
 struct KeyValue {
   std::string key;
   std::string value;
@@ -131,6 +137,9 @@ class Store {
   // Makes offsets below new_start unreadable, at once; space is freed when convenient. Never moves back, and stops at
   // the log's end. Durable when a later commit of the partition is, be it an empty one.
   virtual void trim(PartitionId partition, LogId log, uint64_t new_start) = 0;
+  // Offsets below the end that no message was given, though they may have been given in another life of the store: rising,
+  // and the same as long as the store is open. Reading goes on behind them.
+  virtual std::vector<OffsetRange> holes(PartitionId, LogId) const { return {}; }
 };
 
 }  // namespace arena::engine

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 from broker import SLOW, arena_bin
 from durable import DurableBroker, leave_messages, persistent, take
 from harness import equal, eventually, run_all, test
+from web import Follower, curl
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 SESSION = "away"
@@ -207,6 +209,63 @@ def a_stopped_store_is_copied_and_made_again():
         store("restore", copy, broker.data)
         store("restore", copy, again)
         equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+    finally:
+        leave(broker)
+
+
+@test(seconds=60)
+def who_has_seen_more_than_a_backup_has_misses_nothing_of_what_follows_it():
+    broker = DurableBroker(http=True).start()
+    follower = None
+    try:
+        def ask(path, *arguments, body=None):
+            status, answer = curl(path, *arguments, port=broker.http_port, body=body)
+            equal(status // 100, 2, answer)
+            return json.loads(answer)
+
+        def say(topic, *payloads):
+            return [ask(f"/v1/topics/{topic}", body=one.encode())["position"] for one in payloads]
+
+        def page(after, topic="s/t"):
+            got = ask(f"/v1/topics/{topic}?wait=1&after={after}")
+            return [item["payload"] for item in got["items"]], got.get("gap", 0)
+
+        def make(name, most=0):
+            ask("/v1/streams", "-H", "Content-Type: application/json", body=json.dumps({"name": name, "filters": [f"{name}/#"], "max_messages": most}).encode())
+
+        make("s", 100)
+        make("empty")
+        given = say("s/t", "1", "2", "3")
+        store("backup", broker.data, os.path.join(broker.folder, "bak"))
+        given += say("s/t", "4", "5", "6", "7", "8") + say("empty/t", "lost")
+        make("later")
+        given += say("later/t", "lost")
+        seen = [place for place in (given[7], given[8], given[9])]
+        for life in range(2):
+            broker.kill()
+            os.rename(broker.data, os.path.join(broker.folder, f"gone {life}"))
+            store("restore", os.path.join(broker.folder, "bak"), broker.data)
+            broker.launch()
+            broker.kill()
+            broker.launch()
+            make("later")
+            equal(page("1:" + given[0]), (["2", "3"], 0), "nothing is missing")
+            follower = Follower("topic=s/%23", "1:" + seen[0], port=broker.http_port)
+            fresh = say("s/t", "9", "10") + say("empty/t", "11") + say("later/t", "12")
+            assert not set(fresh) & set(given), (fresh, given)
+            given += fresh
+            for place, topic, payloads in zip(seen, ("s/t", "empty/t", "later/t"), (["9", "10"], ["11"], ["12"])):
+                equal(page("1:" + place, topic), (payloads, 0), f"behind {place}")
+            equal(page("1:" + given[2]), (["9", "10"], 0), "behind what the backup has")
+            equal([follower.next()["payload"] for _ in range(2)], ["9", "10"], "events")
+            follower.close()
+            history = ask(f"/v1/streams/s/messages?from={seen[0]}")
+            equal(([item["payload"] for item in history["items"]], history.get("gap", 0)), (["9", "10"], 0), "history")
+            time.sleep(2)  # retention has counted
+            equal(len(ask("/v1/streams/s/messages")["items"]), 5, "of a hundred at most")
+            equal(ask("/v1/streams/s")["messages"], 5, "messages")
+        equal(broker.stop(keep=True), 0)
+        store("check", broker.data)
     finally:
         leave(broker)
 

@@ -27,6 +27,7 @@ struct ReadAnswer {
   uint64_t next = 0;
   bool attached = false;  // read up to the end; what is routed from now on follows without a gap
   uint64_t missing = 0;   // so many before the first record were deleted, or are hidden, though asked for
+  uint64_t begin = 0;     // behind them
 
   // The record at `offset` and what follows does not fit: read it again when there is room.
   void stop_at(uint64_t offset) {

@@ -90,7 +90,7 @@ void measure(Shard& home, LogId log, uint64_t bytes_max, UniqueFunction<void(boo
   for (PartitionId id = 0; id < partitions; ++id) {
     home.call_owner(id, [name = LogName{id, log}, count, partitions, bytes_max, back = home.core()](Shard& owner) {
       const Log& held = owner.log_at(name);
-      const Shown shown{name, held.end() - held.first(), shown_bytes(owner, held)};
+      const Shown shown{name, held.messages_between(held.first(), held.end()), shown_bytes(owner, held)};
       owner.call(back, [shown, count, partitions, bytes_max](Shard& there) {
         count->logs.push_back(shown);
         if (count->logs.size() < partitions) return;

@@ -306,7 +306,7 @@ void StreamRegistry::hide(const Stream& stream, const Holdings& holdings, uint64
     // What comes meanwhile takes its place in what is kept, and after a purge there is not so much.
     shard_.call_owner(holding.log.partition, [name = holding.log, keep = holding.usage.messages - count](Shard& owner) {
       Log& log = owner.log_at(name);
-      if (log.end() - log.first() > keep) log.hide_below(log.end() - keep);
+      log.hide_below(log.first_of_last(keep));
     });
   }
 }

@@ -22,7 +22,7 @@ void find_start(Shard& owner, const Log& log, const ReplayFrom& from, UniqueFunc
       seek_time(owner, log, from.time_ms - kTimeSlackMs, [done = std::move(done)](uint64_t offset) mutable { done({offset, 0}); });
       return;
   }
-  done({std::clamp(asked, log.first(), log.end()), log.first() - std::min(asked, log.first())});
+  done({std::clamp(asked, log.first(), log.end()), log.messages_between(asked, log.first())});
 }
 
 }  // namespace arena::broker

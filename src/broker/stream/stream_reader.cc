@@ -44,7 +44,8 @@ void read_part(Shard& owner, LogName name, const PageRequest& page, LogStart sta
   }
   const uint64_t upto = request.upto;
   owner.store().read(std::move(request), [&owner, name, page, start, upto, done = std::move(done)](engine::ReadResult result) mutable {
-    Part part{name, result.next, start.missing + result.trimmed, result.next < upto, std::move(result.records), 0};
+    const uint64_t trimmed = owner.log_at(name).messages_between(start.offset, start.offset + result.trimmed);
+    Part part{name, result.next, start.missing + trimmed, result.next < upto, std::move(result.records), 0};
     // What is damaged cannot be given.
     if (!result.status.ok()) part.missing += part.next - (part.records.empty() ? start.offset : part.records.back().offset + 1);
     std::erase_if(part.records, [&](const engine::Record& record) { return !fits(*record.message, page, owner.loop().wall_ms()); });

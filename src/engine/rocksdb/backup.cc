@@ -77,6 +77,7 @@ Status copy_store(const std::string& path, const std::string& target) {
   if (fs::exists(path + "/high-water", error)) {
     if (Status copied = copy_file(path + "/high-water", target + "/high-water"); !copied) return copied;
   }
+  if (Status written = write_copied_floor(path, target); !written) return written;
   // Last: without it, it is no store.
   if (Status copied = copy_file(path + "/format", target + "/format"); !copied) return copied;
   if (fs::exists(path + "/format.copy", error)) {
@@ -96,6 +97,10 @@ Status make_checkpoint(Database& database, const std::string& path, const std::s
   if (Status made = make_empty(target); !made) return made;
   // The mark first: it must not be ahead of the rest.
   if (Status copied = copy_file(path + "/high-water", target + "/high-water"); !copied) return copied;
+  std::error_code error;
+  if (fs::exists(path + "/floor", error)) {
+    if (Status copied = copy_file(path + "/floor", target + "/floor"); !copied) return copied;
+  }
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(&database.db(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);

@@ -9,7 +9,8 @@
 namespace arena::engine {
 
 // Copies a store that nobody uses, and holds it meanwhile. `target` must not be there, or be empty. On disk when this
-// returns; a copy that was broken off is no store.
+// returns; a copy that was broken off is no store. What its logs are given from then on lies far above what they have (jumps.h):
+// the store that was copied goes on, too.
 Status copy_stopped_store(const std::string& path, const std::string& target);
 // The same of a folder that nobody can be using: a backup, a checkpoint.
 Status copy_store(const std::string& path, const std::string& target);

@@ -32,6 +32,7 @@ bool entry_is_below(const Starts& starts, std::string_view key, std::string_view
   LogName name;
   IndexKind kind{};
   if (!read_index_kind(key, name, kind) || kind == IndexKind::start) return false;
+  if (kind == IndexKind::jump) return false;  // what is below it is not counted as missing, whoever asks for it
   const auto start = starts.find(name);
   if (start == starts.end()) return false;
   const auto end = segment_end_of(kind, value);

@@ -207,8 +207,8 @@ std::vector<Segment> stored_segments(Database& database, LogName name) {
 std::vector<LostRange> stored_losses(Database& database, LogName name) {
   std::vector<LostRange> ranges;
   const auto at = iterate(database, database.index());
-  const std::string prefix = log_prefix(name);
-  for (at->Seek(lost_key(name, 0)); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
+  const std::string end = jump_key(name, 0);
+  for (at->Seek(lost_key(name, 0)); at->Valid() && view(at->key()) < end; at->Next()) {
     if (const auto range = decode_segment(view(at->value())); range.ok()) ranges.push_back({range->base, range->end});
   }
   return ranges;

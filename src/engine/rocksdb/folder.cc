@@ -92,11 +92,29 @@ std::string hex(const HashKey& key) {
 // The last line is the checksum of those before it.
 std::string with_checksum(std::string text) { return text + "checksum " + std::to_string(checksum32(text)) + "\n"; }
 
+std::string floor_text(const StoreFolder::Floor& floor) {
+  return with_checksum("floor " + std::to_string(floor.offset) + "\ncopy " + std::to_string(int{floor.is_copy}) + "\n");
+}
+
+// One that cannot be read makes the logs jump once more: that loses nothing.
+StoreFolder::Floor read_floor(const std::string& path) {
+  const auto text = read_file(path + "/floor");
+  if (text.ok() && !*text) return {};
+  StoreFolder::Floor floor;
+  std::string word;
+  std::istringstream lines(text.ok() ? **text : "");
+  lines >> word >> floor.offset >> word >> floor.is_copy;
+  if (text.ok() && lines && floor_text(floor) == **text) return floor;
+  log::warn("engine", "the file \"floor\" of the store is damaged; its logs go on above all that they have", {{"path", path}});
+  return {0, true};
+}
+
 }  // namespace
 
 StoreFolder::StoreFolder(StoreFolder&& other) noexcept
     : path_(std::move(other.path_)),
       format_fault_(std::move(other.format_fault_)),
+      floor_(other.floor_),
       secret_(other.secret_),
       partitions_(other.partitions_),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
@@ -116,6 +134,7 @@ Result<StoreFolder> StoreFolder::open(const std::string& path, PartitionId parti
   if (Status read = folder.load_or_make_format(partitions); !read) return fail(read.error());
   if (Status database = make_folder(folder.database_path()); !database) return fail(database.error());
   if (Status marks = folder.open_marks(O_CREAT); !marks) return fail(marks.error());
+  folder.floor_ = read_floor(path);
   if (Status synced = sync_folder(path); !synced) return fail(synced.error());
   return folder;
 }
@@ -136,6 +155,7 @@ Result<StoreFolder> StoreFolder::open_existing(const std::string& path) {
     folder.format_fault_ = read.error().reason;
   }
   if (Status marks = folder.open_marks(0); !marks) return fail(marks.error());
+  folder.floor_ = read_floor(path);
   return folder;
 }
 
@@ -147,6 +167,16 @@ Status StoreFolder::write_format() {
     if (Status written = write_whole_file(path_ + name, text); !written) return written;
   }
   return sync_folder(path_);
+}
+
+Status StoreFolder::set_floor(const Floor& floor) {
+  if (Status written = write_whole_file(path_ + "/floor", floor_text(floor)); !written) return written;
+  floor_ = floor;
+  return sync_folder(path_);
+}
+
+Status write_copied_floor(const std::string& path, const std::string& target) {
+  return write_whole_file(target + "/floor", floor_text({read_floor(path).offset, true}));
 }
 
 // Without O_CREAT among the flags the file may be missing.

@@ -4,6 +4,7 @@
 //   lock        held while a process uses the folder
 //   format      the version of everything inside, the number of partitions, the secret of the keys
 //   high-water  how much was acknowledged; a store that comes back with less is not served
+//   floor       of a copy: where logs begin that have never been written
 //   rocksdb/
 #pragma once
 
@@ -35,6 +36,14 @@ class StoreFolder {
   // Writes it, and its copy, where they are not as they should be.
   Status write_format();
 
+  // Of a store that was made as a copy (jumps.h).
+  struct Floor {
+    uint64_t offset = 0;   // where logs begin that have never been written
+    bool is_copy = false;  // its logs have not jumped yet
+  };
+  const Floor& floor() const { return floor_; }
+  Status set_floor(const Floor& floor);
+
   // What RocksDB must at least come back with; 0 if nothing was marked.
   Result<uint64_t> high_water() const;
   Status set_high_water(uint64_t sequence);
@@ -52,12 +61,16 @@ class StoreFolder {
 
   std::string path_;
   std::string format_fault_;
+  Floor floor_;
   HashKey secret_{};
   PartitionId partitions_ = 0;
   int lock_fd_ = -1;
   int mark_fd_ = -1;
   uint64_t marks_ = 0;
 };
+
+// `target` is a copy of the store in `path`: the floor of that, not jumped yet.
+Status write_copied_floor(const std::string& path, const std::string& target);
 
 // Does a process hold the folder of a store?
 bool store_is_in_use(const std::string& path);

@@ -99,6 +99,11 @@ class Rebuild {
 
   void lose(uint64_t from, uint64_t upto, bool bound) {
     if (from >= upto) return;
+    for (const OffsetRange& jump : hints_.jumps) {
+      if (jump.base >= upto || jump.end <= from) continue;
+      lose(from, std::min(upto, jump.base), bound);
+      return lose(std::max(from, jump.end), upto, bound);
+    }
     for (const LostRange& known : ranges_) {
       if (known.base <= from && known.end >= upto) return;
     }
@@ -111,6 +116,7 @@ class Rebuild {
     uint64_t known_end = std::max(end_, start_.tail.end);
     if (!segments_.empty()) known_end = std::max(known_end, segments_.back().end);
     for (const LostRange& one : ranges_) known_end = std::max(known_end, one.end);
+    for (const OffsetRange& jump : hints_.jumps) known_end = std::max(known_end, jump.end);
     std::optional<uint64_t> beyond;  // a block that was there, and not how far it went
     if (hints_.removed_last && *hints_.removed_last >= end_) beyond = hints_.removed_last;
     if (!unreadable_.empty() && unreadable_.back() >= end_) beyond = std::max(beyond.value_or(0), unreadable_.back());
@@ -129,6 +135,7 @@ class Rebuild {
     const std::unique_ptr<rocksdb::Iterator> at(database_.db().NewIterator({}, database_.index()));
     const std::string prefix = log_prefix(name_);
     for (at->Seek(segment_key(name_, 0)); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
+      if (view(at->key()) >= jump_key(name_, 0)) break;
       batch_.Delete(database_.index(), at->key());
       if (Status written = write_when_large(); !written) return written;
     }

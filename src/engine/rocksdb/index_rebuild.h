@@ -15,6 +15,7 @@ struct LossHints {
   std::optional<uint64_t> removed_last;  // and highest
   bool end_unknown = false;              // blocks may be missing at its end
   bool start_unknown = false;            // where it starts may be missing
+  std::vector<OffsetRange> jumps;        // what it jumped over: there was nothing
 };
 
 // Removes blocks that cannot be read, writes the index anew, with what was lost, and adds that to `lost`.

@@ -20,7 +20,7 @@ struct StoredStart {
 std::string encode_start(const StoredStart& start);
 Result<StoredStart> decode_start(std::string_view value);
 
-// Also what was lost: `base` to `end`.
+// Also what was lost, and what a log jumped over: `base` to `end`.
 std::string encode_segment(const Segment& segment);
 Result<Segment> decode_segment(std::string_view value);
 

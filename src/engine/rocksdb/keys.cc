@@ -84,6 +84,13 @@ std::string lost_key(LogName name, uint64_t base) {
   return out;
 }
 
+std::string jump_key(LogName name, uint64_t base) {
+  std::string out = log_prefix(name);
+  put_be(out, static_cast<uint8_t>(IndexKind::jump));
+  put_be(out, base);
+  return out;
+}
+
 bool read_index_kind(std::string_view key, LogName& name, IndexKind& kind) {
   if (!read_log_name(key, name) || key.size() <= kLogPrefixBytes) return false;
   kind = static_cast<IndexKind>(key[kLogPrefixBytes]);

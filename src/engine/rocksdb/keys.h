@@ -26,11 +26,12 @@ std::string block_key(LogName name, uint64_t base);
 bool read_block_key(std::string_view key, LogName& name, uint64_t& base);
 
 // The index: prefix, kind, and what the kind needs.
-enum class IndexKind : uint8_t { start = 0, segment = 1, topic = 2, lost = 3 };
+enum class IndexKind : uint8_t { start = 0, segment = 1, topic = 2, lost = 3, jump = 4 };
 std::string start_key(LogName name);
 std::string segment_key(LogName name, uint64_t base);
 std::string topic_key(LogName name, uint64_t topic_hash, uint64_t segment_base);
 std::string lost_key(LogName name, uint64_t base);
+std::string jump_key(LogName name, uint64_t base);
 // The kind of an index key.
 bool read_index_kind(std::string_view key, LogName& name, IndexKind& kind);
 

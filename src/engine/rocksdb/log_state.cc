@@ -63,6 +63,7 @@ void LogState::trim(uint64_t new_start) {
 void LogState::restore(uint64_t start, std::deque<Segment> closed) {
   const std::lock_guard lock(mutex_);
   start_ = start;
+  tail_ = {};
   closed_ = std::move(closed);
   for (const Segment& segment : closed_) {
     bytes_ += segment.bytes;
@@ -74,6 +75,27 @@ void LogState::restore(uint64_t start, std::deque<Segment> closed) {
 void LogState::set_lost(std::vector<LostRange> lost) {
   const std::lock_guard lock(mutex_);
   lost_ = std::move(lost);
+}
+
+void LogState::set_jumps(std::vector<OffsetRange> jumps) {
+  const std::lock_guard lock(mutex_);
+  jumps_ = std::move(jumps);
+}
+
+// The next block follows the last one for all that: its checksum stays.
+void LogState::raise_over_jumps() {
+  const std::lock_guard lock(mutex_);
+  for (const OffsetRange& jump : jumps_) tail_.end = std::max(tail_.end, jump.end);
+}
+
+std::vector<OffsetRange> LogState::jumps() const {
+  const std::lock_guard lock(mutex_);
+  return jumps_;
+}
+
+bool LogState::is_jump_end(uint64_t offset) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(jumps_.begin(), jumps_.end(), [&](const OffsetRange& jump) { return jump.end == offset; });
 }
 
 std::optional<LostRange> LogState::lost_above(uint64_t offset) const {

@@ -73,6 +73,10 @@ class LogState {
   // What recovery found in the index, before it appends the later blocks.
   void restore(uint64_t start, std::deque<Segment> closed);
   void set_lost(std::vector<LostRange> lost);
+  // What it jumped over (jumps.h), rising.
+  void set_jumps(std::vector<OffsetRange> jumps);
+  // The log goes on behind them.
+  void raise_over_jumps();
   // The log went on to here, though no block is left to say so.
   void raise_tail(LogTail tail);
 
@@ -80,6 +84,9 @@ class LogState {
   uint64_t start() const;
   // The first range that was lost and ends above `offset`.
   std::optional<LostRange> lost_above(uint64_t offset) const;
+  std::vector<OffsetRange> jumps() const;
+  // What ends here was no block.
+  bool is_jump_end(uint64_t offset) const;
   // What lies at or above `start`, whole segments counted.
   uint64_t bytes_from(uint64_t start) const;
   // As LogMeasure tells it.
@@ -97,6 +104,7 @@ class LogState {
   mutable std::mutex mutex_;
   std::deque<Segment> closed_;
   std::vector<LostRange> lost_;  // rising
+  std::vector<OffsetRange> jumps_;
   Segment open_;
   Extents extents_;
   Postings postings_;  // of the open segment

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/rocksdb/index_rebuild.h"
 #include "engine/rocksdb/index_values.h"
+#include "engine/rocksdb/jumps.h"
 #include "engine/rocksdb/table_salvage.h"
 
 namespace arena::engine {
@@ -214,6 +215,7 @@ class Quarantine {
     for (const LogName& name : log_names(database, folder_.partitions())) {
       LossHints hints = hints_of(name);
       hints.end_unknown = hints.end_unknown || end_unknown;
+      hints.jumps = stored_jumps(database, name, folder_.floor().offset);
       if (Status built = rebuild_index(database, folder_.secret(), name, hints, report_.lost); !built) return built;
     }
     if (Status flushed = database.flush(); !flushed) return flushed;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/block.h"
 #include "engine/rocksdb/index_values.h"
+#include "engine/rocksdb/jumps.h"
 
 namespace arena::engine {
 namespace {
@@ -36,8 +37,10 @@ void collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std:
 
 class LogRecovery {
  public:
-  LogRecovery(Database& database, const HashKey& secret, LogState& log, Recovered& recovered)
-      : database_(database), secret_(secret), log_(log), recovered_(recovered) {}
+  LogRecovery(Database& database, const HashKey& secret, uint64_t floor, LogState& log, Recovered& recovered)
+      : database_(database), secret_(secret), log_(log), recovered_(recovered) {
+    log_.set_jumps(stored_jumps(database, log.name(), floor));
+  }
 
   Status run() {
     load_start();
@@ -53,10 +56,11 @@ class LogRecovery {
     log_.restore(start_.start, std::move(closed_));
     if (Status read = read_blocks(from); !read) return read;
     if (log_.tail().end < start_.tail.end) {
-      const auto lost = log_.lost_above(log_.tail().end);
-      if (start_.start < start_.tail.end && (!lost || lost->end < start_.tail.end)) damage("the end of a log is missing", std::to_string(start_.tail.end));
+      const bool known = log_.lost_above(start_.tail.end - 1) || log_.is_jump_end(start_.tail.end);
+      if (start_.start < start_.tail.end && !known) damage("the end of a log is missing", std::to_string(start_.tail.end));
       log_.raise_tail(start_.tail);
     }
+    log_.raise_over_jumps();
     database_.clean_starts().set(log_.name(), log_.segment_base(start_.start));
     return Unit{};
   }
@@ -98,9 +102,9 @@ class LogRecovery {
 
   void load_lost() {
     const auto at = iterate(database_, database_.index());
-    const std::string prefix = log_prefix(log_.name());
+    const std::string end = jump_key(log_.name(), 0);
     std::vector<LostRange> lost;
-    for (at->Seek(lost_key(log_.name(), 0)); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
+    for (at->Seek(lost_key(log_.name(), 0)); at->Valid() && view(at->key()) < end; at->Next()) {
       const auto range = decode_segment(view(at->value()));
       if (range.ok()) {
         lost.push_back({range->base, range->end});
@@ -213,7 +217,7 @@ class LogRecovery {
 
 }  // namespace
 
-Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret) {
+Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret, uint64_t floor) {
   std::set<LogName> names;
   for (PartitionId partition = 0; partition < logs.partitions(); ++partition) names.insert({partition, LogId::inbox});
   collect_names(database, database.blocks(), names);
@@ -223,7 +227,7 @@ Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey
     LogState* log = logs.find(name);
     if (log == nullptr) return fail("the store holds a partition that this broker does not have");
     ++recovered.logs;
-    if (Status read = LogRecovery(database, secret, *log, recovered).run(); !read) return fail(read.error());
+    if (Status read = LogRecovery(database, secret, floor, *log, recovered).run(); !read) return fail(read.error());
   }
   return recovered;
 }

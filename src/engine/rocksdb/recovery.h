@@ -14,7 +14,7 @@ struct Recovered {
   uint64_t damaged = 0;  // blocks and index entries that cannot be read, and broken links between blocks
 };
 
-// Blocks. Fails only when it cannot be told where a log ends.
-Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret);
+// `floor`: of the store (jumps.h). Blocks. Fails only when it cannot be told where a log ends.
+Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret, uint64_t floor);
 
 }  // namespace arena::engine

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "engine/block.h"
+#include "engine/rocksdb/jumps.h"
 #include "engine/rocksdb/recovery.h"
 
 namespace arena::engine {
@@ -23,7 +24,7 @@ Result<std::shared_ptr<RocksDisk>> RocksDisk::open(RocksOptions options) {
 }
 
 RocksDisk::RocksDisk(StoreFolder folder, RocksOptions options)
-    : folder_(std::move(folder)), options_(std::move(options)), logs_(options_.partitions) {}
+    : folder_(std::move(folder)), options_(std::move(options)), logs_(options_.partitions, folder_.floor().offset) {}
 
 RocksDisk::~RocksDisk() {
   if (writer_) mark_high_water();
@@ -40,10 +41,13 @@ Status RocksDisk::open_database() {
   if (Status checked = check_high_water(); !checked) return checked;
   const Database::DamagedFiles damaged_files = database_->check_files();
   index_is_whole_ = damaged_files.index == 0;
-  const auto recovered = recover_logs(*database_, logs_, folder_.secret());
+  const auto recovered = recover_logs(*database_, logs_, folder_.secret(), folder_.floor().offset);
   if (!recovered.ok()) {
     return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason +
                      "; restore the folder from a backup, or name another one");
+  }
+  if (folder_.floor().is_copy) {
+    if (Status jumped = jump_over_what_may_have_been(*database_, logs_, folder_); !jumped) return jumped;
   }
   damaged_ = recovered->damaged + damaged_files.index + damaged_files.spaces;
   writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return room(); });

@@ -54,6 +54,11 @@ LogBounds RocksStore::bounds(PartitionId partition, LogId log) const {
   return {at->start, at->end, at->state->bytes_from(at->start)};
 }
 
+std::vector<OffsetRange> RocksStore::holes(PartitionId partition, LogId log) const {
+  const View* at = view({partition, log});
+  return at == nullptr ? std::vector<OffsetRange>() : at->state->jumps();
+}
+
 uint64_t RocksStore::bytes_from(PartitionId partition, LogId log, uint64_t offset) const {
   const View* at = view({partition, log});
   return at == nullptr ? 0 : at->state->bytes_at(offset);

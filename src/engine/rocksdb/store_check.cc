@@ -10,6 +10,7 @@
 
 #include "engine/block.h"
 #include "engine/rocksdb/index_values.h"
+#include "engine/rocksdb/jumps.h"
 
 namespace arena::engine {
 namespace {
@@ -127,6 +128,7 @@ class Check {
     }
     LogState lost(name);
     lost.set_lost(stored_losses(*health_.database, name));
+    lost.set_jumps(stored_jumps(*health_.database, name, folder_.floor().offset));
     const auto segment = stored_segments(*health_.database, name);
     if (!segment.empty()) start.tail.end = std::max(start.tail.end, segment.back().end);
     bool first = true;
@@ -164,9 +166,8 @@ class Check {
     visit_blocks(*health_.database, name, start.start, {take, [&](const std::string& reason) {
                    add({"", name, end, UINT64_MAX, "blocks cannot be read: " + reason});
                  }});
-    if (end < start.tail.end && start.start < start.tail.end) {
-      const auto known = lost.lost_above(end);
-      if (!known || known->end < start.tail.end) add({"", name, end, start.tail.end, "the end of the log is missing"});
+    if (end < start.tail.end && start.start < start.tail.end && !lost.is_jump_end(start.tail.end)) {
+      if (!lost.lost_above(start.tail.end - 1)) add({"", name, end, start.tail.end, "the end of the log is missing"});
     }
   }
 

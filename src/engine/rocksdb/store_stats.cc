@@ -60,8 +60,8 @@ Result<StoreStats> read_stats(const std::string& path) {
   auto opened = Database::open(folder->database_path(), options);
   if (!opened.ok()) return fail_with("cannot open " + folder->database_path() + ": " + opened.error().reason);
   Database& database = **opened;
-  LogTable logs(folder->partitions());
-  if (auto recovered = recover_logs(database, logs, folder->secret()); !recovered.ok()) return fail(recovered.error());
+  LogTable logs(folder->partitions(), folder->floor().offset);
+  if (auto recovered = recover_logs(database, logs, folder->secret(), folder->floor().offset); !recovered.ok()) return fail(recovered.error());
   StoreStats stats;
   stats.format = 1;
   stats.partitions = folder->partitions();
