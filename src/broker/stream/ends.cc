@@ -28,8 +28,7 @@ void stream_ends(Shard& shard, std::string filter, UniqueFunction<void(Places)> 
       Places ends;
       for (const Stream* stream : owner.coming_streams().reached_by(filter)) {
         const LogName name{partition, stream->log};
-        const uint64_t end = owner.log_at(name).end();
-        if (end != 0) ends.emplace_back(name, end - 1);
+        ends.emplace_back(name, owner.log_at(name).end());
       }
       owner.call(home, [answer, ends = std::move(ends)](Shard&) {
         answer->ends.insert(answer->ends.end(), ends.begin(), ends.end());

@@ -10,8 +10,8 @@ namespace arena::broker {
 
 class Shard;
 
-// The last offset, as of now, of each log that a replay of `filter` reads: what begins behind these misses nothing that is
-// published from now on. Empty logs are not named. On any core; answered there.
+// The end, as of now, of each log that a replay of `filter` reads: what begins there misses nothing that is published from now
+// on. On any core; answered there.
 void stream_ends(Shard& shard, std::string filter, UniqueFunction<void(Places)> done);
 
 }  // namespace arena::broker

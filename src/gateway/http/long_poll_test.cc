@@ -93,6 +93,23 @@ TEST_P(HttpLongPoll, TellsWhatIsGone) {
   EXPECT_EQ(page["gap"].get<std::size_t>() + page["items"].size(), 49u);
 }
 
+// With it, all would be passed over until the log has come so far.
+TEST_P(HttpLongPoll, APlaceThatWasNeverGivenOutIsRefused) {
+  ASSERT_TRUE(world.web.broker.create_stream("a", {"a"}).ok());
+  begin("/v1/topics/a");
+  world.publish("a", "0");
+  std::string id = answer()["next"];
+  ASSERT_EQ(id.back(), '0');
+  id.back() = '1';
+  for (const char* target : {"/v1/topics/a?wait=1&after=", "/v1/events?topic=a&after="}) {
+    const Answer got = browser.get(target + id);
+    EXPECT_EQ(got.status, 400) << target;
+    EXPECT_NE(got.body.find("bad_event_id"), std::string::npos) << got.body;
+  }
+  world.web.broker.run_ms(10);
+  EXPECT_EQ(world.seats.taken(), 0u);
+}
+
 TEST_P(HttpLongPoll, EndsWithItsClient) {
   {
     Browser other(world.web);
