@@ -14,6 +14,7 @@ void find_start(Shard& owner, const Log& log, const ReplayFrom& from, UniqueFunc
     case ReplayFrom::Kind::latest: asked = log.end(); break;
     case ReplayFrom::Kind::offset: asked = from.offset; break;
     case ReplayFrom::Kind::after:
+      asked = 0;  // a log that is not named had nothing then
       for (const auto& [seen, offset] : from.after) {
         if (seen == log.name()) asked = offset + 1;
       }

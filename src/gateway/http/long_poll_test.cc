@@ -93,6 +93,18 @@ TEST_P(HttpLongPoll, TellsWhatIsGone) {
   EXPECT_EQ(page["gap"].get<std::size_t>() + page["items"].size(), 49u);
 }
 
+// A partition that the id does not name was empty when it was given out.
+TEST_P(HttpLongPoll, TellsWhatIsGoneOfWhatWasEmptyBefore) {
+  ASSERT_TRUE(world.web.broker.create_stream("y", {"y/#"}, {.age_ms = 0, .bytes = 0, .messages = 3}).ok());
+  const std::string after = poll("/v1/topics/y/%23?wait=1")["next"];
+  EXPECT_EQ(after, "1:");
+  for (int i = 1; i <= 10; ++i) world.publish("y/1", std::to_string(i));
+  world.web.broker.run_ms(5000);
+  const json page = poll("/v1/topics/y/%23?wait=1&after=" + after);
+  EXPECT_EQ(payloads(page), (Payloads{"8", "9", "10"}));
+  EXPECT_EQ(page.value("gap", 0), 7);
+}
+
 // With it, all would be passed over until the log has come so far.
 TEST_P(HttpLongPoll, APlaceThatWasNeverGivenOutIsRefused) {
   ASSERT_TRUE(world.web.broker.create_stream("a", {"a"}).ok());
