@@ -132,7 +132,7 @@ void Replay::tell_gap(LogName log, uint64_t next, uint64_t missing) {
   extras->headers.emplace_back("arena-gap", std::to_string(missing));
   message->extras = std::move(extras);
   shard_.counters().replay_gaps.add();
-  give(MessageRef(message.release()), {}, 0);
+  give(MessageRef(message.release()), log, next - 1);  // who goes on behind it is not told again
 }
 
 void Replay::read_more() {

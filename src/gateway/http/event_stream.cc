@@ -55,9 +55,9 @@ bool EventStream::id_is_short() const { return reached().size() == 1 && reached(
 
 void EventStream::write_event(const broker::Delivery& delivery, bool kept) {
   const Message& message = *delivery.message;
-  if (message.topic.starts_with(broker::kGapPrefix)) return write("event: gap\n" + data_lines(message.payload) + "\n");
-  const std::string position = kept ? broker::to_text(delivery.position->first, delivery.position->second) : std::string();
   const std::string id = kept && id_is_short() ? "id: " + event_id(reached()) + "\n" : std::string();
+  if (message.topic.starts_with(broker::kGapPrefix)) return write(id + "event: gap\n" + data_lines(message.payload) + "\n");
+  const std::string position = kept ? broker::to_text(delivery.position->first, delivery.position->second) : std::string();
   write(id + "data: " + events().shown(delivery.message, position) + "\n\n");
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "broker/stream/registry.h"
 #include "gateway/http/event_id.h"
 #include "gateway/http/test_web.h"
 
@@ -171,6 +172,31 @@ TEST_P(HttpEvents, WhatIsGoneIsToldAsAGap) {
   }));
   ASSERT_EQ(page.gaps.size(), 1u);
   EXPECT_EQ(page.gaps[0]["missing"].get<std::size_t>() + page.events.size(), 49u);
+}
+
+TEST_P(HttpEvents, AGapIsToldOnce) {
+  for (const char* filter : {"a", "%23"}) {
+    ASSERT_TRUE(world.broker.create_stream("a", {"a"}).ok());
+    std::string id;
+    {
+      Page page(world, std::string("topic=") + filter);
+      publish("a", "0");
+      ASSERT_TRUE(page.wait_for(1));
+      world.broker.run_ms(10);
+      page.read();
+      id = page.last_id;
+    }
+    publish("a", "1");
+    ASSERT_TRUE(world.broker.change_streams(&broker::StreamRegistry::purge, "a").ok());
+    for (const std::size_t gaps : {1U, 0U}) {
+      Page page(world, std::string("topic=") + filter, "Last-Event-ID: " + id + "\r\n");
+      world.broker.run_ms(100);
+      page.read();
+      EXPECT_EQ(page.gaps.size(), gaps);
+      id = page.last_id;
+    }
+    ASSERT_TRUE(world.broker.change_streams(&broker::StreamRegistry::remove, "a").ok());
+  }
 }
 
 TEST_P(HttpEvents, IsAliveThoughNothingHappens) {

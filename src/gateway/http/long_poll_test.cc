@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "broker/stream/registry.h"
 #include "gateway/http/test_events.h"
 
 namespace arena::gateway::http::test {
@@ -103,6 +104,25 @@ TEST_P(HttpLongPoll, TellsWhatIsGoneOfWhatWasEmptyBefore) {
   const json page = poll("/v1/topics/y/%23?wait=1&after=" + after);
   EXPECT_EQ(payloads(page), (Payloads{"8", "9", "10"}));
   EXPECT_EQ(page.value("gap", 0), 7);
+}
+
+TEST_P(HttpLongPoll, TellsAGapOnce) {
+  ASSERT_TRUE(world.web.broker.create_stream("a", {"a"}).ok());
+  begin("/v1/topics/a");
+  world.publish("a", "0");
+  std::string after = answer()["next"];
+  world.publish("a", "1");
+  world.publish("a", "2");
+  ASSERT_TRUE(world.web.broker.change_streams(&broker::StreamRegistry::purge, "a").ok());
+  json page = poll("/v1/topics/a?wait=1&after=" + after);
+  EXPECT_EQ(page.value("gap", 0), 2);
+  EXPECT_NE(page["next"], after);
+  after = page["next"];
+  page = poll("/v1/topics/a?wait=1&after=" + after);
+  EXPECT_FALSE(page.contains("gap")) << page;
+  EXPECT_EQ(page["next"], after);
+  world.publish("a", "3");
+  EXPECT_EQ(payloads(poll("/v1/topics/a?wait=1&after=" + after)), Payloads{"3"});
 }
 
 // With it, all would be passed over until the log has come so far.
