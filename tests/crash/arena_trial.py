@@ -1,4 +1,5 @@
 """A trial with what only Arena has: publishing once and streams; and with what shows where its own log may fail (trial.py)."""
+import json
 import os
 import random
 import subprocess
@@ -10,10 +11,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from broker import SLOW, arena_bin  # pylint: disable=wrong-import-position
-from clients import Publisher, place_of, read_payload, user_properties  # pylint: disable=wrong-import-position
+from clients import Publisher, place_of, props_sum, read_payload, user_properties  # pylint: disable=wrong-import-position
+from session_clients import Absent, Asking, Brief, Fickle, Guest, LateWills, Member, Wish  # pylint: disable=wrong-import-position
 from own_clients import Bursts, LastValue, OnceLastValue, OncePublisher, Reader, Wills  # pylint: disable=wrong-import-position
-from trial import ASK_S, Trial  # pylint: disable=wrong-import-position
+from trial import ASK_S, SLACK_S, WRITING_S, Trial  # pylint: disable=wrong-import-position
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import,wrong-import-position
+
+
+SETTINGS = ("filters", "max_age_ms", "max_bytes", "max_messages", "budget_bytes", "created")
+DAY_MS = 86_400_000
 
 
 class ArenaTrial(Trial):
@@ -31,8 +37,16 @@ class ArenaTrial(Trial):
                       OnceLastValue("l2", self.history, 1, "id", self.chance), OnceLastValue("l3", self.history, 2, "producer", self.chance)]
         self.cut = [Publisher(f"g{n}", self.history, f"gone/{n}", 1 + n, window=3) for n in range(2)]
         self.cut.append(Publisher("f0", self.history, "few/0", 2, window=3))
-        self.wills = [Wills("w0", self.history)]
-        self.purger = None
+        slack, writing = SLACK_S * SLOW + 0.1, WRITING_S * SLOW
+        self.wills = [Wills("w0", self.history), LateWills("w1", self.history, slack, writing, self.chance)]
+        self.brief = Brief("e0", self.history, "brief/0", 1)
+        self.absent = [Absent(f"y{n}", self.history, [Wish("load/5", ["load/5"], 51 + n)], 2, slack, self.chance) for n in range(2)]
+        self.fickle = [Fickle("u0", self.history, [Wish("load/4", ["load/4"], 0, qos=2)], self.chance),
+                       Guest("h0", self.history, [Wish("kept/6", ["kept/6"], 0, qos=2)], self.chance)]
+        self.late_from = self.chance.randrange(self.rounds)  # from which round on there is to be a stream more
+        self.operator = None  # what runs of the operator's, and what is told when it is done
+        self.settings = {}  # of the streams
+        self.restarts = 0
 
     def topic(self, number):
         return f"kept/{number}" if number in self.KEPT else f"load/{number}"
@@ -42,7 +56,7 @@ class ArenaTrial(Trial):
                 for n, (mark, qos) in enumerate(self.ONCE, 6)]
 
     def all_publishers(self):
-        return self.publishers + self.bursts + self.lasts + self.cut
+        return self.publishers + self.bursts + self.lasts + self.cut + [self.brief]
 
     def everybody(self):
         return super().everybody() + self.wills
@@ -60,7 +74,21 @@ class ArenaTrial(Trial):
         return [self.subscriber("s0", ["load/#", "kept/#"], topics), self.subscriber("s1", topics, topics), *sleepers,
                 # A log has these last values, too.
                 self.subscriber("k0", ["last/value"], ["last/value"]),
-                self.subscriber("k1", ["will/+"], [will.topic for will in self.wills])]
+                self.subscriber("k1", ["will/+"], [will.topic for will in self.wills]), *self.askers(topics), *self.absent, *self.fickle]
+
+    def askers(self, topics):
+        """Sessions that ask for all that a subscription can have, alone and together."""
+        load, kept = ([topic for topic in topics if topic.startswith(level)] for level in ("load/", "kept/"))
+        own = ["own/a1", "own/a2"]
+        shared = [Wish("kept/+", kept, 41, qos=2, group="g0"), Wish("load/+", load, 42, group="g1")]
+        more = [Wish("kept/+", kept, 43, qos=1, group="g0"), Wish("load/+", load, 44, qos=2, group="g1")]
+        got = self.shared = {}
+        return [Asking("a0", self.history, [Wish("load/+", load, 11, qos=2), Wish(load[0], load[:1], 12, retain=True, position=True)]),
+                Asking("a1", self.history, [Wish(kept[0], kept[:1], 21, position=True), Wish("last/value", ["last/value"], 22, retain=True),
+                                            Wish(load[1], load[1:2], 23, qos=0), Wish("own/+", own, 24, local=False)], own=own[0]),
+                Asking("a2", self.history, [Wish("own/+", own, 31, qos=2), Wish("last/value", ["last/value"], 32, qos=2)], own=own[1]),
+                Asking("e1", self.history, [Wish("brief/+", ["brief/0"], 0)], presence=0.2),
+                Member("m0", self.history, shared, got), Member("m1", self.history, more, got)]
 
     def prepare(self):
         for one, other in self.CROWDED:
@@ -72,6 +100,9 @@ class ArenaTrial(Trial):
         gone = [p.topic for p in self.cut[:2]]
         self.create_stream("gone", "gone/+", gone)
         self.create_stream("few", "few/0", ["few/0"], messages=self.FEW)
+        self.settings = self.read_settings()
+        for name, settings in self.settings.items():
+            self.history.add("stream_set", name=name, settings=settings)
         self.readers = [Reader("r0", self.history, "kept/+", kept, self.random),
                         Reader("r1", self.history, kept[0], kept[:1], self.random, dense=False),
                         Reader("r2", self.history, "burst/+", bursts, self.random),
@@ -89,39 +120,96 @@ class ArenaTrial(Trial):
         self.history.add("stream", topics=topics, messages=messages)
 
     def has_all(self, subscriber):
+        if isinstance(subscriber, Member):
+            return not subscriber.open and all(self.share_has(topic) for topic in subscriber.group_of)
         wills = [will for will in self.wills if will.topic in subscriber.topics]
         return super().has_all(subscriber) and all(subscriber.highest.get(will.name, 0) >= will.owed for will in wills)
 
-    def purge(self):
-        """It may be killed over it."""
-        self.history.add("purging", topics=[p.topic for p in self.cut[:2]])
-        self.purger = self.stream_command("purge", "gone", "--yes")
+    def share_has(self, topic):
+        got = self.shared.get(topic, {})
+        return all(not p.acked or max(p.acked) in got.get(p.name, ()) and not ({n for n in p.acked if n >= min(got[p.name])} - got[p.name])
+                   for p in self.publishers if p.topic == topic)
 
-    def look_after_purge(self):
-        if self.purger and self.purger.poll() is not None:
-            if self.purger.returncode != 0:
-                raise RuntimeError("the stream gone cannot be purged")
-            self.history.add("purged")
-            self.purger = None
+    # ---- the operator, who may be killed over it ----
+
+    def purge(self):
+        self.history.add("purging", topics=[p.topic for p in self.cut[:2]])
+        self.operator = self.stream_command("purge", "gone", "--yes"), "purged"
+
+    def create_late(self):
+        """A stream over a topic that is under way; its messages lie in two logs from now on."""
+        self.operator = self.stream_command("create", "late", "--filter", "load/3"), "late"
+
+    def is_late(self):
+        """It is there for certain."""
+        self.settings["late"] = self.read_settings()["late"]
+        self.history.add("stream", topics=["load/3"], messages=0)
+        self.history.add("stream_set", name="late", settings=self.settings["late"])
+        self.readers.append(Reader("r5", self.history, "load/3", ["load/3"], self.random))
+
+    def edit(self):
+        days = self.settings["kept"]["max_age_ms"] // DAY_MS + 1
+        self.settings["kept"] = {**self.settings["kept"], "max_age_ms": days * DAY_MS}
+        self.history.add("stream_set", name="kept", settings=self.settings["kept"])
+        self.operator = self.stream_command("edit", "kept", "--max-age", f"{days}d"), "set"
+
+    def look_after_operator(self):
+        if self.operator and self.operator[0].poll() is not None:
+            process, done = self.operator
+            if process.returncode != 0:
+                raise RuntimeError(f"what the operator wants to be {done} cannot be")
+            self.operator = None
+            if done == "late":
+                self.is_late()
+            else:
+                self.history.add(done, **({"name": "kept"} if done == "set" else {}))
+
+    def read_settings(self):
+        """{stream: its settings}"""
+        listed = subprocess.run([arena_bin(), "stream", "ls", "--output", "json", "--data", os.path.join(self.broker.folder, "data")],
+                                check=True, capture_output=True, timeout=ASK_S * SLOW).stdout
+        return {one["name"]: {key: one[key] for key in SETTINGS} for one in json.loads(listed)["items"]}
+
+    def look_at_settings(self):
+        found = self.read_settings()
+        for name in self.settings:
+            self.history.add("stream_is", name=name, settings=found.get(name))
+
+    def operate(self):
+        if self.restarts >= self.late_from and "late" not in self.settings:
+            self.create_late()
+        else:
+            self.chance.choice((self.purge, self.purge, self.edit))()
 
     def turn(self, seconds):
-        super().turn(min(seconds, 0.02) if self.purger else seconds)
-        self.look_after_purge()
+        super().turn(min(seconds, 0.02) if self.operator else seconds)
+        self.look_after_operator()
 
     def load(self, seconds):
-        if self.chance.random() < 0.5 and not self.purger:
-            self.purge()
-        super().load(seconds)
+        if not self.operator and self.chance.random() < 0.6:
+            self.operate()
+        super().load(seconds / 2)
+        for session in [*self.absent, self.fickle[0]]:
+            session.go()
+        self.run_for(seconds / 2)
 
     def crash(self):
-        if not self.purger and self.chance.random() < 0.3:
-            self.purge()
+        if not self.operator and self.chance.random() < 0.3:
+            self.operate()
             self.run_for(self.chance.uniform(0.005, 0.03))
-        if self.purger:  # what it has not asked for yet must not be heard by the next one
-            self.purger.kill()
-            self.purger.wait()
-            self.purger = None
+        if self.operator:  # what it has not asked for yet must not be heard by the next one
+            self.operator[0].kill()
+            self.operator[0].wait()
+            self.operator = None
+        self.broker.kill()
+        for will in self.wills:
+            will.broker_killed()
         super().crash()
+        self.restarts += 1
+        if self.restarts > self.late_from and "late" not in self.settings and "late" in self.read_settings():
+            self.is_late()
+        for will in self.wills:
+            will.broker_started()
 
     def beside(self, topic):
         """Another topic of the same level whose messages lie in the partition of this one, by the places that they are given."""
@@ -144,30 +232,33 @@ class ArenaTrial(Trial):
     def look_at_last_value(self):
         """What is published behind a subscribe comes behind all last values."""
         seen = {}
-        with opened(self.broker.port, 4, "", clean=True) as wire:
+        with opened(self.broker.port, 5, "", clean=True) as wire:
             wire.subscribe("look", "last/+")
-            wire.send(publish(4, "look", b"now"))
+            wire.send(publish(5, "look", b"now"))
             wire.seconds = ASK_S * SLOW
             try:
                 while True:
                     got = wire.expect(PUBLISH)
                     if got.topic == "look":
                         break
-                    seen[got.topic] = got.payload
+                    seen[got.topic] = got
             except AssertionError:
                 pass
         for publisher in self.lasts:
-            payload = seen.get(publisher.topic)
-            self.history.add("last", client=publisher.name, topic=publisher.topic, number=payload and read_payload(payload)[1],
-                             sum=payload and zlib.crc32(payload))
+            got = seen.get(publisher.topic)
+            self.history.add("last", client=publisher.name, topic=publisher.topic, number=got and read_payload(got.payload)[1],
+                             **({"sum": zlib.crc32(got.payload), "props": props_sum(got)} if got else {}))
 
     def settle(self):
+        for client in [*self.fickle, self.wills[1]]:
+            client.steady = True
         super().settle()
         for will in self.wills:
-            will.tell("unknown")
+            will.finish()
         for publisher in self.lasts:
             for _ in range(3):
                 if isinstance(publisher, OncePublisher) and publisher.connected:
                     publisher.repeat()
         self.until(lambda: not any(p.flight for p in self.lasts))
         self.look_at_last_value()
+        self.look_at_settings()

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import,wrong-import-position
 
+KEEP_ALIVE_S = 600  # on a busy machine a client may have nothing to say for long
 FILLER = random.Random(1).randbytes(4096).hex()
 
 
@@ -62,6 +63,17 @@ def user_properties(got):
     return dict(value for key, value in got.all_props if key == USER)
 
 
+def props_sum(got):
+    """Of what the publisher has said of its message, which goes through unchanged."""
+    said = {PAYLOAD_FORMAT, CONTENT_TYPE, RESPONSE_TOPIC, CORRELATION}
+    kept = [(key, value) for key, value in got.all_props if key in said or key == USER and not value[0].startswith("arena-")]
+    return sum_of(kept)
+
+
+def sum_of(props):
+    return zlib.crc32(repr(sorted(props, key=lambda one: one[0])).encode())
+
+
 class Client:
     """A client that remembers across connections, as MQTT wants it to."""
     version = 4
@@ -85,7 +97,7 @@ class Client:
         self.send(self.hello())
 
     def hello(self):
-        return connect(self.version, self.name, clean=self.clean)
+        return connect(self.version, self.name, clean=self.clean, keep_alive=KEEP_ALIVE_S)
 
     def send(self, *packets):
         if not self.wire:
@@ -134,6 +146,10 @@ class Client:
         self.connected = False
 
 
+def flags(retain, payload):
+    return {**({"retain": True} if retain else {}), **({} if payload else {"deletes": True})}
+
+
 class Publisher(Client):
     """Sends numbers to its topic, a few in flight, and sends again what was not acknowledged."""
 
@@ -144,8 +160,11 @@ class Publisher(Client):
         self.flight = {}  # packet id -> [number, released]
         self.free = list(range(1, window + 1))
         self.filling = True
+        self.acked = set()
 
     def tell(self, event, number, **fields):
+        if event == "acked":
+            self.acked.add(number)
         self.history.add(event, client=self.name, topic=self.topic, number=number, **fields)
 
     def payload(self, number):
@@ -153,7 +172,7 @@ class Publisher(Client):
 
     def message(self, packet_id, number, dup=False):
         payload = self.payload(number)
-        self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), on=self.connections, **({} if payload else {"deletes": True}))
+        self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), on=self.connections, **flags(self.retain, payload))
         return publish(4, self.topic, payload, qos=self.qos, packet_id=packet_id, retain=self.retain, dup=dup)
 
     def resume(self, _connack):
@@ -210,9 +229,15 @@ class Subscriber(Client):
 
     def close(self):
         if self.wire:
-            clean = self.leaving
-            self.history.add("closed", session=self.name, clean=clean)
+            self.history.add("closed", session=self.name, clean=self.leaving, **self.end_of_connection())
         super().close()
+
+    def end_of_connection(self):
+        return {}
+
+    def comes(self, random_):
+        """In a round."""
+        return not self.subscribed or random_.random() < self.presence
 
     def settle(self, topic, client, number):
         self.history.add("settled", session=self.name, client=client, topic=topic, number=number)
@@ -232,10 +257,9 @@ class Subscriber(Client):
             self.history.complain(f"{self.name}: got {got!r}")
 
     def take_message(self, got):
-        client, number = read_payload(got.payload)
+        client, number = self.read(got)
         if got.qos != 2 or got.packet_id not in self.open:
-            self.history.add("delivered", session=self.name, client=client, topic=got.topic, number=number, qos=got.qos,
-                             sum=zlib.crc32(got.payload), dup=got.dup)
+            self.delivered(got, client, number)
             if number is not None:
                 self.highest[client] = max(self.highest.get(client, 0), number)
         if got.qos == 2:
@@ -244,3 +268,14 @@ class Subscriber(Client):
             self.send(ack(PUBACK if got.qos == 1 else PUBREC, got.packet_id))
         if got.qos == 1:
             self.settle(got.topic, client, number)
+
+    def delivered(self, got, client, number):
+        self.history.add("delivered", session=self.name, client=client, topic=got.topic, number=number, qos=got.qos,
+                         sum=zlib.crc32(got.payload), dup=got.dup, **self.details(got))
+
+    def read(self, got):
+        return read_payload(got.payload)
+
+    def details(self, _got):
+        """What more it can tell of a delivery."""
+        return {}

@@ -9,19 +9,29 @@ numbered from 1 without holes; order is promised within it.
 
     settings    lazy: after so many seconds on a living connection, a subscriber's acknowledgement must survive a crash;
                 dense: names of logs whose offsets have no holes for their readers
-    publish     client topic number qos sum [once on deletes]   before its bytes leave; once more with each repetition. once: "id"
+                slack, writing: so late may a timer be, so long may it take to write down that a session is away
+    publish     client topic number qos sum [once on deletes retain props life]     before its bytes leave; once more with each repetition. once: "id"
                                                     or "producer": under an id, or by a producer's number, so there is one copy.
                                                     on: which connection; what a stream keeps of it is all up to some number, QoS 0
-                                                    too. deletes: it deletes its topic's last value
+                                                    too. deletes: it deletes its topic's last value. retain: the flag; props: a
+                                                    checksum of its properties; life: in seconds, then it expires
     acked       client topic number [log offset] [duplicate]    PUBACK, or PUBREC at QoS 2; duplicate: it was called a repetition
     refused     client topic number                 told no; it must not appear
     forged      client topic number refused         something else was published under the same id or number, and refused or not
     unknown     client topic number                 given up without an answer; it may appear, once, or not
-    subscribing session topics qos                  asked for: from here on messages may come
+    subscribing session topics qos [filter options]     asked for: from here on messages may come. options of the filter:
+                                                    {qos retain local id position}, retain: as published; position: it is told
     subscribed  session topics                      granted: what is published from here on is owed, if it is acked
-    connected   session present                     the broker has the session still, or not
-    closed      session clean                       the connection is over; clean: the broker has seen all that was sent
-    delivered   session client topic number sum qos [dup log offset]   taken; at QoS 2 not when its handshake is open
+    connected   session present [expiry asked]      the broker has the session still, or not. expiry: so many seconds after the
+                                                    connection is over the session is, too; asked: when it said that it wants in
+    closed      session clean [since]               the connection is over; clean: the broker has seen all that was sent; since:
+                                                    it may have seen the end
+    delivered   session client topic number sum qos [dup log offset as props life]      taken; at QoS 2 not when its handshake is
+                                                    open. as: {retain ids position}; life: what is left of it
+    joining     group session topics options        asked for: a share of what the group gets; joined: granted
+    joined      group session topics
+    handed      group session client topic number sum qos as    taken by a member
+    handed_settled  group session client topic number   acknowledged by it
     settled     session client topic number         acknowledged by the subscriber: PUBACK, or PUBCOMP at QoS 2
     gap         session log from count              told by the broker: so many offsets are gone
     last        client topic number sum             a last value read while nobody published; number null: there was none
@@ -34,33 +44,47 @@ numbered from 1 without holes; order is promised within it.
     purged      topics                              ... and was told that it is
     told_gap    reader log count next               a replay was told that so many messages before an offset are gone
     replayed    reader client topic number sum log offset       what it gave; logs have no holes for it, unless dense is false
+    unsubscribing session topics                    ... and unsubscribed: what is published from then on does not come
+    over        session                             its owner was told that it begins anew, and it ends with this connection
     dropped     session                             ended by its owner; nothing more is owed to it
     crashed                                         the broker was killed: every connection is over
+    started                                         ... and lets clients in again
+    stream_set  name settings                       the operator has asked for these settings of a stream; set: was told that they are
+    stream_is   name settings                       what it is set to
     end                                             all had time to arrive; whatever is open now, stays so
 """
 import json
 import sys
 
+from groups import Groups
+from kept import Kept
 from replays import Readers
 
 CLASSES = ["lost", "duplicated", "reordered", "phantom", "corrupt", "offset-to-message", "gap", "redelivered-after-ack",
-           "stuck"]
+           "stuck", "misdelivered", "ill-timed"]
 OPEN, ACKED, REFUSED, UNKNOWN = range(4)
+LONG_LIFE = 600  # seconds: longer than a run
 EXAMPLES_MAX = 5  # of each class
 PLACES_OF_A_PRODUCER = 16  # of its last publishes the broker knows where they are
 
 
 class Message:
     """One number of a flow, as its publisher knows it."""
-    __slots__ = ("state", "qos", "sum", "sends", "offset", "once", "on", "deletes")
+    __slots__ = ("state", "qos", "sum", "sends", "offset", "once", "on", "deletes", "retain", "props", "life", "sent_at", "acked_at",
+                 "seen_by")
 
     def __init__(self, event):
         self.state, self.sends, self.offset = OPEN, 1, None
         self.qos, self.sum, self.once = event["qos"], event["sum"], event.get("once")
         self.on, self.deletes = event.get("on"), event.get("deletes", False)
+        self.retain, self.props, self.life = event.get("retain", False), event.get("props"), event.get("life")
+        self.sent_at, self.acked_at, self.seen_by = event.get("at", 0), None, None
 
     def acked(self):
         return self.state == ACKED
+
+    def owed(self):
+        return self.state == ACKED and self.qos != 0 and (self.life is None or self.life > LONG_LIFE)
 
     def may_be_stored_twice(self):
         """At least once, each sending may be another message for the broker."""
@@ -111,6 +135,10 @@ class Session:
         self.firm = set()  # connections of which all that was settled must be known after a crash
         self.expected = {}  # dense log -> next offset
         self.told = []  # (log, from, upto) that the broker said are gone
+        self.wishes = {}  # topic -> {filter: Wish}
+        self.joined = set()  # groups
+        self.unwanted = {}  # flow key -> [first, last] of what was published while it was unsubscribed; last None: it is
+        self.expiry = self.absence = None
 
 
 class Checker:
@@ -121,7 +149,9 @@ class Checker:
         self.by_topic = {}  # -> flow keys
         self.sessions = {}
         self.offsets = {}  # (log, offset) -> (flow key, number)
-        self.readers = Readers(self)
+        self.readers, self.groups, self.kept = Readers(self), Groups(self), Kept(self)
+        self.over = set()  # sessions
+        self.settings = {}  # of streams: name -> what each may be set to
         self.lazy = None
         self.dense = set()
         self.ended = False
@@ -138,6 +168,7 @@ class Checker:
 
     def _settings(self, event):
         self.lazy = event.get("lazy", self.lazy)
+        self.kept.slack, self.kept.writing = event.get("slack", self.kept.slack), event.get("writing", self.kept.writing)
         self.dense |= set(event.get("dense", ()))
 
     def _publish(self, event):
@@ -171,7 +202,10 @@ class Checker:
             self._answer_once(event, message, state)
         if message.state == OPEN:
             message.state = state
+        if state == REFUSED and message.seen_by:
+            self.blame("phantom", f"{message.seen_by} got {where(event)}, which is refused")
         if state == ACKED:
+            message.acked_at = message.acked_at or event.get("at")
             flow = self.flows[event["client"], event["topic"]]
             flow.acked = max(flow.acked, event["number"])
             flow.stored[message.on] = max(flow.stored.get(message.on, 0), event["number"])
@@ -213,6 +247,33 @@ class Checker:
     def _told_gap(self, event):
         self.readers.told_gap(event)
 
+    def _joining(self, event):
+        self.groups.joining(event)
+
+    def _joined(self, event):
+        self.groups.joined(event)
+
+    def _handed(self, event):
+        self.groups.handed(event)
+
+    def _handed_settled(self, event):
+        self.groups.settled(event)
+
+    def _started(self, event):
+        self.kept.started(self.sessions.values(), event)
+
+    def _stream_set(self, event):
+        self.settings.setdefault(event["name"], []).append(event["settings"])
+
+    def _set(self, event):
+        """It is the last, and no other; killed over it, it may be that or an older one."""
+        self.settings[event["name"]] = self.settings[event["name"]][-1:]
+
+    def _stream_is(self, event):
+        may_be = self.settings.get(event["name"], [])
+        if event["settings"] not in may_be:
+            self.blame("lost", f"the stream {event['name']} has the settings {event['settings']}, and was given {may_be[-1:]}")
+
     def _acked(self, event):
         self._answer(event, ACKED)
 
@@ -249,14 +310,25 @@ class Checker:
 
     # ---- sessions ----
 
-    def _session(self, event):
+    def session(self, event):
         return self.sessions.setdefault(event["session"], Session())
 
     def _subscribing(self, event):
-        self._session(event).topics.update(dict.fromkeys(event["topics"], event["qos"]))
+        session = self.session(event)
+        session.topics.update((topic, max(event["qos"], session.topics.get(topic, 0))) for topic in event["topics"])
+        self.kept.subscribing(session, event)
+
+    def _unsubscribing(self, event):
+        self.kept.unsubscribing(self.session(event), event)
+
+    def _unsubscribed(self, event):
+        self.kept.unsubscribed(self.session(event), event)
+
+    def _over(self, event):
+        self.over.add(event["session"])
 
     def _subscribed(self, event):
-        session = self._session(event)
+        session = self.session(event)
         for topic in event["topics"]:
             session.granted.add(topic)
             for key in self.by_topic.get(topic, ()):
@@ -264,12 +336,16 @@ class Checker:
                 view.owed_from = view.owed_from or len(self.flows[key].messages) + 1
 
     def _connected(self, event):
-        session = self._session(event)
-        if session.granted and not event["present"]:
+        session = self.session(event)
+        if event["session"] in self.over and event["present"]:
+            self.blame("phantom", f"the session {event['session']} is back, and was over")
+        self.over.discard(event["session"])
+        over = self.kept.over(session, event)
+        if (session.granted or session.joined) and not event["present"] and not over:
             owed = self._forget(session, event["session"])
             self.blame("lost", f"the session {event['session']} is gone, and with it {owed} messages")
         if not event["present"]:
-            session.topics, session.granted, session.views = {}, set(), {}
+            session.topics, session.granted, session.views, session.wishes, session.joined = {}, set(), {}, {}, set()
         if session.left is not None and event["present"]:
             session.firm.add(session.left)
         session.left = None
@@ -281,19 +357,23 @@ class Checker:
         return sum(self._missing(session, name, key, view, past_only=False) for key, view in self._views(session))
 
     def _closed(self, event):
-        session = self._session(event)
+        session = self.session(event)
         if not session.connected:
+            self.kept.unanswered(session, event)
             return
         session.connected = False
         session.ends[session.connection] = event.get("at")
         session.left = session.connection if event["clean"] else None
+        self.kept.away(session, event)
 
     def _crashed(self, event):
+        self.kept.crashed(self.sessions.values(), event)
         self.readers.done(False)
         for session in self.sessions.values():
             if session.connected:
                 session.connected = False
                 session.ends[session.connection] = event.get("at")
+                self.kept.away(session, event)
             session.left = None
 
     def _dropped(self, event):
@@ -308,12 +388,15 @@ class Checker:
             return None
         if event["sum"] != message.sum:
             self.blame("corrupt", f"{who} got {where(event)} with another content")
+        if message.props is not None and event.get("props", message.props) != message.props:
+            self.blame("corrupt", f"{who} got {where(event)} with other properties")
+        message.seen_by = who
         if message.state == REFUSED:
             self.blame("phantom", f"{who} got {where(event)}, which was refused")
         return message
 
     def _delivered(self, event):
-        session = self._session(event)
+        session = self.session(event)
         message = self.content(event, event["session"])
         if message is None:
             return
@@ -322,6 +405,7 @@ class Checker:
             return
         self.place(event, message)
         self._follow(event, session)
+        self.kept.delivered(session, event, message)
         key, number = (event["client"], event["topic"]), event["number"]
         view = session.views.get(key)
         if view is None:
@@ -366,7 +450,7 @@ class Checker:
         session.expected[log] = max(event["offset"] + 1, expected or 0)
 
     def _gap(self, event):
-        session, log = self._session(event), event["log"]
+        session, log = self.session(event), event["log"]
         expected = session.expected.get(log)
         if expected is not None and event["from"] != expected:
             self.blame("gap", f"{event['session']} was told of a gap at {event['from']}, and is at {expected}")
@@ -374,7 +458,7 @@ class Checker:
         session.told.append((log, event["from"], event["from"] + event["count"]))
 
     def _settled(self, event):
-        view = self._session(event).views.get((event["client"], event["topic"]))
+        view = self.session(event).views.get((event["client"], event["topic"]))
         receipt = view.receipts.get(event["number"]) if view else None
         if receipt is not None:
             receipt.settled_at = event.get("at", 0)
@@ -390,7 +474,7 @@ class Checker:
             message = self._message(event)
             if message is None:
                 self.blame("phantom", f"the last value of {event['topic']} is {number}, which was not sent")
-            elif message.sum != event["sum"]:
+            elif message.sum != event["sum"] or message.props is not None and event.get("props", message.props) != message.props:
                 self.blame("corrupt", f"the last value {where(event)} has another content")
 
     # ---- the end ----
@@ -403,8 +487,10 @@ class Checker:
                     self.blame("stuck", f"{key[1]} {number} of {key[0]} was never answered")
         for name, session in self.sessions.items():
             for key, view in self._views(session):
-                self._missing(session, name, key, view)
+                if self.kept.owes(session, key, name):
+                    self._missing(session, name, key, view)
         self.readers.end()
+        self.groups.end()
 
     def _views(self, session):
         for topic in session.granted:
@@ -416,7 +502,7 @@ class Checker:
         count = 0
         for number in range(view.owed_from, len(self.flows[key].messages) + 1):
             message = self.flows[key].messages[number - 1]
-            if message.state != ACKED or message.qos == 0 or number in view.receipts or excused(session, message):
+            if not message.owed() or number in view.receipts or excused(session, message):
                 continue
             count += 1
             stuck = past_only and number > view.highest

@@ -53,6 +53,43 @@ def closed(at=0, clean=False):
     return session_event("closed", at=at, clean=clean)
 
 
+def wishing(filter_="t", topics=("t",), session="s", **options):
+    """Asked for with these options, and granted."""
+    options = {"qos": 2, "retain": False, "local": True, "id": 1, "position": False, **options}
+    return [session_event("subscribing", session=session, topics=list(topics), qos=options["qos"], filter=filter_, options=options),
+            subscribed(topics, session)]
+
+
+def as_(retain=False, ids=(1,), position=False):
+    return {"as": {"retain": retain, "ids": list(ids), "position": position}}
+
+
+def expiring(at, asked, present=True):
+    return connected(present, at=at, asked=asked, expiry=2)
+
+
+def joined(session="s", **options):
+    options = {"qos": 2, "retain": False, "local": True, "id": 1, "position": False, **options}
+    return [connected(False, session=session)] + [session_event(event, session=session, group="g", topics=["t"], options=options)
+                                                  for event in ("joining", "joined")]
+
+
+def handed(number, session="s", qos=1, **more):
+    return {**told("handed", number, session=session, group="g", qos=qos, sum=number, **as_()), **more}
+
+
+def handed_settled(number, at, session="s"):
+    return told("handed_settled", number, session=session, group="g", at=at)
+
+
+def set_to(days):
+    return {"event": "stream_set", "name": "x", "settings": {"days": days}}
+
+
+def is_set_to(days):
+    return {"event": "stream_is", "name": "x", "settings": days and {"days": days}}
+
+
 def last(number, **more):
     return told("last", number, sum=number, **more)
 
@@ -80,6 +117,8 @@ CUT = {**replaying(), "cut": True}
 START = [connected(False), subscribing(), subscribed()]
 CRASHED, END = {"event": "crashed"}, {"event": "end"}
 LAZY = {"event": "settings", "lazy": 1}
+WAS_SET = {"event": "set", "name": "x"}
+BOTH = joined("s") + joined("z")
 DENSE = {"event": "settings", "dense": ["log"]}
 
 # name, what must be blamed and how often, the history without its end
@@ -266,6 +305,69 @@ CASES = [
     ("a stream keeps fewer than it is to", {"lost": 1}, FEW + sent(1, 2, 3) + [CUT, replayed(3, 2)]),
     ("a reader of one topic misses one", {"lost": 1},
      STREAM + sent(1, 2, 3) + [{**replaying(), "dense": False}, replayed(1, 3), replayed(3, 7)]),
+
+    ("as it was asked for", {},
+     START[:1] + wishing(retain=True, id=3, position=True) + sent(1, retain=True) + sent(2) +
+     [got(1, **as_(True, [3], True)), CRASHED, connected(), got(2, **as_(False, [3], True))]),
+    ("the retain flag is cleared, and was to stay", {"misdelivered": 1},
+     START[:1] + wishing(retain=True) + sent(1, retain=True) + [CRASHED, connected(), got(1, **as_())]),
+    ("the retain flag is set, and was to be cleared", {"misdelivered": 1},
+     START[:1] + wishing() + sent(1, retain=True) + [got(1, **as_(True))]),
+    ("another identifier", {"misdelivered": 1}, START[:1] + wishing(id=3) + sent(1) + [got(1, **as_(ids=[]))]),
+    ("another quality than was granted", {"misdelivered": 1}, START[:1] + wishing() + sent(1, qos=2) + [got(1, qos=1, **as_())]),
+    ("a quality lower than granted, as it was sent", {}, START[:1] + wishing() + sent(1) + [got(1, **as_())]),
+    ("without its place", {"misdelivered": 1}, START[:1] + wishing(position=True) + sent(1) + [got(1, **as_())]),
+    ("two subscriptions, one delivery", {},
+     START[:1] + wishing(id=7, qos=1) + wishing("+", id=2) + sent(1, qos=2) + [got(1, qos=2, **as_(ids=[2, 7]))]),
+    ("two subscriptions, one is forgotten", {"misdelivered": 1},
+     START[:1] + wishing(id=7, qos=1) + wishing("+", id=2) + sent(1, qos=2) + [got(1, qos=1, **as_(ids=[7]))]),
+    ("its own, and it wants nothing of its own", {"misdelivered": 1},
+     START[:1] + wishing(local=False) + sent(1, client="s") + sent(1) + [got(1, client="s", **as_()), got(1, **as_())]),
+    ("its own is not owed to it", {}, START[:1] + wishing(local=False) + sent(1, client="s") + sent(1) + [got(1, **as_())]),
+    ("its own is owed to it", {"stuck": 1}, START[:1] + wishing() + sent(1, client="s")),
+    ("other properties", {"corrupt": 1}, START + sent(1, props=5) + [got(1, props=6)]),
+    ("a last value with other properties", {"corrupt": 1}, sent(1, props=5) + [last(1, props=6)]),
+
+    ("a message that lives", {}, START + [publish(1, life=1, at=0), acked(1, at=0.1), got(1, life=1, at=0.4)]),
+    ("it does not say how long", {"ill-timed": 1}, START + [publish(1, life=1, at=0), acked(1, at=0.1), got(1, life=None, at=0.4)]),
+    ("it lives on", {"ill-timed": 1}, START + [publish(1, life=1, at=0), acked(1, at=0.1), got(1, life=1, at=4)]),
+    ("it is given a longer life", {"ill-timed": 1}, START + [publish(1, life=1, at=0), acked(1, at=0.1), got(1, life=2, at=1)]),
+    ("it lives too short", {"ill-timed": 1}, START + [publish(1, life=900, at=0), acked(1, at=0.1), got(1, life=600, at=1)]),
+    ("it is over and does not come", {}, START + [publish(1, life=1, at=0), acked(1, at=0.1)]),
+    ("it lives long and does not come", {"stuck": 1}, START + [publish(1, life=900, at=0), acked(1, at=0.1)]),
+
+    ("resumed in time", {}, [expiring(0, 0, False), *START[1:], closed(1, clean=True), expiring(2.5, 2.5)]),
+    ("its time is over", {}, [expiring(0, 0, False), *START[1:], *sent(1), closed(1, clean=True), expiring(3.5, 3.4, False)]),
+    ("gone before its time", {"lost": 2}, [expiring(0, 0, False), *START[1:], *sent(1), closed(1, clean=True), expiring(2.5, 2.4, False)]),
+    ("resumed when its time is over", {"ill-timed": 1}, [expiring(0, 0, False), *START[1:], closed(1, clean=True), expiring(4.5, 4.4)]),
+    ("a timer may be late", {}, [expiring(0, 0, False), *START[1:], closed(1, clean=True), expiring(3.9, 3.8)]),
+    ("its time goes on over a restart", {"ill-timed": 1},
+     [expiring(0, 0, False), *START[1:], closed(1, clean=True), {**CRASHED, "at": 2.5}, {"event": "started", "at": 3}, expiring(4.5, 4.4)]),
+    ("killed with its connection, its time begins when there is a broker again", {},
+     [expiring(0, 0, False), *START[1:], {**CRASHED, "at": 1}, {"event": "started", "at": 3}, expiring(5.5, 5.4)]),
+    ("that it left may not have been written", {},
+     [expiring(0, 0, False), *START[1:], closed(1, clean=True), {**CRASHED, "at": 1.1}, {"event": "started", "at": 3}, expiring(5.5, 5.4)]),
+    ("let in or not, and killed", {},
+     [expiring(0, 0, False), *START[1:], *sent(1), closed(1, clean=True), closed(3.2), {**CRASHED, "at": 3.3}, {"event": "started", "at": 3.5},
+      expiring(5, 4.9)]),
+    ("a session without expiry is never over", {"lost": 1}, START + [closed(1, clean=True), connected(False, at=9, asked=9)]),
+    ("called off, and it had come", {"phantom": 1}, START + [publish(1), got(1), told("refused", 1)]),
+
+    ("shared", {}, BOTH + sent(1, 2) + [handed(1), handed(2, "z")]),
+    ("nobody of them has it", {"lost": 1, "stuck": 1}, BOTH + sent(1, 2, 3) + [handed(2, "z")]),
+    ("two of them have it", {"duplicated": 1}, BOTH + sent(1) + [handed(1), handed(1, "z")]),
+    ("the one went without settling it", {}, BOTH + sent(1) + [handed(1), closed(1), handed(1, "z")]),
+    ("the one had just settled it", {},
+     [LAZY] + BOTH + sent(1) + [handed(1), handed_settled(1, 3), {**CRASHED, "at": 3.5}, connected(session="z"), handed(1, "z")]),
+    ("the one had settled it long before", {"redelivered-after-ack": 1},
+     [LAZY] + BOTH + sent(1) + [handed(1), handed_settled(1, 1), {**CRASHED, "at": 3.5}, connected(session="z"), handed(1, "z")]),
+    ("a share without its identifier", {"misdelivered": 1}, BOTH + sent(1) + [handed(1, **as_(ids=[]))]),
+    ("a member is gone", {"lost": 1}, BOTH + [CRASHED, connected(False, session="z")]),
+
+    ("a stream is set to what it was", {}, [set_to(1), WAS_SET, CRASHED, is_set_to(1)]),
+    ("a stream is set to what it was before", {"lost": 1}, [set_to(1), set_to(2), WAS_SET, CRASHED, is_set_to(1)]),
+    ("killed over it, set or not", {}, [set_to(1), WAS_SET, set_to(2), CRASHED, is_set_to(1), is_set_to(2)]),
+    ("a stream is gone", {"lost": 1}, [set_to(1), WAS_SET, CRASHED, is_set_to(None)]),
 
     ("never answered", {"stuck": 1}, START + [publish(1), got(1)]),
     ("acknowledged, and nothing comes any more", {"stuck": 2}, START + sent(1, 2, 3) + [got(1)]),

@@ -4,6 +4,8 @@ written down and judged by history.py: nothing that was acknowledged may be miss
 may come twice, what was settled for certain may not come again, a last value may not go back; what is published under an
 id or by a producer is there once however often it is sent, and a stream replays what it kept, at the places it had; bursts
 of QoS 0 that it takes are there without holes; a deleted last value stays deleted; who slept is given all it slept over.
+What a session, a shared group and a stream had before a kill they have after it: the options of subscriptions, their places,
+their time to live, settings; messages keep their properties and their time.
 
     ARENA_BIN=build/release/arena tests/crash/kill.py [--rounds N] [--seed SEED] [--keep FOLDER]
 
@@ -25,18 +27,27 @@ KEEP = Path(__file__).resolve().parents[2] / "build" / "histories"
 # What must have happened in a long run, or the loop has lost its teeth.
 MUST_HAPPEN = ["delivered", "sent again", "told that it is a repetition", "something else refused", "replayed",
                "replay from the beginning", "replay behind a position", "last value deleted",
-               "at most once", "purged", "purged or not", "gap told", "will"]
+               "at most once", "purged", "purged or not", "gap told", "will", "shared", "unsubscribed",
+               "resumed before its expiry", "over by its owner", "set", "late stream"]
 
 
-NAMES = {"purged": "purged", "told_gap": "gap told"}
+NAMES = {"purged": "purged", "told_gap": "gap told", "handed": "shared", "unsubscribed": "unsubscribed", "over": "over by its owner",
+         "set": "set"}
 
 
 def count(events):
-    tally, sent, purging = Counter(), set(), False
+    tally, sent, absent, purging = Counter(), set(), set(), False
     for event in events:
         kind = event["event"]
         if kind == "delivered" and event["topic"].startswith("will/"):
             tally["will"] += 1
+        if kind == "connected" and "expiry" in event and event["session"].startswith("y"):
+            tally["resumed before its expiry" if event["present"] else "over by its expiry"] += event["session"] in absent
+            absent.add(event["session"])
+        if kind == "refused" and event["topic"].startswith("will/"):
+            tally["will called off"] += 1
+        if kind == "stream_is" and event["name"] == "late":
+            tally["late stream"] += 1
         if kind == "crashed" and purging:
             tally["purged or not"] += 1
         if kind in ("delivered", "replayed"):

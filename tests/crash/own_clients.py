@@ -2,7 +2,7 @@
 import json
 import zlib
 
-from clients import Client, Publisher, payload_of, place_of, read_payload, user_properties
+from clients import KEEP_ALIVE_S, Client, Publisher, flags, payload_of, place_of, props_sum, read_payload, sum_of, user_properties
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 
@@ -24,6 +24,7 @@ class OncePublisher(Publisher):
         super().__init__(name, history, topic, qos, **options)
         self.mark, self.random = mark, chance  # "id" or "producer"
         self.answered = []
+        self.told = False
         self.free = list(range(1, 3 * self.window))
 
     def properties(self, number):
@@ -37,8 +38,25 @@ class OncePublisher(Publisher):
         self.flight[packet_id] = Flight(number, forged)
         payload = payload_of("forged", number, self.bytes_max) if forged else self.payload(number)
         if not forged:
-            self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), once=self.mark, **({} if payload else {"deletes": True}))
-        self.send(publish(5, self.topic, payload, qos=self.qos, packet_id=packet_id, retain=self.retain, props=self.properties(number)))
+            self.tell("publish", number, qos=self.qos, sum=zlib.crc32(payload), once=self.mark, props=sum_of(self.content(number)),
+                      **flags(self.retain, payload))
+        self.send(publish(5, self.alias(), payload, qos=self.qos, packet_id=packet_id, retain=self.retain,
+                          props=[*self.properties(number), *self.content(number), (ALIAS, 1)]))
+
+    def alias(self):
+        """Its topic, once on each connection: from then on its alias says it."""
+        topic, self.told = "" if self.told else self.topic, True
+        return topic
+
+    def hello(self):
+        self.told = False
+        return super().hello()
+
+    def content(self, number):
+        """What is said of a message, which is stored with it."""
+        all_ = [(CONTENT_TYPE, f"text/{number}"), (RESPONSE_TOPIC, f"re/{self.name}"), (CORRELATION, str(number).encode() * 3),
+                (PAYLOAD_FORMAT, 1), (USER, ("b", str(number))), (USER, ("a", self.name)), (USER, ("b", "again"))]
+        return all_ if number % 3 else []
 
     def resume(self, _connack):
         open_ = [flight.number for flight in self.flight.values() if not flight.released and not flight.forged]
@@ -135,7 +153,7 @@ class Reader(Client):
             self.seen[place["log"]] = place["offset"]
             self.log = place["log"].rsplit(".", 1)[0]
         self.history.add("replayed", reader=self.name, client=client, topic=got.topic, number=number,
-                         sum=zlib.crc32(got.payload), **place)
+                         sum=zlib.crc32(got.payload), props=props_sum(got), **place)
         if got.qos:
             self.send(ack(PUBACK, got.packet_id))
 
@@ -163,11 +181,24 @@ class Wills(Client):
     def hello(self):
         self.number += 1
         payload = payload_of(self.name, self.number, 600)
-        self.tell("publish", qos=1, sum=zlib.crc32(payload))
-        return connect(5, self.name, clean=False, props=[(SESSION_EXPIRY, 3600)], will=(self.topic, payload, 1, False, []))
+        props = self.will_properties()
+        self.tell("publish", qos=1, sum=zlib.crc32(payload), props=sum_of(props[:2]))
+        return connect(5, self.name, clean=False, keep_alive=KEEP_ALIVE_S, props=[(SESSION_EXPIRY, 3600)], will=(self.topic, payload, 1, False, props))
+
+    def will_properties(self):
+        return [(CONTENT_TYPE, "text/will"), (USER, ("of", self.name))]
 
     def resume(self, _connack):
         self.taken = self.number
+
+    def broker_killed(self):
+        pass
+
+    def broker_started(self):
+        pass
+
+    def finish(self):
+        self.tell("unknown")
 
     def close(self):
         if self.wire and self.number:

@@ -3,9 +3,10 @@
 must be blamed. In this program what was not synced is lost when it is killed, so that each kill is a loss of power, too:
 without a bug, its histories must hold.
 
-    ARENA_BIN=build/release/arena_planted tests/crash/planted.py [--trials N] [--rounds N] [--only NAME] [--quick]
+    ARENA_BIN=build/release/arena_planted tests/crash/planted.py [--trials N] [--rounds N] [--only NAME] [--quick] [--jobs N]
 
-Each bug has N trials of so many kills; --quick: only those of the list that are `quick`. The last line is
+Each bug has N trials of so many kills; --quick: only those of the list that are `quick`. N of
+them run at once: as many as there are processors. The last line is
 'N passed, N failed' in bugs.
 """
 import argparse
@@ -13,6 +14,7 @@ import os
 import sys
 import time
 import tomllib
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -48,34 +50,42 @@ def run_trial(bug, seed, rounds):
     return trial.history.complaints[0] if trial.history.complaints and not bug else None
 
 
+def try_bug(bug, trials, rounds):
+    """What showed it and when, or that nothing did; and how long that took."""
+    began = time.monotonic()
+    for seed in range(1, trials + 1):
+        wrong = run_trial(bug["name"], seed, rounds)
+        if wrong:
+            return True, f"trial {seed}: {wrong}", time.monotonic() - began
+    return False, f"NOT FOUND: {bug['what']}", time.monotonic() - began
+
+
+def try_none(seed, rounds):
+    began = time.monotonic()
+    wrong = run_trial("", seed, rounds)
+    return wrong is None, wrong or "holds", time.monotonic() - began
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=ROUNDS_OF_A_TRIAL)
     parser.add_argument("--only", default="")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     bugs = [bug for bug in tomllib.loads(BUGS.read_text())["bug"] if options.only in bug["name"]]
     if options.quick:
         bugs = [bug for bug in bugs if bug.get("quick")]
     passed = failed = 0
-
-    def say(good, label, what, began):
-        nonlocal passed, failed
-        passed, failed = passed + good, failed + (not good)
-        print(f"{'ok' if good else 'not ok'} {label:40} {what} [{time.monotonic() - began:.0f} s]", flush=True)
-
-    for seed in range(1, 1 + (1 if options.quick else SOUND_TRIALS)):
-        began = time.monotonic()
-        wrong = run_trial("", seed, options.rounds)
-        say(wrong is None, f"no bug, seed {seed}", wrong or "holds", began)
-    for bug in bugs:
-        began = time.monotonic()
-        for seed in range(1, options.trials + 1):
-            wrong = run_trial(bug["name"], seed, options.rounds)
-            if wrong:
-                break
-        say(bool(wrong), bug["name"], f"trial {seed}: {wrong}" if wrong else f"NOT FOUND: {bug['what']}", began)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        tried = [(f"no bug, seed {seed}", pool.submit(try_none, seed, options.rounds))
+                 for seed in range(1, 1 + (1 if options.quick else SOUND_TRIALS))]
+        tried += [(bug["name"], pool.submit(try_bug, bug, options.trials, options.rounds)) for bug in bugs]
+        for label, result in tried:
+            good, what, seconds = result.result()
+            passed, failed = passed + good, failed + (not good)
+            print(f"{'ok' if good else 'not ok'} {label:40} {what} [{seconds:.0f} s]", flush=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

@@ -19,6 +19,8 @@ from wire import PUBACK, PUBLISH, opened, publish  # pylint: disable=wrong-impor
 ROUNDS_OF_A_TRIAL = 10
 LONG_ROUND_S = 1.4  # once in a trial, perhaps twice: longer than what is written lazily may take
 LAZY_S = 3  # a second, and what a busy machine adds
+SLACK_S = 1  # that a timer of the broker may be late
+WRITING_S = 0.25  # that it may take to write down that a session is away
 ASK_S = 60  # who has no answer by then has none
 ENDLESS = 20  # times the patience: something comes, and it is never what was to come
 
@@ -54,7 +56,7 @@ class Trial:
         self.heard = 0  # how often something came from the broker
         self.linger, self.last_s = linger, last_s  # last_s: to wait for a last value
         self.history = History()
-        self.history.add("settings", lazy=lazy and lazy * SLOW)
+        self.history.add("settings", lazy=lazy and lazy * SLOW, slack=SLACK_S * SLOW, writing=WRITING_S * SLOW)
         self.qos_max = max(qos)
         self.publishers = [Publisher(f"p{n}", self.history, self.topic(n), qos[n % len(qos)]) for n in range(6)]
         self.last = Publisher("last", self.history, "last/value", qos=1, retain=True, window=1)
@@ -149,7 +151,7 @@ class Trial:
         for client in self.all_publishers():
             client.connect(self.broker.port)
         for subscriber in self.subscribers:
-            if not subscriber.subscribed or self.random.random() < subscriber.presence:
+            if subscriber.comes(self.random):
                 subscriber.connect(self.broker.port)
         for reader in self.readers:
             if self.random.random() < 0.7:
@@ -185,6 +187,7 @@ class Trial:
             client.drain()
         self.history.add("crashed")
         self.broker.launch()
+        self.history.add("started")
 
     def look_at_last_value(self):
         with opened(self.broker.port, 4, "", clean=True) as wire:
