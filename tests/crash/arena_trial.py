@@ -126,9 +126,10 @@ class ArenaTrial(Trial):
         return super().has_all(subscriber) and all(subscriber.highest.get(will.name, 0) >= will.owed for will in wills)
 
     def share_has(self, topic):
+        """From the first that it got on. Asked after each turn, so no set is built that is not about what is missing."""
         got = self.shared.get(topic, {})
-        return all(not p.acked or max(p.acked) in got.get(p.name, ()) and not ({n for n in p.acked if n >= min(got[p.name])} - got[p.name])
-                   for p in self.publishers if p.topic == topic)
+        return all(max(p.acked) in got.get(p.name, ()) and max(p.acked - got[p.name], default=0) < min(got[p.name])
+                   for p in self.publishers if p.topic == topic and p.acked)
 
     # ---- the operator, who may be killed over it ----
 
