@@ -14,7 +14,7 @@ from broker import SLOW, arena_bin  # pylint: disable=wrong-import-position
 from clients import Publisher, place_of, props_sum, read_payload, user_properties  # pylint: disable=wrong-import-position
 from session_clients import Absent, Asking, Brief, Fickle, Guest, LateWills, Member, Wish  # pylint: disable=wrong-import-position
 from own_clients import Bursts, LastValue, OnceLastValue, OncePublisher, Reader, Wills  # pylint: disable=wrong-import-position
-from trial import ASK_S, SLACK_S, WRITING_S, Trial  # pylint: disable=wrong-import-position
+from trial import ASK_S, LONG_ROUND_S, SLACK_S, WRITING_S, Trial  # pylint: disable=wrong-import-position
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import,wrong-import-position
 
 
@@ -40,7 +40,7 @@ class ArenaTrial(Trial):
         slack, writing = SLACK_S * SLOW + 0.1, WRITING_S * SLOW
         self.wills = [Wills("w0", self.history), LateWills("w1", self.history, slack, writing, self.chance)]
         self.brief = Brief("e0", self.history, "brief/0", 1)
-        self.absent = [Absent(f"y{n}", self.history, [Wish("load/5", ["load/5"], 51 + n)], 2, slack, self.chance) for n in range(2)]
+        self.absent = [Absent(f"y{n}", self.history, [Wish("load/5", ["load/5"], 51 + n)], 2, self.chance) for n in range(2)]
         self.fickle = [Fickle("u0", self.history, [Wish("load/4", ["load/4"], 0, qos=2)], self.chance),
                        Guest("h0", self.history, [Wish("kept/6", ["kept/6"], 0, qos=2)], self.chance)]
         self.late_from = self.chance.randrange(self.rounds)  # from which round on there is to be a stream more
@@ -189,6 +189,10 @@ class ArenaTrial(Trial):
     def load(self, seconds):
         if not self.operator and self.chance.random() < 0.6:
             self.operate()
+        if seconds == LONG_ROUND_S:  # long enough that it is written down for certain since when they are away
+            self.until(lambda: all(session.subscribed and session.connected for session in self.absent if session.wire), 5)
+            for session in self.absent:
+                session.go(until_over=True)
         super().load(seconds / 2)
         for session in [*self.absent, self.fickle[0]]:
             session.go()

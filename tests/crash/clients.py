@@ -190,6 +190,10 @@ class Publisher(Client):
         while self.filling and self.free:
             self.send_next()
 
+    def last_owed(self):
+        """Who has this one has had time for all before it."""
+        return self.number
+
     def take(self, got):
         entry = self.flight.get(got.packet_id) if got.kind in (PUBACK, PUBREC, PUBCOMP) else None
         if entry is None:

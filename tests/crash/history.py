@@ -19,6 +19,8 @@ numbered from 1 without holes; order is promised within it.
     refused     client topic number                 told no; it must not appear
     forged      client topic number refused         something else was published under the same id or number, and refused or not
     unknown     client topic number                 given up without an answer; it may appear, once, or not
+    may_repeat  client topic number                 the broker, which sends it for somebody, was killed when it may have sent it and not
+                                                    noted that: a will. With QoS 1 it may be there once more
     subscribing session topics qos [filter options]     asked for: from here on messages may come. options of the filter:
                                                     {qos retain local id position}, retain: as published; position: it is told
     subscribed  session topics                      granted: what is published from here on is owed, if it is acked
@@ -279,6 +281,9 @@ class Checker:
 
     def _refused(self, event):
         self._answer(event, REFUSED)
+
+    def _may_repeat(self, event):
+        self._message(event).sends += 1
 
     def _unknown(self, event):
         self._answer(event, UNKNOWN)

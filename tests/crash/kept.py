@@ -1,6 +1,8 @@
 """The judge's part that is about what sessions and messages are told to be: what a subscription asked for, when a session is
 over, and how long a message lives (history.py)."""
 
+CLOCK_S = 0.1  # that two clocks may differ over a restart
+
 
 class Wish:
     """What a session asked for with one filter."""
@@ -21,7 +23,7 @@ class Kept:
     def __init__(self, checker):
         self.checker = checker
         self.slack = 1  # seconds that a timer of the broker may be late, on a busy machine
-        self.writing = 0.25  # that it may take to write down who is away
+        self.writing = 1  # that it may take to write down who is away
 
     # ---- subscriptions ----
 
@@ -110,7 +112,7 @@ class Kept:
         if session.absence is None or session.expiry is None:
             return
         session.absence.certain = None
-        if event["at"] > session.absence.began + session.expiry - 0.1:
+        if event["at"] > session.absence.began + session.expiry - CLOCK_S:
             session.granted = set()
             for view in session.views.values():
                 view.owed_from = None
@@ -129,12 +131,12 @@ class Kept:
                 session.absence.certain = event["at"]
 
     def over(self, session, event):
-        """Asked when it connects: may it be over by its expiry? Who comes back too late is not let in again."""
+        """Asked when it connects: may it be over by its expiry? Who comes back too late is not let in again, however late a timer is."""
         absence, expiry, session.absence = session.absence, session.expiry, None
         session.expiry = event.get("expiry")
         if expiry is None or absence is None:
             return False
-        if event["present"] and absence.certain is not None and event["asked"] > absence.certain + expiry + self.slack:
+        if event["present"] and absence.certain is not None and event["asked"] > absence.certain + expiry + CLOCK_S:
             self.checker.blame("ill-timed", f"{event['session']} was resumed {event['asked'] - absence.certain:.1f} s after it "
                                             f"left, and expires after {expiry}")
-        return not event["present"] and event["at"] > absence.began + expiry - 0.1
+        return not event["present"] and event["at"] > absence.began + expiry - CLOCK_S

@@ -174,6 +174,7 @@ class Wills(Client):
         super().__init__(name, history)
         self.topic, self.number = f"will/{name}", 0
         self.taken = self.owed = 0  # numbers: of the connection that stands, and the last whose connection is over
+        self.unnoted = []  # those of which it is not certain that the broker has noted that they are out
 
     def tell(self, event, **fields):
         self.history.add(event, client=self.name, topic=self.topic, number=self.number, **fields)
@@ -189,10 +190,12 @@ class Wills(Client):
         return [(CONTENT_TYPE, "text/will"), (USER, ("of", self.name))]
 
     def resume(self, _connack):
-        self.taken = self.number
+        """Behind the note that the wills of the connections before are out."""
+        self.taken, self.unnoted = self.number, []
 
     def broker_killed(self):
-        pass
+        for number in self.unnoted:
+            self.history.add("may_repeat", client=self.name, topic=self.topic, number=number)
 
     def broker_started(self):
         pass
@@ -205,6 +208,7 @@ class Wills(Client):
             taken = self.taken == self.number
             self.tell("acked" if taken else "unknown")
             self.owed = self.number if taken else self.owed
+            self.unnoted.append(self.number)
         super().close()
 
     def take(self, got):

@@ -152,21 +152,22 @@ class Absent(Asking):
     """Its session is over soon after it leaves. It comes back when that is so for certain, or long before; it says goodbye or
     not."""
 
-    def __init__(self, name, history, wishes, expiry, slack, chance):
+    LATE_S = 0.3  # behind its expiry
+
+    def __init__(self, name, history, wishes, expiry, chance):
         super().__init__(name, history, wishes, 1, expiry)
-        self.random, self.slack = chance, slack
-        self.back_at = 0
+        self.random, self.back_at = chance, 0
 
     def comes(self, _random):
         return self.now() >= self.back_at
 
-    def go(self):
+    def go(self, until_over=False):
         """When there is nothing more to ask for."""
         if not self.subscribed or not self.connected:
             return
-        late = self.random.random() < 0.7
-        self.back_at = self.now() + (self.expiry + self.slack if late else self.random.uniform(0, self.expiry / 2))
-        if self.random.random() < 0.7:
+        late = until_over or self.random.random() < 0.7
+        self.back_at = self.now() + (self.expiry + self.LATE_S if late else self.random.uniform(0, self.expiry / 2))
+        if until_over or self.random.random() < 0.7:
             self.leave()
 
 
@@ -273,12 +274,18 @@ class LateWills(Wills):
             else:  # taken or not: that of the one before is now as uncertain as its own
                 for number in [*(one[0] for one in self.open), self.number]:
                     self.say("unknown", number)
+                    self.unnoted.append(number)
                 self.open = []
             away = self.random.random()
             self.back_at = self.now() + (self.DELAY + self.slack if away < 0.5 else self.random.uniform(0, 0.5) if away < 0.8 else 0)
         Client.close(self)
 
     def broker_killed(self):
+        super().broker_killed()
+        for number, since, certain in self.open:
+            noted = certain is not None and self.now() > certain + self.DELAY + self.slack + self.writing
+            if self.now() > since + self.DELAY - 0.05 and not noted:
+                self.say("may_repeat", number)
         for one in self.open:
             if one[2] is not None and self.now() - one[2] < self.writing:
                 one[2] = None  # it may not be written down
@@ -314,6 +321,10 @@ class Brief(Publisher):
         while self.filling and self.free and self.more:
             self.more -= 1
             self.send_next()
+
+    def last_owed(self):
+        """What lives for a second only may be over before somebody is there."""
+        return max(0, self.number - (1 - self.number % 2))
 
     def message(self, packet_id, number, dup=False):
         payload, life = self.payload(number), self.LIVES[number % 2]

@@ -20,7 +20,7 @@ ROUNDS_OF_A_TRIAL = 10
 LONG_ROUND_S = 1.4  # once in a trial, perhaps twice: longer than what is written lazily may take
 LAZY_S = 3  # a second, and what a busy machine adds
 SLACK_S = 1  # that a timer of the broker may be late
-WRITING_S = 0.25  # that it may take to write down that a session is away
+WRITING_S = 1  # that it may take to write down that a session is away, on a disk that is busy
 ASK_S = 60  # who has no answer by then has none
 ENDLESS = 20  # times the patience: something comes, and it is never what was to come
 
@@ -160,7 +160,7 @@ class Trial:
     def load(self, seconds):
         """In the middle of it one who is there may leave and come back, and a new one may come."""
         self.run_for(seconds / 2)
-        there = [s for s in self.subscribers if s.connected and s.subscribed]
+        there = [s for s in self.subscribers if s.connected and s.subscribed and not s.leaving]
         if there and self.random.random() < 0.4:
             self.come_back(self.random.choice(there))
         if self.random.random() < 0.5:
@@ -266,5 +266,5 @@ class Trial:
         return time.monotonic() - self.history.began - self.history.events[-1]["at"] > self.linger
 
     def has_all(self, subscriber):
-        return not subscriber.open and all(subscriber.highest.get(p.name, 0) >= p.number
+        return not subscriber.open and all(subscriber.highest.get(p.name, 0) >= p.last_owed()
                                            for p in self.all_publishers() if p.topic in subscriber.topics)
