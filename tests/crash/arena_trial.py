@@ -1,8 +1,5 @@
 """A trial with what only Arena has: publishing once and streams; and with what shows where its own log may fail (trial.py)."""
-import json
-import os
 import random
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -10,16 +7,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from broker import SLOW, arena_bin  # pylint: disable=wrong-import-position
+from broker import SLOW  # pylint: disable=wrong-import-position
 from clients import Publisher, place_of, props_sum, read_payload, user_properties  # pylint: disable=wrong-import-position
 from session_clients import Absent, Asking, Brief, Fickle, Guest, LateWills, Member, Wish  # pylint: disable=wrong-import-position
-from own_clients import Bursts, LastValue, OnceLastValue, OncePublisher, Reader, Wills  # pylint: disable=wrong-import-position
+from own_clients import Bursts, Heavy, LastValue, OnceLastValue, OncePublisher, Reader, Wills  # pylint: disable=wrong-import-position
+from stream_operator import Operator  # pylint: disable=wrong-import-position
 from trial import ASK_S, LONG_ROUND_S, SLACK_S, WRITING_S, Trial  # pylint: disable=wrong-import-position
 from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import,wrong-import-position
-
-
-SETTINGS = ("filters", "max_age_ms", "max_bytes", "max_messages", "budget_bytes", "created")
-DAY_MS = 86_400_000
 
 
 class ArenaTrial(Trial):
@@ -39,13 +33,13 @@ class ArenaTrial(Trial):
         self.cut.append(Publisher("f0", self.history, "few/0", 2, window=3))
         slack, writing = SLACK_S * SLOW + 0.1, WRITING_S * SLOW
         self.wills = [Wills("w0", self.history), LateWills("w1", self.history, slack, writing, self.chance)]
+        self.heavy = Heavy("v0", self.history, "heavy/0", 1, "producer", self.chance)
         self.brief = Brief("e0", self.history, "brief/0", 1)
         self.absent = [Absent(f"y{n}", self.history, [Wish("load/5", ["load/5"], 51 + n)], 2, self.chance) for n in range(2)]
         self.fickle = [Fickle("u0", self.history, [Wish("load/4", ["load/4"], 0, qos=2)], self.chance),
                        Guest("h0", self.history, [Wish("kept/6", ["kept/6"], 0, qos=2)], self.chance)]
-        self.late_from = self.chance.randrange(self.rounds)  # from which round on there is to be a stream more
-        self.operator = None  # what runs of the operator's, and what is told when it is done
-        self.settings = {}  # of the streams
+        self.late_from, self.late_asked = self.chance.randrange(self.rounds), False  # from which round on there is to be a stream more
+        self.operator = Operator(broker.folder, self.history)
         self.restarts = 0
 
     def topic(self, number):
@@ -56,7 +50,7 @@ class ArenaTrial(Trial):
                 for n, (mark, qos) in enumerate(self.ONCE, 6)]
 
     def all_publishers(self):
-        return self.publishers + self.bursts + self.lasts + self.cut + [self.brief]
+        return self.publishers + self.bursts + self.lasts + self.cut + [self.brief, self.heavy]
 
     def everybody(self):
         return super().everybody() + self.wills
@@ -74,6 +68,7 @@ class ArenaTrial(Trial):
         return [self.subscriber("s0", ["load/#", "kept/#"], topics), self.subscriber("s1", topics, topics), *sleepers,
                 # A log has these last values, too.
                 self.subscriber("k0", ["last/value"], ["last/value"]),
+                self.subscriber("k2", ["heavy/0"], ["heavy/0"]),
                 self.subscriber("k1", ["will/+"], [will.topic for will in self.wills]), *self.askers(topics), *self.absent, *self.fickle]
 
     def askers(self, topics):
@@ -100,23 +95,15 @@ class ArenaTrial(Trial):
         gone = [p.topic for p in self.cut[:2]]
         self.create_stream("gone", "gone/+", gone)
         self.create_stream("few", "few/0", ["few/0"], messages=self.FEW)
-        self.settings = self.read_settings()
-        for name, settings in self.settings.items():
-            self.history.add("stream_set", name=name, settings=settings)
         self.readers = [Reader("r0", self.history, "kept/+", kept, self.random),
                         Reader("r1", self.history, kept[0], kept[:1], self.random, dense=False),
                         Reader("r2", self.history, "burst/+", bursts, self.random),
                         Reader("r3", self.history, "gone/+", gone, self.random, cut=True),
                         Reader("r4", self.history, "few/0", ["few/0"], self.random, cut=True)]
 
-    def stream_command(self, *words):
-        return subprocess.Popen([arena_bin(), "stream", *words, "--data", os.path.join(self.broker.folder, "data")],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
     def create_stream(self, name, filter_, topics, messages=0):
-        limit = ["--max-messages", str(messages)] if messages else []
-        if self.stream_command("create", name, "--filter", filter_, *limit).wait(20 * SLOW) != 0:
-            raise RuntimeError(f"the stream {name} cannot be created")
+        self.operator.create(name, filter_, lambda settings: self.operator.is_there(name, settings), messages)
+        self.operator.drain()
         self.history.add("stream", topics=topics, messages=messages)
 
     def has_all(self, subscriber):
@@ -131,63 +118,35 @@ class ArenaTrial(Trial):
         return all(max(p.acked) in got.get(p.name, ()) and max(p.acked - got[p.name], default=0) < min(got[p.name])
                    for p in self.publishers if p.topic == topic and p.acked)
 
+    def mark(self):
+        """Of a purged stream, too: else its readers would wait for what is gone."""
+        for publisher in self.cut:
+            if publisher.connected and publisher.free:
+                publisher.send_next()
+        super().mark()
+
     # ---- the operator, who may be killed over it ----
 
-    def purge(self):
-        self.history.add("purging", topics=[p.topic for p in self.cut[:2]])
-        self.operator = self.stream_command("purge", "gone", "--yes"), "purged"
+    def operate(self):
+        if self.restarts >= self.late_from and "late" not in self.operator.settings:
+            self.late_asked = True
+            self.operator.create("late", "load/3", self.is_late)
+        elif self.chance.random() < 0.33:
+            self.operator.edit("kept")
+        else:
+            self.operator.purge("gone", [p.topic for p in self.cut[:2]])
 
-    def create_late(self):
-        """A stream over a topic that is under way; its messages lie in two logs from now on."""
-        self.operator = self.stream_command("create", "late", "--filter", "load/3"), "late"
-
-    def is_late(self):
-        """It is there for certain."""
-        self.settings["late"] = self.read_settings()["late"]
+    def is_late(self, settings):
+        """A stream over a topic that is under way is there for certain; its messages lie in two logs from now on."""
         self.history.add("stream", topics=["load/3"], messages=0)
-        self.history.add("stream_set", name="late", settings=self.settings["late"])
+        self.operator.is_there("late", settings)
         self.readers.append(Reader("r5", self.history, "load/3", ["load/3"], self.random))
 
-    def edit(self):
-        days = self.settings["kept"]["max_age_ms"] // DAY_MS + 1
-        self.settings["kept"] = {**self.settings["kept"], "max_age_ms": days * DAY_MS}
-        self.history.add("stream_set", name="kept", settings=self.settings["kept"])
-        self.operator = self.stream_command("edit", "kept", "--max-age", f"{days}d"), "set"
-
-    def look_after_operator(self):
-        if self.operator and self.operator[0].poll() is not None:
-            process, done = self.operator
-            if process.returncode != 0:
-                raise RuntimeError(f"what the operator wants to be {done} cannot be")
-            self.operator = None
-            if done == "late":
-                self.is_late()
-            else:
-                self.history.add(done, **({"name": "kept"} if done == "set" else {}))
-
-    def read_settings(self):
-        """{stream: its settings}"""
-        listed = subprocess.run([arena_bin(), "stream", "ls", "--output", "json", "--data", os.path.join(self.broker.folder, "data")],
-                                check=True, capture_output=True, timeout=ASK_S * SLOW).stdout
-        return {one["name"]: {key: one[key] for key in SETTINGS} for one in json.loads(listed)["items"]}
-
-    def look_at_settings(self):
-        found = self.read_settings()
-        for name in self.settings:
-            self.history.add("stream_is", name=name, settings=found.get(name))
-
-    def operate(self):
-        if self.restarts >= self.late_from and "late" not in self.settings:
-            self.create_late()
-        else:
-            self.chance.choice((self.purge, self.purge, self.edit))()
-
-    def turn(self, seconds):
-        super().turn(min(seconds, 0.02) if self.operator else seconds)
-        self.look_after_operator()
+    def clients(self):
+        return super().clients() + ([self.operator] if self.operator.wire else [])
 
     def load(self, seconds):
-        if not self.operator and self.chance.random() < 0.6:
+        if not self.operator.wire and self.chance.random() < 0.6:
             self.operate()
         if seconds == LONG_ROUND_S:  # long enough that it is written down for certain since when they are away
             self.until(lambda: all(session.subscribed and session.connected for session in self.absent if session.wire), 5)
@@ -199,20 +158,27 @@ class ArenaTrial(Trial):
         self.run_for(seconds / 2)
 
     def crash(self):
-        if not self.operator and self.chance.random() < 0.3:
+        """Perhaps while the operator waits, or in the moment of its answer; and while more is under way than one commit takes."""
+        way = self.chance.random()
+        if way < 0.2:
+            self.until(lambda: not self.operator.wire, 5)
             self.operate()
-            self.run_for(self.chance.uniform(0.005, 0.03))
-        if self.operator:  # what it has not asked for yet must not be heard by the next one
-            self.operator[0].kill()
-            self.operator[0].wait()
-            self.operator = None
+            self.until(lambda: not self.operator.wire, 5)
+        else:
+            if way < 0.5 and not self.operator.wire:
+                self.operate()
+            if way < 0.7:
+                self.heavy.go()
+            self.run_for(self.chance.uniform(0, 0.02))
         self.broker.kill()
         for will in self.wills:
             will.broker_killed()
         super().crash()
         self.restarts += 1
-        if self.restarts > self.late_from and "late" not in self.settings and "late" in self.read_settings():
-            self.is_late()
+        if self.late_asked and "late" not in self.operator.settings:
+            found = self.operator.found()
+            if "late" in found:
+                self.is_late(found["late"])
         for will in self.wills:
             will.broker_started()
 
@@ -266,4 +232,4 @@ class ArenaTrial(Trial):
                     publisher.repeat()
         self.until(lambda: not any(p.flight for p in self.lasts))
         self.look_at_last_value()
-        self.look_at_settings()
+        self.operator.look()

@@ -28,7 +28,7 @@ KEEP = Path(__file__).resolve().parents[2] / "build" / "histories"
 MUST_HAPPEN = ["delivered", "sent again", "told that it is a repetition", "something else refused", "replayed",
                "replay from the beginning", "replay behind a position", "last value deleted",
                "at most once", "purged", "purged or not", "gap told", "will", "shared", "unsubscribed",
-               "resumed before its expiry", "over by its owner", "set", "late stream"]
+               "resumed before its expiry", "over by its expiry", "over by its owner", "set", "will called off", "late stream"]
 
 
 NAMES = {"purged": "purged", "told_gap": "gap told", "handed": "shared", "unsubscribed": "unsubscribed", "over": "over by its owner",

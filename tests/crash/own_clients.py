@@ -114,6 +114,21 @@ class OncePublisher(Publisher):
                 self.answered.append(flight.number)
 
 
+class Heavy(OncePublisher):
+    """Publishes rarely, and then more than one commit takes: of some the row is written while others still wait."""
+    MORE = b"." * 250_000
+
+    def payload(self, number):
+        return super().payload(number) + self.MORE
+
+    def fill(self):
+        pass
+
+    def go(self):
+        for _ in range(self.window if self.connected and not self.flight else 0):
+            self.send_next()
+
+
 class Reader(Client):
     """Replays the streams of its topics, from the beginning or behind the last it had, and goes on with what is published."""
     version = 5
