@@ -63,7 +63,8 @@ class Trial:
         self.publishers += self.more_publishers(seed)
         self.readers, self.subscribers = [], []
         self.long_round = self.random.randrange(rounds)
-        self.rests = self.random.random() < 0.4  # when all is settled, long enough that it is trimmed
+        # When all is settled, long enough that it is trimmed, and that it is written down how far everybody is.
+        self.rest_s = max(LONG_ROUND_S, (lazy or 0) * SLOW + 0.4) if self.random.random() < 0.3 else 0
         self.broker_log = ""
 
     def topic(self, number):
@@ -236,8 +237,7 @@ class Trial:
             publisher.filling = False
         self.connect_all()
         self.mark()
-        if self.rests:
-            self.run_for(LONG_ROUND_S)
+        self.run_for(self.rest_s)
         self.come_back(*self.subscribers)
         self.crash()
         for reader in self.readers:
