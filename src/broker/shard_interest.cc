@@ -34,7 +34,7 @@ std::string_view Shard::filter_of_subscription(FilterIndex::Value value) {
 void Shard::add_interest(Subscription& subscription, uint64_t reader, Places floors, bool want_retained,
                          InterestDone done) {
   const std::string filter(subscription.request.filter);
-  index_.add(filter, reinterpret_cast<uint64_t>(&subscription));
+  const bool fresh = index_.add(filter, reinterpret_cast<uint64_t>(&subscription));
   const uint8_t mark = index_.mark(filter);
   const bool announce = shards_.size() > 1 && mark != kKnown;
   const bool first = announce && mark != kAnnounced;  // once: the others count
@@ -51,8 +51,9 @@ void Shard::add_interest(Subscription& subscription, uint64_t reader, Places flo
   }
   const uint64_t operation = next_operation_++;
   operations_[operation] = InterestOperation{&subscription, announce, targets.size(), {}, std::move(done)};
+  // Who asks again is known there already, and has all that is routed meanwhile.
   for (unsigned to : targets) {
-    if (to != core()) subscription.waiting_cores |= uint64_t{1} << to;
+    if (fresh && to != core()) subscription.waiting_cores |= uint64_t{1} << to;
   }
   const InterestRequest request{filter, core(), first, reader, want_retained, std::move(floors)};
   for (unsigned to : targets) {
