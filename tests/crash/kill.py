@@ -85,7 +85,7 @@ def main():
         story = []
         try:
             story = [*trial.run().story(), *trial.history.complaints]
-        except (AssertionError, RuntimeError) as error:
+        except (AssertionError, RuntimeError, OSError) as error:
             story = [str(error), "the broker's last words: " + trial.broker_log[-2000:]]
         messages += sum(p.number for p in trial.publishers)
         tally += count(trial.history.events)
