@@ -208,10 +208,10 @@ uint64_t StreamJudge::start_of(const ReplayView& view, LogName log, const LogTru
       *asked = view.offset;
       return std::clamp(view.offset, truth.first, end);
     case ReplayView::Kind::after: {
+      if (view.after.empty()) return truth.first;  // it has seen nothing, and asks for the earliest
       const auto seen = view.after.find(log);
-      if (seen == view.after.end()) return truth.first;
-      *asked = seen->second + 1;
-      return std::clamp(seen->second + 1, truth.first, end);
+      *asked = seen == view.after.end() ? 0 : seen->second + 1;  // of one that is not named nothing was seen
+      return std::clamp(**asked, truth.first, end);
     }
     default: return truth.first;
   }
