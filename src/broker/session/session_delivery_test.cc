@@ -325,5 +325,22 @@ TEST(SessionDelivery, OfSeveralRefusedSubscribesNoneIsLeft) {
   }
 }
 
+// [5 MQTT-3.8.4-4] What other cores route before they have answered the second time is not skipped.
+TEST(SessionDelivery, NothingIsMissedWhileAFilterIsAskedForAgain) {
+  World world(3);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("x/#", k1);
+  SubscribeRequest again;
+  again.filter = "x/#";
+  again.granted = k1;
+  for (uint64_t i = 0; i < 300; ++i) {
+    pub.send("x/" + std::to_string(i % 7), std::to_string(i), k1);
+    if (i % 3 == 0) a.session()->subscribe({again}, 1000 + i);
+    if (i % 2 == 0) world.run_ms(1);
+  }
+  EXPECT_TRUE(a.wait_for(300)) << a.received.size();
+}
+
 }  // namespace
 }  // namespace arena::broker::test
