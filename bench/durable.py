@@ -16,7 +16,7 @@ import durable_report
 from compare import facts_of_the_machine, prepare_machine, run_json
 from durable_rows import ALONE, BARE, LIMIT, MOSQUITTO, NATS, NATS_SYNCED, ROWS
 from report import Samples
-from servers import Server, version_of
+from servers import ROOMY_ADDRESSES, Server, version_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE, MISSED = ROOT / "bench" / "DURABLE.md", ROOT / "bench" / "durable_missed.md"
@@ -154,9 +154,12 @@ class Measures:
             time.sleep(10)  # the bar says when
             return dict(told, bytes_each=folder_bytes(server.folder / "data") / (10 * MILLION))
 
-    def interest(self, who, _load):
-        with self.server(who) as server:
-            told = self.bench(server, "connections", "-n", MILLION, "--persistent")
+    def interest(self, _who, _load):
+        with Server("arena, roomy", self.arguments.arena) as server:
+            for address in ROOMY_ADDRESSES:
+                told = self.bench(server, "connections", "-h", address, "-n", MILLION // len(ROOMY_ADDRESSES), "--persistent")
+                if "error" in told:
+                    return told
             times = [server.restart() for _ in range(3)]
             return dict(told, seconds_max=max(times), rss_bytes=memory_peak(server.process.pid))
 

@@ -72,12 +72,17 @@ def stored_command(arena, arguments, port, folder):
     return arena_command(arena, ["--data", str(folder / "data"), *arguments], port, folder)
 
 
+ROOMY_ADDRESSES = [f"127.0.0.{last}" for last in range(1, 51)]
+
+
 def roomy_command(arena, _arguments, port, folder):
-    """For more than `limits.inbox_bytes_max` by default, which `arena dev` does not change."""
+    """For more than some limits are by default, which `arena dev` does not change, and more connections, each of which holds its
+    port for a minute, than one address has ports."""
     config = folder / "arena.toml"
-    config.write_text(f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = {port} }}]\n[store]\ndata = "{folder}/data"\n'
+    listeners = ", ".join(f'{{ address = "{address}", port = {port} }}' for address in ROOMY_ADDRESSES)
+    config.write_text(f'[mqtt]\nlisteners = [{listeners}]\n[store]\ndata = "{folder}/data"\n'
                       '[auth]\nallow_anonymous = true\n[[auth.rules]]\nallow = ["all"]\ntopics = ["#"]\n'
-                      f'[limits]\ninbox_bytes_max = {8 << 30}\n')
+                      f'[limits]\ninbox_bytes_max = {8 << 30}\nconnects_per_address_per_s = 1000000\n')
     return [str(arena), "server", "--config", str(config)]
 
 
