@@ -121,6 +121,7 @@ void Door::handle(const ExchangeRef& exchange) {
   if (request.method == "OPTIONS" && request.field("origin") != nullptr && request.field("access-control-request-method") != nullptr) {
     return answer_preflight(exchange);
   }
+  note_origin(exchange);
   const Router::Found found = router_.find(*exchange);
   if (found.route == nullptr && found.allowed.empty()) {
     return exchange->answer(problem(*exchange, 404, "no_such_path", "there is nothing at " + exchange->request.path));
@@ -157,19 +158,23 @@ void Door::refuse_stranger(const ExchangeRef& exchange) const {
   exchange->answer(unidentified(*exchange, "credentials_needed", "a user name and password are needed"));
 }
 
-// A web page may make its reader's browser ask anything of anybody, with what the browser knows: a stranger's page must not
-// use a broker that trusts this machine, or a password that the browser remembers.
-bool Door::check_origin(const ExchangeRef& exchange) const {
+// A page of an origin that is allowed may read every answer, also that there is nothing. False: it is of a stranger's.
+bool Door::note_origin(const ExchangeRef& exchange) const {
   const std::string* origin = exchange->request.field("origin");
   const std::string* host = exchange->request.field("host");
   if (origin == nullptr) return true;
   const Connection* connection = find(exchange->connection);
   if (host != nullptr && is_same_origin(*origin, *host, connection != nullptr && connection->encrypted())) return true;
-  if (std::find(options_->origins.begin(), options_->origins.end(), *origin) != options_->origins.end()) {
-    exchange->foreign_origin = *origin;
-    return true;
-  }
-  exchange->answer(problem(*exchange, 403, "origin_not_allowed", "web pages of " + *origin + " are not in http.allowed_origins", "origin:"));
+  if (std::find(options_->origins.begin(), options_->origins.end(), *origin) == options_->origins.end()) return false;
+  exchange->foreign_origin = *origin;
+  return true;
+}
+
+// A web page may make its reader's browser ask anything of anybody, with what the browser knows: a stranger's page must not
+// use a broker that trusts this machine, or a password that the browser remembers.
+bool Door::check_origin(const ExchangeRef& exchange) const {
+  if (note_origin(exchange)) return true;
+  exchange->answer(problem(*exchange, 403, "origin_not_allowed", "web pages of " + *exchange->request.field("origin") + " are not in http.allowed_origins", "origin:"));
   return false;
 }
 

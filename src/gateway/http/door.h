@@ -67,6 +67,7 @@ class Door {
  private:
   Result<access::Seat, Refused> admit(std::string_view ip);
   bool is_from_here(const Request& request, const Connection& connection) const;
+  bool note_origin(const ExchangeRef& exchange) const;
   bool check_origin(const ExchangeRef& exchange) const;
   void answer_preflight(const ExchangeRef& exchange) const;
   bool identify_by_ticket(const ExchangeRef& exchange, const Route& route) const;

@@ -213,6 +213,20 @@ TEST(HttpDoor, LetsOnlyPagesAskThatMay) {
   }
 }
 
+TEST(HttpDoor, AllowedPagesMayReadThatThereIsNothing) {
+  WebWorld world({.origins = {"https://app.example"}});
+  world.add_routes();
+  Browser browser(world);
+  const std::string field = "access-control-allow-origin: https://app.example\r\n";
+  for (const char* request : {"GET /nothing", "DELETE /who"}) {
+    for (const char* origin : {"https://app.example", "https://evil.example"}) {
+      const Answer got = browser.ask(std::string(request) + " HTTP/1.1\r\nHost: localhost\r\nOrigin: " + origin + "\r\n\r\n");
+      EXPECT_EQ(got.status / 2, 202) << request;
+      EXPECT_EQ(got.head.find(field) != std::string::npos, origin == std::string("https://app.example")) << request << got.head;
+    }
+  }
+}
+
 TEST(HttpCredentials, KnowsTheNamesOfThisMachine) {
   for (const char* host : {"localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8080", "LOCALHOST", "LocalHost:80"}) EXPECT_TRUE(is_local_host(host)) << host;
   for (const char* host : {"", "localhost.evil.example", "127.0.0.1.evil.example", "127.evil.example", "[::2]", "10.0.0.1", "[", "[::1"}) EXPECT_FALSE(is_local_host(host)) << host;

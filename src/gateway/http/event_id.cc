@@ -19,6 +19,10 @@ void Reached::note(broker::LogName log, uint64_t offset) {
   places_.emplace_back(log, offset);
 }
 
+bool Reached::forget_beyond(broker::LogName log, uint64_t end) {
+  return std::erase_if(places_, [&](const auto& place) { return place.first == log && place.second >= end; }) != 0;
+}
+
 std::string event_id(const std::vector<Reached>& filters) {
   std::string out(kVersion);
   for (const Reached& filter : filters) {

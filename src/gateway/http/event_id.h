@@ -17,6 +17,8 @@ class Reached {
   Reached() = default;
   explicit Reached(broker::Places places) : places_(std::move(places)) {}
   void note(broker::LogName log, uint64_t offset);
+  // False: it has come no further than the log's end.
+  bool forget_beyond(broker::LogName log, uint64_t end);
   const broker::Places& places() const { return places_; }
 
  private:

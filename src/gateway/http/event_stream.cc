@@ -39,6 +39,7 @@ void EventStream::on_started() {
   };
   exchange().begin({200, {{"content-type", "text/event-stream"}, {"x-accel-buffering", "no"}}, {}});
   write(kRetry);
+  if (began_again()) write("event: gap\ndata: {\"missing\":null}\n\n");
   write_id();
   events().door().loop().arm(timer_, Events::kHeartbeatMs);
 }

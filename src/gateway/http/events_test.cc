@@ -174,6 +174,26 @@ TEST_P(HttpEvents, WhatIsGoneIsToldAsAGap) {
   EXPECT_EQ(page.gaps[0]["missing"].get<std::size_t>() + page.events.size(), 49u);
 }
 
+// As that of a broker without a store does, when it starts again: an EventSource that was refused would not come back.
+TEST_P(HttpEvents, ALogThatHasBegunAgainIsReadFromItsBeginning) {
+  ASSERT_TRUE(world.broker.create_stream("a", {"a"}).ok());
+  publish("a", "0");
+  publish("a", "1");
+  std::string id;
+  {
+    Page page(world, "topic=a");
+    page.read();
+    id = page.last_id;
+  }
+  ASSERT_EQ(id.back(), '1');
+  id.back() = '5';
+  Page page(world, "topic=a", "Last-Event-ID: " + id + "\r\n");
+  ASSERT_TRUE(page.wait_for(2));
+  EXPECT_EQ(page.payloads(), (std::vector<std::string>{"0", "1"}));
+  ASSERT_EQ(page.gaps.size(), 1u);
+  EXPECT_TRUE(page.gaps[0]["missing"].is_null());
+}
+
 TEST_P(HttpEvents, AGapIsToldOnce) {
   for (const char* filter : {"a", "%23"}) {
     ASSERT_TRUE(world.broker.create_stream("a", {"a"}).ok());

@@ -15,12 +15,6 @@ namespace {
 
 constexpr uint64_t kReplays = 1, kPlain = 2;  // cookies
 
-bool is_beyond(const broker::Places& places, const broker::Places& ends) {
-  return std::any_of(places.begin(), places.end(), [&](const auto& place) {
-    return std::any_of(ends.begin(), ends.end(), [&](const auto& end) { return end.first == place.first && place.second >= end.second; });
-  });
-}
-
 std::string name_of(std::size_t filter) { return "events " + std::to_string(filter); }
 
 }  // namespace
@@ -58,7 +52,8 @@ void Follower::open_refused(broker::Outcome) {
 }
 
 // Where all that is published from now on begins: the first id says it, so that nothing is missed even by who comes back before
-// there was an event. And no id that was given out is beyond it: one that is would pass over all until its place is reached.
+// there was an event. An id beyond it was given out before the log began again, as that of a broker without a store does: all of
+// the log is new to who has it, and nothing but a gap without a count can be said of what came before.
 void Follower::ask_ends() {
   ends_open_ = order_.filters.size();
   for (std::size_t filter = 0; filter < order_.filters.size(); ++filter) {
@@ -70,13 +65,12 @@ void Follower::ask_ends() {
 
 void Follower::on_ends(std::size_t filter, broker::Places ends) {
   if (ended_) return;
-  if (!order_.after) {
-    for (const auto& [log, end] : ends) {
-      if (end != 0) reached_[filter].note(log, end - 1);
+  for (const auto& [log, end] : ends) {
+    if (order_.after) {
+      began_again_ = reached_[filter].forget_beyond(log, end) || began_again_;
+    } else if (end != 0) {
+      reached_[filter].note(log, end - 1);
     }
-  } else if (is_beyond(reached_[filter].places(), ends)) {
-    answer_fault(exchange_, {400, "bad_event_id", "this id names a place that nothing was published at yet", {}});
-    return end();
   }
   if (--ends_open_ == 0) subscribe_replays();
 }

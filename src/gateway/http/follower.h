@@ -61,6 +61,8 @@ class Follower : public broker::SessionSink {
   Exchange& exchange() const { return *exchange_; }
   const ExchangeRef& exchange_ref() const { return exchange_; }
   const std::vector<Reached>& reached() const { return reached_; }
+  // A log has begun again since the id was given out: what is missing of it nobody can tell.
+  bool began_again() const { return began_again_; }
   bool ended() const { return ended_; }
   void resume() {
     if (session_ != nullptr) session_->resume();
@@ -84,6 +86,7 @@ class Follower : public broker::SessionSink {
   broker::Session* session_ = nullptr;
   std::size_t ends_open_ = 0;
   std::vector<std::size_t> plain_;   // filters that no stream reaches
+  bool began_again_ = false;
   bool started_ = false;
   bool ended_ = false;
 };

@@ -77,7 +77,7 @@ void LongPoll::on_timer(void* self) {
 
 void LongPoll::on_ended() {
   timer_.disarm();
-  const std::string gap = missing_ == 0 ? "" : fmt::format(",\"gap\":{}", missing_);
+  const std::string gap = began_again() ? ",\"gap\":null" : missing_ == 0 ? "" : fmt::format(",\"gap\":{}", missing_);
   std::string body = "{\"items\":[";
   for (const Item& item : items_) {
     if (&item != &items_.front()) body += ',';

@@ -96,7 +96,7 @@ std::string_view openapi_components() {
   "HistoryPage": {"type": "object", "required": ["items", "next", "more"], "properties": {
     "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "more": {"type": "boolean"}, "gap": {"type": "integer"}}},
   "Poll": {"type": "object", "required": ["items", "next"], "properties": {
-    "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "gap": {"type": "integer"}}},
+    "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "gap": {"type": ["integer", "null"]}}},
   "Ticket": {"type": "object", "required": ["ticket", "expires_s"], "properties": {"ticket": {"type": "string"}, "expires_s": {"type": "integer"}}},
   "StreamLimits": {"type": "object", "additionalProperties": false, "properties": {
     "max_age_ms": {"$ref": "#/components/schemas/Limit"}, "max_bytes": {"$ref": "#/components/schemas/Limit"}, "max_messages": {"$ref": "#/components/schemas/Limit"}, "budget_bytes": {"$ref": "#/components/schemas/Limit"}}},
