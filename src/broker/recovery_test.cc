@@ -26,6 +26,38 @@ TEST(Recovery, KnowsOpenHandshakesBeforeItListens) {
   }
 }
 
+// What was given before a crash and is denied when it is read again stays settled when the rules allow it again: under another tag
+// its receiver would take it for new.
+TEST(Recovery, WhatIsDeniedWhenItIsReadAgainIsDoneWith) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.auto_settle = false;
+  a.subscribe("#", k2);
+  for (const char* topic : {"first", "second", "secret"}) pub.publish(topic, topic, k2);
+  ASSERT_TRUE(a.wait_for(3));
+  world.crash();
+  pub.forget();
+  a.forget();
+  a.received.clear();
+  a.window = 1;  // the second waits, below the one that is denied
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.filter = "secret";
+  world.deny({rule});
+  ASSERT_TRUE(a.connect(false, 100));
+  ASSERT_TRUE(world.settle([&] { return a.releases.size() == 1; }));
+  a.drop();
+  world.deny({});
+  a.window = 10;
+  a.auto_settle = true;
+  ASSERT_TRUE(a.connect(false, 100));
+  world.run_ms(1000);
+  for (const Got& got : a.received) EXPECT_NE(got.topic, "secret");
+  EXPECT_EQ(a.received.back().topic, "second");
+}
+
 Will will_on(const std::string& topic, Guarantee guarantee, uint32_t delay_s = 0) {
   auto message = std::make_unique<Message>();
   message->topic = topic;

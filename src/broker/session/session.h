@@ -255,6 +255,7 @@ class Session final : public Reader {
   void record_then_send();
   void write_recording();
   void on_recorded(uint32_t attachment, engine::CommitStatus status);
+  void release_when_written(uint16_t tag);
   void write_releases();
   void on_releases_recorded(uint32_t attachment, const std::vector<uint16_t>& tags, engine::CommitStatus status);
   void read_if_room();

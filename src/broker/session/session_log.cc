@@ -79,10 +79,12 @@ uint16_t Session::take_restored_tag(LogName log, uint64_t offset) {
   return tag;
 }
 
-// Tags of deliveries begun before a restart that the log does not give back: settled, or no longer mine. The receiver
-// may still hold them open, so they are released.
+// Tags of deliveries begun before a restart that the log does not give back: settled, or not mine as the rules are now. The
+// receiver may still hold them open, so they are released; and were they mine again when the log is read again, they would come
+// twice.
 void Session::release_unread(LogName log, uint64_t next) {
   if (!rare_) return;
+  Cursor* cursor = feed_.find(log);
   std::vector<uint16_t> tags;
   for (auto it = rare_->restored_tags.begin(); it != rare_->restored_tags.end();) {
     if (it->first.first != log || it->first.second >= next) {
@@ -90,6 +92,7 @@ void Session::release_unread(LogName log, uint64_t next) {
       continue;
     }
     tags.push_back(it->second);
+    if (cursor != nullptr) cursor->restore_settled(it->first.second);
     it = rare_->restored_tags.erase(it);
   }
   for (uint16_t tag : tags) release_tag(tag);
@@ -98,8 +101,8 @@ void Session::release_unread(LogName log, uint64_t next) {
 void Session::release_tag(uint16_t tag) {
   Item item;
   item.guarantee = Guarantee::exactly_once;
-  window_.add(std::move(item), Stage::received, tag).ever_sent = true;
-  if (open_for_sending()) sink_->release(tag, true);
+  window_.add(std::move(item), Stage::releasing, tag).ever_sent = true;
+  release_when_written(tag);
 }
 
 void Session::on_read(ReadAnswer answer) {

@@ -161,15 +161,18 @@ bool Session::received(uint16_t tag) {
     sink_->release(tag, again);
     return true;
   }
-  if (entry->stage != Stage::releasing) rare().releasing.push_back(tag);
-  entry->stage = Stage::releasing;
-  if (!releases_scheduled_) {
-    releases_scheduled_ = true;
-    shard_.loop().defer([shard = &shard_, id = id_] {
-      if (Session* session = shard->find_session(id)) session->write_releases();
-    });
-  }
+  if (std::exchange(entry->stage, Stage::releasing) != Stage::releasing) release_when_written(tag);
   return true;
+}
+
+// A crash must not bring the message back under a tag that its receiver has let go of.
+void Session::release_when_written(uint16_t tag) {
+  rare().releasing.push_back(tag);
+  if (releases_scheduled_) return;
+  releases_scheduled_ = true;
+  shard_.loop().defer([shard = &shard_, id = id_] {
+    if (Session* session = shard->find_session(id)) session->write_releases();
+  });
 }
 
 void Session::write_releases() {
@@ -224,6 +227,8 @@ void Session::resend_window() {
   for (Outstanding& entry : window_.entries()) {
     if (entry.stage == Stage::received) {
       releases.push_back(entry.tag);
+    } else if (entry.stage == Stage::releasing && !entry.item.message) {
+      release_when_written(entry.tag);  // there is nothing else to send
     } else if (entry.stage == Stage::recording && !entry.ever_sent) {
       unrecorded = true;
     } else {
