@@ -37,6 +37,10 @@ std::shared_ptr<const access::Policy> rules(bool guarded, uint32_t epoch) {
   return access::Policy::make(std::move(all), options).value();
 }
 
+bool is_settled(const broker::CursorRecord& cursor, uint64_t offset) {
+  return offset < cursor.floor || std::find(cursor.settled.begin(), cursor.settled.end(), offset) != cursor.settled.end();
+}
+
 std::shared_ptr<const gateway::mqtt::Options> mqtt_options() {
   auto options = std::make_shared<gateway::mqtt::Options>();
   options->connect_timeout_ms = 5'000;
@@ -193,13 +197,13 @@ Broker::Settled Broker::settled() const {
 }
 
 void Broker::add_settled(const std::vector<broker::CursorRecord>& cursors, const Logs& logs, std::set<std::string>& settled) {
-  std::set<std::string> open;  // stored more than once, and not done with everywhere
-  for (const broker::CursorRecord& cursor : cursors) {
-    const std::set<uint64_t> above(cursor.settled.begin(), cursor.settled.end());
-    const auto log = logs.find(cursor.log);
-    if (log == logs.end()) continue;
-    for (const engine::Record& stored : log->second) {
-      const bool is_done = stored.offset < cursor.floor || above.contains(stored.offset);
+  std::map<engine::LogName, const broker::CursorRecord*> cursor_of;
+  for (const broker::CursorRecord& cursor : cursors) cursor_of[cursor.log] = &cursor;
+  std::set<std::string> open;  // stored more than once, and not done with everywhere: a stream may have the other, not yet read
+  for (const auto& [name, log] : logs) {
+    const auto at = cursor_of.find(name);
+    for (const engine::Record& stored : log) {
+      const bool is_done = at != cursor_of.end() && is_settled(*at->second, stored.offset);
       (is_done ? settled : open).emplace(name_of(*stored.message));
     }
   }

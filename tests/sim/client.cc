@@ -96,7 +96,7 @@ void Client::dial(const Dial& dial) {
     am::Will will;
     will.topic = will_topic;
     will.payload = will_;
-    will.qos = Guarantee::at_least_once;
+    will.qos = wills_ % 4 == 0 ? Guarantee::at_least_once : Guarantee::exactly_once;
     if (dial.version == am::Version::v5) will.properties.content_type = will_;
     if (dial.version == am::Version::v5) will.properties.user_properties.push_back({"will", will_});
     if (dial.will_delay_s != 0) will.properties.will_delay_interval_s = dial.will_delay_s;
@@ -211,7 +211,7 @@ void Client::left() {
 
 void Client::hang_up(bool will_allowed) {
   if (!connected()) return;
-  const bool with_will = will_allowed && dial_.version == am::Version::v5 && requests_ % 4 == 1;
+  const bool with_will = will_allowed && dial_.version == am::Version::v5 && requests_ % 2 == 1;
   am::Disconnect packet;
   if (will_allowed) change_expiry(packet);
   if (with_will) note_will();

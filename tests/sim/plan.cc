@@ -159,9 +159,11 @@ class Planner {
     step.act = Act::publish;
     for (uint64_t left = 3 + below(4); left > 0; --left) {
       step.name = one_of(kTopics);
-      step.guarantee = below(4) == 0 ? Guarantee::at_least_once : Guarantee::exactly_once;
+      const uint64_t dice = below(6);
+      step.guarantee = dice == 0 ? Guarantee::at_most_once : dice == 1 ? Guarantee::at_least_once : Guarantee::exactly_once;
       step.wait_ms = 0;
       plan_.steps.push_back(step);
+      if (dice == 0) plan_.steps.push_back(step);  // read together, two of them are one burst to the broker
     }
     plan_.steps.back().wait_ms = static_cast<int64_t>(below(30));
     const uint64_t dice = below(4);

@@ -42,6 +42,7 @@ class Scenes {
   void add_last() {
     if (below(6) == 0) give_back();
     if (below(12) == 0) ask_again();
+    if (below(12) == 0) leave_with_a_full_window();
     if (!plan_.faulty_network && below(4) == 0) return change_rules_meanwhile();
     // How long things last is judged in good networks only.
     if (!plan_.faulty_network) {
@@ -165,6 +166,27 @@ class Scenes {
     }
     last().wait_ms = 300;
     add(leaves, below(2) == 0 ? Act::vanish : Act::hang_up, "", 500);
+  }
+
+  // A member whose window others fill unsubscribes from its group, which has given it something; then there is room.
+  void leave_with_a_full_window() {
+    if (!somebody_speaks()) return;
+    const auto [leaves, stays, publisher] = three(true);
+    begin(publisher, 3600);
+    begin(stays, 0);
+    begin(leaves, 0);
+    last().dial.receive_max = 2;
+    add(leaves, Act::subscribe, "solo/+", 200);
+    for (const std::size_t member : {leaves, stays}) {
+      add(member, Act::subscribe, "deep/#", 200);
+      last().group = "full";
+    }
+    add(leaves, Act::hold_acks, "", 0);
+    for (const char* topic : {"solo/1", "solo/1", "deep/1/2/3/4", "deep/1/2/3/4", "deep/1/2/3/4"}) add(publisher, Act::publish, topic, 100);
+    last().wait_ms = 300;
+    add(leaves, Act::unsubscribe, "", 300);
+    last().choice = 1;
+    add(leaves, Act::release_acks, "", 500);
   }
 
   void flurries() {
