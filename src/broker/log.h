@@ -50,8 +50,7 @@ class Log {
   void trim();
   // The same, when there may be such; tells the readers' cores how far the log has come.
   void tick();
-  // How many more bytes it holds than when this was last asked.
-  uint64_t note_bytes();
+  void note_bytes();
 
  private:
   void want_trim();

@@ -29,11 +29,6 @@ void Extents::trim(uint64_t start) {
   while (!extents_.empty() && extents_.front().end <= start) extents_.pop_front();
 }
 
-std::optional<uint64_t> Extents::base_at(uint64_t offset) const {
-  const auto at = std::partition_point(extents_.begin(), extents_.end(), [&](const Extent& one) { return one.end <= offset; });
-  return at == extents_.end() ? std::nullopt : std::optional(at->base);
-}
-
 uint64_t Extents::bytes_below(uint64_t offset) const {
   const auto at = std::partition_point(extents_.begin(), extents_.end(), [&](const Extent& one) { return one.end <= offset; });
   if (at == extents_.end()) return total();

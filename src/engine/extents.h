@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
 
 namespace arena::engine {
 
@@ -17,8 +16,6 @@ class Extents {
   // Extents that lie wholly below `start` need not be known any more.
   void trim(uint64_t start);
 
-  // Where the extent begins that holds `offset`, or the first above it; none if there is no such.
-  std::optional<uint64_t> base_at(uint64_t offset) const;
   // At or above `offset`.
   uint64_t bytes_from(uint64_t offset) const { return total() - bytes_below(offset); }
   // The first offset behind at least `bytes` that begin at `offset`; at most the end of all.

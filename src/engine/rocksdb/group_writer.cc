@@ -48,9 +48,7 @@ GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secr
       secret_(secret),
       ask_room_(std::move(room)),
       pending_(std::make_unique<Pending>()),
-      acknowledged_(database.sequence()) {
-  for (const LogState* log : logs.all()) stored_bytes_ += log->bytes_from(log->start());
-}
+      acknowledged_(database.sequence()) {}
 
 GroupWriter::~GroupWriter() = default;
 
@@ -155,17 +153,12 @@ void GroupWriter::flush() {
 void GroupWriter::apply() {
   for (auto& [name, draft] : pending_->drafts) {
     if (draft.closes) draft.state->close_segment();
-    for (const BlockFacts& block : draft.blocks) {
-      draft.state->append(block);
-      stored_bytes_ += block.bytes;
-    }
+    for (const BlockFacts& block : draft.blocks) draft.state->append(block);
     if (draft.start == draft.state->start()) continue;
     const uint64_t before = draft.state->bytes_from(draft.state->start());
     draft.state->trim(draft.start);
-    const uint64_t trimmed = before - draft.state->bytes_from(draft.start);
-    trimmed_bytes_ += trimmed;
-    stored_bytes_ -= std::min(stored_bytes_, trimmed);
-    database_.clean_starts().set(name, draft.state->clean_base(draft.start));
+    trimmed_bytes_ += before - draft.state->bytes_from(draft.start);
+    database_.clean_starts().set(name, draft.state->segment_base(draft.start));
   }
   acknowledged_ = database_.sequence();
 }

@@ -152,11 +152,6 @@ uint64_t LogState::segment_base(uint64_t offset) const {
   return open_.bytes == 0 ? tail_.end : open_.base;
 }
 
-uint64_t LogState::clean_base(uint64_t offset) const {
-  const std::lock_guard lock(mutex_);
-  return extents_.base_at(offset).value_or(tail_.end);
-}
-
 std::vector<uint64_t> LogState::open_bases(uint64_t topic, uint64_t& open_base) const {
   const std::lock_guard lock(mutex_);
   open_base = open_.bytes == 0 ? tail_.end : open_.base;

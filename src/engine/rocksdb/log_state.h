@@ -96,8 +96,6 @@ class LogState {
   uint64_t boundary_above(uint64_t offset) const;
   // The base of the segment that holds `offset`, or of the first above it; the log's end if there is none.
   uint64_t segment_base(uint64_t offset) const;
-  // Where a block begins, such that no block below holds `offset` or anything above it.
-  uint64_t clean_base(uint64_t offset) const;
   // Bases of the open segment's blocks with that topic; `open_base` is where that segment begins.
   std::vector<uint64_t> open_bases(uint64_t topic, uint64_t& open_base) const;
 

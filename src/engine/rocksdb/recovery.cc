@@ -61,7 +61,7 @@ class LogRecovery {
       log_.raise_tail(start_.tail);
     }
     log_.raise_over_jumps();
-    database_.clean_starts().set(log_.name(), log_.clean_base(start_.start));
+    database_.clean_starts().set(log_.name(), log_.segment_base(start_.start));
     return Unit{};
   }
 
