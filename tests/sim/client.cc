@@ -111,6 +111,7 @@ void Client::dial(const Dial& dial) {
 void Client::note_unanswered_dial() {
   unsure_ = true;
   pending_will_.reset();
+  left_behind_will_.reset();
   unsure_until_ms_ = now_ms() + 10'000;  // it may still arrive that late, and take over
   unsure_reset_ = unsure_reset_ || dial_.clean || dial_.expiry_s < kLongS || !stood_until(unsure_until_ms_);
 }
@@ -135,6 +136,7 @@ void Client::begin_session(bool present) {
     if (in_time && oracle_.network_is_good && !oracle_.was_full(dialled_ms_, now_ms())) oracle_.forbid_will(delayed_will_);
     if (!keeps) session_->persistent = false;
   } else {
+    if (!present) settle_left_behind_will();
     // What the server may still hold of our publishes is ended by sending them again, not by new ones under their ids.
     std::deque<Outbound> kept = present ? outbound_ : std::deque<Outbound>{};
     forget_session();

@@ -144,6 +144,7 @@ class Client final : public net::StreamHandler {
   void left();
   void note_will();
   void settle_pending_will();
+  void settle_left_behind_will();
   void begin_session(bool present);
   void note_unanswered_dial();
   void replace_span(Span span);
@@ -192,6 +193,7 @@ class Client final : public net::StreamHandler {
   std::map<std::string, uint16_t> aliases_out_;
   std::string will_;
   std::optional<OwedWill> pending_will_;
+  std::optional<OwedWill> left_behind_will_;  // of the connection before this one
   std::string delayed_will_;         // of the connection before
   int64_t delayed_until_ms_ = 0;
   uint64_t wills_ = 0;

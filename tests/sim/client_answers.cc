@@ -34,8 +34,20 @@ void Client::note_will() {
 
 // Who comes back only when the delay or the session was over for certain did not keep its will from being sent.
 void Client::settle_pending_will() {
-  if (pending_will_ && now_ms() > pending_will_->due_ms + kPauseMs) oracle_.owe_will(*pending_will_);
+  left_behind_will_.reset();
+  if (pending_will_ && now_ms() > pending_will_->due_ms + kPauseMs) {
+    oracle_.owe_will(*pending_will_);
+  } else {
+    left_behind_will_ = pending_will_;
+  }
   pending_will_.reset();
+}
+
+// Neither did who ended the session by beginning another [MQTT-3.1.2-8].
+void Client::settle_left_behind_will() {
+  if (!left_behind_will_ || !dial_.clean || unsure_) return;
+  left_behind_will_->due_ms = now_ms();
+  oracle_.owe_will(*std::exchange(left_behind_will_, std::nullopt));
 }
 
 void Client::on_ack(const am::Ack& packet) {

@@ -199,7 +199,7 @@ class Scenes {
     last().wait_ms = 500;
   }
 
-  // Somebody is away for longer than its session lasts, and its will comes before, with or after the end.
+  // Somebody is away for longer than its session lasts, and its will comes before, with or after the end; or ends it.
   void come_back_late() {
     if (!somebody_speaks()) return;
     const auto [leaves, stays, other] = three(true);
@@ -211,8 +211,9 @@ class Scenes {
     last().wait_ms = 300;
     add(leaves, Act::subscribe, "a/+", 300);
     if (below(2) == 0) last().group = "late";
-    add(leaves, below(4) == 0 ? Act::hang_up : Act::vanish, "", 8'000);
-    begin(leaves, 3600);
+    const bool soon = below(3) == 0;  // and begins another session
+    add(leaves, below(soon ? 2 : 4) == 0 ? Act::hang_up : Act::vanish, "", soon ? 300 : 8'000);
+    begin(leaves, soon ? 0 : 3600);
     last().wait_ms = 300;
   }
 
