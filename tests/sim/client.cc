@@ -218,6 +218,7 @@ void Client::hang_up(bool will_allowed) {
   if (will_allowed) change_expiry(packet);
   if (with_will) note_will();
   if (with_will) packet.reason = am::Reason::disconnect_with_will;
+  if (!with_will && !will_.empty() && !unsure_ && !cut_) oracle_.goodbye(will_, now_ms());
   send(packet);
   stream_->close();
   connected_ = false;

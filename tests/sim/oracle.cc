@@ -244,6 +244,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
       fail("the will " + not_before->first + " came " + std::to_string(not_before->second - now_ms) + " ms before its delay was over");
     }
     if (forbidden_wills_.contains(std::string(got.payload))) fail("a will that was taken back: " + std::string(got.payload));
+    check_goodbye(std::string(got.payload), now_ms);
     return;
   }
   const std::size_t index = index_of(got.payload);

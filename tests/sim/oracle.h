@@ -171,6 +171,8 @@ class Oracle {
   void owe_will(OwedWill will) { owed_wills_.push_back(std::move(will)); }
   // Does the log hold a message to that topic whose payload begins like this?
   std::function<bool(const std::string& topic, const std::string& payload)> is_stored;
+  // Its connection ended with a goodbye that was sent now.
+  void goodbye(const std::string& will, int64_t now_ms) { goodbyes_[will] = now_ms; }
   void forbid_will(const std::string& payload) { forbidden_wills_.insert(payload); }
 
   // After everything has healed and drained: what was promised must have happened.
@@ -206,6 +208,7 @@ class Oracle {
   static bool is_lost_to(const SessionView& session, const Published& message) { return session.narrow && message.padding != 0; }
   void check_stored(std::size_t index, const Published& message);
   void check_wills();
+  void check_goodbye(const std::string& will, int64_t now_ms);
   bool excused(const OwedWill& will) const;
   void check_permission(const SessionView& session, const Received& got, int64_t now_ms);
   // Does the subscription say that what its own client publishes is not to come?
@@ -244,6 +247,7 @@ class Oracle {
   std::set<std::string> forbidden_wills_;
   std::set<std::string> lossy_groups_;
   std::map<std::string, std::string> last_values_;  // topic -> who set it
+  std::map<std::string, int64_t> goodbyes_;  // will -> when
   std::map<std::string, int64_t> wills_not_before_;
   std::vector<std::string> failures_;
   StreamJudge streams_{[this](const std::string& what) { fail(what); }};

@@ -103,6 +103,13 @@ bool Oracle::excused(const OwedWill& will) const {
                      [&](int64_t at_ms) { return at_ms > will.ended_ms && at_ms < will.due_ms + 12'000; });
 }
 
+// A goodbye has no answer, so a crash may forget one that it was not the time to write.
+void Oracle::check_goodbye(const std::string& will, int64_t now_ms) {
+  const auto said = goodbyes_.find(will);
+  if (said == goodbyes_.end() || !network_is_good || was_full(said->second, now_ms) || was_disturbed(said->second, now_ms)) return;
+  if (!crashed_within(said->second, said->second + 2'000)) fail("a will whose client had said goodbye: " + will);
+}
+
 // Only in a good network does a client know when the broker takes its connection for ended.
 void Oracle::check_wills() {
   if (!network_is_good) return;

@@ -46,6 +46,7 @@ class Scenes {
     if (!plan_.faulty_network && below(4) == 0) return change_rules_meanwhile();
     // How long things last is judged in good networks only.
     if (!plan_.faulty_network) {
+      if (below(6) == 0) return crash_after_a_goodbye();
       const uint64_t dice = below(2);
       if (dice == 0) come_back_late();
       if (dice == 1) change_rules();
@@ -215,6 +216,21 @@ class Scenes {
     add(leaves, below(soon ? 2 : 4) == 0 ? Act::hang_up : Act::vanish, "", soon ? 300 : 8'000);
     begin(leaves, soon ? 0 : 3600);
     last().wait_ms = 300;
+  }
+
+  // Somebody who has been quiet says goodbye; long after it was to be written, the broker crashes.
+  void crash_after_a_goodbye() {
+    const auto [leaves, stays, other] = three(false);
+    begin(stays, 3600);
+    add(stays, Act::subscribe, "will/#", 200);
+    begin(leaves, 3600);
+    last().dial.will = true;
+    last().wait_ms = 2'500;
+    add(leaves, Act::hang_up, "", 3'000);
+    Step crash;
+    crash.act = Act::crash;
+    crash.wait_ms = 1'000;
+    plan_.steps.push_back(crash);
   }
 
   // What waits for somebody whose window is full must not be read any more when it has room again.
