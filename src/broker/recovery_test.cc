@@ -26,10 +26,20 @@ TEST(Recovery, KnowsOpenHandshakesBeforeItListens) {
   }
 }
 
+access::Rule denied_to_read(const std::string& filter) {
+  access::Rule rule;
+  rule.allow = false;
+  rule.subscribe = true;
+  rule.filter = filter;
+  return rule;
+}
+
 // What was given before a crash and is denied when it is read again stays settled when the rules allow it again: under another tag
 // its receiver would take it for new.
 TEST(Recovery, WhatIsDeniedWhenItIsReadAgainIsDoneWith) {
-  World world(1);
+  Options options;
+  options.partitions = 1;
+  World world(1, 1, options);
   Peer pub(world, "pub"), a(world, "a");
   ASSERT_TRUE(pub.connect() && a.connect(true, 100));
   a.auto_settle = false;
@@ -41,11 +51,7 @@ TEST(Recovery, WhatIsDeniedWhenItIsReadAgainIsDoneWith) {
   a.forget();
   a.received.clear();
   a.window = 1;  // the second waits, below the one that is denied
-  access::Rule rule;
-  rule.allow = false;
-  rule.subscribe = true;
-  rule.filter = "secret";
-  world.deny({rule});
+  world.deny({denied_to_read("secret")});
   ASSERT_TRUE(a.connect(false, 100));
   ASSERT_TRUE(world.settle([&] { return a.releases.size() == 1; }));
   a.drop();
@@ -56,6 +62,37 @@ TEST(Recovery, WhatIsDeniedWhenItIsReadAgainIsDoneWith) {
   world.run_ms(1000);
   for (const Got& got : a.received) EXPECT_NE(got.topic, "secret");
   EXPECT_EQ(a.received.back().topic, "second");
+}
+
+// Its receiver forgets a tag that is released: were that not written, a crash would bring the message back under it, as a new one.
+TEST(Recovery, LetsGoOfATagWhenThatIsWritten) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.auto_settle = false;
+  a.subscribe("#", k2);
+  pub.publish("secret", "secret", k2);
+  ASSERT_TRUE(a.wait_for(1));
+  world.crash();
+  pub.forget();
+  a.forget();
+  world.deny({denied_to_read("secret")});
+  world.disk().set_bytes_max(1);
+  ASSERT_TRUE(a.connect(false, 100));
+  world.run_ms(3000);
+  EXPECT_TRUE(a.releases.empty());
+  a.drop();
+  ASSERT_TRUE(a.connect(false, 100));
+  world.run_ms(3000);
+  EXPECT_TRUE(a.releases.empty()) << "on another connection, either";
+  world.disk().set_bytes_max(0);
+  ASSERT_TRUE(world.settle([&] { return a.releases.size() == 1; }));
+  world.crash();
+  a.forget();
+  a.received.clear();
+  ASSERT_TRUE(a.connect(false, 100));
+  world.run_ms(1000);
+  EXPECT_TRUE(a.received.empty()) << "though it may be read again";
 }
 
 Will will_on(const std::string& topic, Guarantee guarantee, uint32_t delay_s = 0) {
