@@ -121,7 +121,7 @@ void Door::handle(const ExchangeRef& exchange) {
   if (request.method == "OPTIONS" && request.field("origin") != nullptr && request.field("access-control-request-method") != nullptr) {
     return answer_preflight(exchange);
   }
-  note_origin(exchange);
+  const bool welcome = note_origin(exchange);
   const Router::Found found = router_.find(*exchange);
   if (found.route == nullptr && found.allowed.empty()) {
     return exchange->answer(problem(*exchange, 404, "no_such_path", "there is nothing at " + exchange->request.path));
@@ -132,7 +132,7 @@ void Door::handle(const ExchangeRef& exchange) {
     return exchange->answer(std::move(response));
   }
   if (found.route->access == Access::open) return found.route->handler(exchange);
-  if (!check_origin(exchange)) return;
+  if (!welcome) return refuse_origin(exchange);
   if (found.route->access == Access::page) return found.route->handler(exchange);
   identify(exchange, *found.route);
 }
@@ -154,7 +154,7 @@ bool Door::lacks_credentials(const Request& head, const Connection& connection) 
 }
 
 void Door::refuse_stranger(const ExchangeRef& exchange) const {
-  if (!check_origin(exchange)) return;
+  if (!note_origin(exchange)) return refuse_origin(exchange);
   exchange->answer(unidentified(*exchange, "credentials_needed", "a user name and password are needed"));
 }
 
@@ -172,15 +172,13 @@ bool Door::note_origin(const ExchangeRef& exchange) const {
 
 // A web page may make its reader's browser ask anything of anybody, with what the browser knows: a stranger's page must not
 // use a broker that trusts this machine, or a password that the browser remembers.
-bool Door::check_origin(const ExchangeRef& exchange) const {
-  if (note_origin(exchange)) return true;
+void Door::refuse_origin(const ExchangeRef& exchange) {
   exchange->answer(problem(*exchange, 403, "origin_not_allowed", "web pages of " + *exchange->request.field("origin") + " are not in http.allowed_origins", "origin:"));
-  return false;
 }
 
 // A browser asks whether a page of another origin may ask what it is about to.
 void Door::answer_preflight(const ExchangeRef& exchange) const {
-  if (!check_origin(exchange)) return;
+  if (!note_origin(exchange)) return refuse_origin(exchange);
   exchange->answer({204, {{"access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"},
                           {"access-control-allow-headers", "authorization, content-type, idempotency-key, arena-header, traceparent, tracestate, x-request-id, last-event-id, ce-specversion, ce-id, ce-source, ce-type, ce-subject, ce-time, ce-dataschema"},
                           {"access-control-max-age", "600"}}, {}});

@@ -68,7 +68,7 @@ class Door {
   Result<access::Seat, Refused> admit(std::string_view ip);
   bool is_from_here(const Request& request, const Connection& connection) const;
   bool note_origin(const ExchangeRef& exchange) const;
-  bool check_origin(const ExchangeRef& exchange) const;
+  static void refuse_origin(const ExchangeRef& exchange);
   void answer_preflight(const ExchangeRef& exchange) const;
   bool identify_by_ticket(const ExchangeRef& exchange, const Route& route) const;
   void identify(const ExchangeRef& exchange, const Route& route);
