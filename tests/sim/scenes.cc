@@ -200,7 +200,8 @@ class Scenes {
     last().wait_ms = 500;
   }
 
-  // Somebody is away for longer than its session lasts, and its will comes before, with or after the end; or ends it.
+  // Somebody is away for longer than its session lasts, and its will comes before, with or after the end; or it ends
+  // the session itself, by beginning another.
   void come_back_late() {
     if (!somebody_speaks()) return;
     const auto [leaves, stays, other] = three(true);

@@ -53,7 +53,8 @@ void Follower::open_refused(broker::Outcome) {
 
 // Where all that is published from now on begins: the first id says it, so that nothing is missed even by who comes back before
 // there was an event. An id beyond it was given out before the log began again, as that of a broker without a store does: all of
-// the log is new to who has it, and nothing but a gap without a count can be said of what came before.
+// the log is new to who has it, and nothing but a gap without a count can be said of what came before. One that lies within a log that
+// began again cannot be told from any other.
 void Follower::ask_ends() {
   ends_open_ = order_.filters.size();
   for (std::size_t filter = 0; filter < order_.filters.size(); ++filter) {

@@ -157,6 +157,8 @@ TEST_P(HttpLongPoll, NamesWhatIsWrong) {
     EXPECT_EQ(browser.get(std::string("/v1/topics/") + target).status, 400) << target;
   }
   EXPECT_EQ(browser.get("/v1/topics/$other").status, 403);
+  world.web.broker.run_ms(10);
+  EXPECT_EQ(world.seats.taken(), 0u);
 }
 
 TEST(HttpEventLimits, Followers) {
