@@ -165,11 +165,13 @@ class ArenaTrial(Trial):
             self.operate()
             self.until(lambda: not self.operator.wire, 5)
         else:
-            if way < 0.5 and not self.operator.wire:
+            asked = way < 0.5 and not self.operator.wire
+            if asked:
                 self.operate()
             if way < 0.7:
                 self.heavy.go()
-            self.run_for(self.chance.uniform(0, 0.02))
+            # The operator is answered within a few milliseconds: mostly sooner.
+            self.run_for(0.02 * self.chance.random() ** (3 if asked else 1))
         self.broker.kill()
         for will in self.wills:
             will.broker_killed()

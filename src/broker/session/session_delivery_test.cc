@@ -342,5 +342,25 @@ TEST(SessionDelivery, NothingIsMissedWhileAFilterIsAskedForAgain) {
   EXPECT_TRUE(a.wait_for(300)) << a.received.size();
 }
 
+// What a client published itself while it asked for no local is over, however soon it takes that back and connects again.
+TEST(SessionDelivery, TakingNoLocalBackBringsNothingOfBefore) {
+  World world(3);
+  Peer a(world, "a");
+  ASSERT_TRUE(a.connect(true, 100));
+  SubscribeRequest others;
+  others.filter = "x/+";
+  others.granted = k1;
+  others.no_local = true;
+  a.session()->subscribe({others}, 1000);
+  for (int i = 0; i < 8; ++i) a.publish("x/" + std::to_string(i), "own", k1);
+  a.subscribe("x/+", k1);
+  a.drop();
+  ASSERT_TRUE(a.connect(false, 100));
+  world.run_ms(3000);
+  EXPECT_EQ(a.received.size(), 0U);
+  a.publish("x/1", "of now", k1);
+  EXPECT_TRUE(a.wait_for(1));
+}
+
 }  // namespace
 }  // namespace arena::broker::test

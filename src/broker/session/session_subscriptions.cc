@@ -221,9 +221,13 @@ void Session::on_interest_known(Change change, std::size_t slot, uint64_t cookie
   });
 }
 
-// In the turn the owner's answer arrives: what it routes from now on is mine.
+// In the turn the owner's answer arrives: what it routes from now on is mine. What it routed before came to a live cursor, or is
+// not its; read again it would be judged by options that it did not come under, such as no local.
 void Session::join_log(const Places& ends) {
-  for (const auto& [log, end] : ends) feed_.join(log, end, open_for_sending());
+  for (const auto& [log, end] : ends) {
+    feed_.join(log, end, open_for_sending());
+    on_end(log, end);
+  }
 }
 
 void Session::finish_subscribe(const std::string& name, std::size_t slot, uint64_t cookie,
