@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "codec/json/message_json.h"
 #include "gateway/http/door.h"
 #include "gateway/http/event_stream.h"
 #include "gateway/http/long_poll.h"
@@ -122,14 +121,11 @@ void Events::bury(uint64_t id) {
 }
 
 const std::string& Events::shown(const MessageRef& message, const std::string& position) {
-  if (shown_.message.get() != message.get() || shown_.position != position) {
-    shown_ = {message, position, message_json(*message, position)};
-    door_.loop().arm(forget_shown_, kShownMs);
-  }
-  return shown_.json;
+  if (shown_.empty()) door_.loop().arm(forget_shown_, kShownMs);
+  return shown_.show(message, position);
 }
 
-void Events::forget_shown(void* self) { static_cast<Events*>(self)->shown_ = {}; }
+void Events::forget_shown(void* self) { static_cast<Events*>(self)->shown_.clear(); }
 
 void add_event_routes(Door& door, Events& events) {
   door.router().add({"GET", "/v1/events", Access::ticketed, [&events](const ExchangeRef& exchange) { events.open(exchange); }});

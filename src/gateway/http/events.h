@@ -12,6 +12,7 @@
 #include "broker/shard.h"
 #include "gateway/http/event_seats.h"
 #include "gateway/http/exchange.h"
+#include "gateway/http/shown_messages.h"
 #include "message/message.h"
 #include "runtime/loop.h"
 
@@ -44,11 +45,11 @@ class Events {
   broker::Shard& shard() { return shard_; }
   Follower* find(uint64_t id) const;
   void bury(uint64_t id);
-  // A message as its JSON, made once for all who are told of it one after the other. Valid until the next one.
+  // A message as its JSON, made once for all who are told of it. Valid until the next call.
   const std::string& shown(const MessageRef& message, const std::string& position);
 
  private:
-  // So long the last one is kept.
+  // So long they are kept at most.
   static constexpr int64_t kShownMs = 1000;
   static void forget_shown(void* self);
   template <typename Kind, typename... More>
@@ -60,11 +61,7 @@ class Events {
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, std::unique_ptr<Follower>> followers_;
   std::vector<std::unique_ptr<Follower>> dead_;
-  struct {
-    MessageRef message;
-    std::string position;
-    std::string json;
-  } shown_;
+  ShownMessages shown_;
   runtime::Timer forget_shown_;
 };
 
