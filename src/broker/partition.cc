@@ -72,8 +72,7 @@ bool Partition::is_new(const MessageRef& message, const Origin& origin) {
   switch (published_.judge(*origin.mark, message->published_ms)) {
     case Published::Verdict::fresh: return true;
     case Published::Verdict::repeated:
-      // Behind the first, which may be on its way still.
-      submit({}, [this, origin](engine::CommitStatus) { answer_repeated(origin); });
+      queue_repeated(origin);
       return false;
     case Published::Verdict::conflict:
       shard_.counters().drop(Drop::conflict);
@@ -87,10 +86,22 @@ bool Partition::is_new(const MessageRef& message, const Origin& origin) {
   return true;
 }
 
-void Partition::answer_repeated(const Origin& origin) {
+// Behind the first, which may be on its way still. What is known of it now may be forgotten by then.
+void Partition::queue_repeated(const Origin& origin) {
   const Published::Place* place = published_.find(*origin.mark);
+  std::optional<Published::Place> known;
+  if (place != nullptr) known.emplace(*place);
+  submit({}, [this, origin, known](engine::CommitStatus) {
+    answer_repeated(origin, known ? &*known : published_.find(*origin.mark));
+  });
+}
+
+void Partition::answer_repeated(const Origin& origin, const Published::Place* place) {
   Receipt receipt;
-  if (place == nullptr) {  // the first was refused
+  if (place == nullptr && !published_.knows(*origin.mark)) {
+    shard_.counters().drop(Drop::unknown_producer);
+    receipt.outcome = Outcome::unknown_producer;
+  } else if (place == nullptr) {  // the first was refused
     shard_.counters().drop(Drop::quota_publish);
     receipt.outcome = Outcome::quota;
   } else {

@@ -54,7 +54,9 @@ class Partition {
 
   Log* log_for(const Message& message);
   bool is_new(const MessageRef& message, const Origin& origin);
-  void answer_repeated(const Origin& origin);
+  void queue_repeated(const Origin& origin);
+  // Null: it has no place that is known.
+  void answer_repeated(const Origin& origin, const Published::Place* place);
   Outcome admit(const Message& message, const Log* log) const;
   void schedule();
   void flush();

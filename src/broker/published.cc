@@ -214,6 +214,12 @@ const Published::Place* Published::find(const PublishMark& mark) const {
   return recent.settled ? &recent.place : nullptr;
 }
 
+bool Published::knows(const PublishMark& mark) const {
+  if (!mark.is_producer) return true;
+  const auto at = producers_.find(mark.key);
+  return at != producers_.end() && at->second.epoch == mark.epoch && !is_over(at->second.taken);
+}
+
 // ---- what is stored ----
 
 namespace {

@@ -40,6 +40,8 @@ class Published {
   void forget(const PublishMark& mark);
   // Of what was judged repeated, and meanwhile settled. Null: it failed, or is still on its way.
   const Place* find(const PublishMark& mark) const;
+  // False: of a producer that is forgotten, or has begun another epoch. An id is not forgotten before it is settled.
+  bool knows(const PublishMark& mark) const;
 
   // The rows that go into the commit of the message, which lies at `place`, or is a last value alone.
   std::vector<engine::Operation> rows(const PublishMark& mark, Place place, int64_t now_ms);

@@ -75,6 +75,21 @@ TEST_P(Publishing, ARepetitionThatOvertakesTheFirstCommitWaitsForIt) {
   EXPECT_EQ(peer.receipts[first].position, peer.receipts[second].position);
 }
 
+// A repetition is answered behind what waits, and what was known of it when it came may be forgotten by then.
+TEST_P(Publishing, ARepetitionBeforeTheNextEpochIsNotSaidToBeRefused) {
+  const Receipt first = publish("s/1", "a", producer(1));
+  const uint64_t again = peer.send_by(producer(1), "s/1", "a", k1);
+  const uint64_t next = peer.send_by(producer(1, 2), "s/1", "b", k1);
+  const uint64_t next_again = peer.send_by(producer(1, 2), "s/1", "b", k1);
+  peer.send_by(producer(1, 3), "s/1", "c", k1);
+  ASSERT_TRUE(world.settle([&] { return peer.receipts.size() == 5; }));
+  EXPECT_TRUE(peer.receipts[again].duplicate);
+  EXPECT_EQ(peer.receipts[again].position, first.position);
+  EXPECT_EQ(peer.receipts[next].outcome, Outcome::ok);
+  EXPECT_EQ(peer.receipts[next_again].outcome, Outcome::unknown_producer) << "its epoch is over, and its place not known yet";
+  EXPECT_EQ(stored(), (std::vector<std::string>{"a", "b", "c"}));
+}
+
 TEST_P(Publishing, WhatWasRefusedMayBeRepeated) {
   world.disk().set_bytes_max(1);
   EXPECT_EQ(publish("s/1", "a", id("x")).outcome, Outcome::quota);

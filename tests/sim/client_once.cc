@@ -11,7 +11,9 @@ std::optional<OnceMark> Client::mark_for(Once once, const std::string& topic) {
   if (once == Once::no || dial_.version != am::Version::v5) return std::nullopt;
   if (once == Once::producer) {
     tally_["publish by a producer"]++;
-    return oracle_.once().next_of_producer(name_, topic);
+    const bool begins_again = dice() % 10 == 0;  // although its numbers are known: a device that has lost its memory
+    if (begins_again) tally_["epoch raised"]++;
+    return oracle_.once().next_of_producer(name_, topic, begins_again);
   }
   tally_["publish under an id"]++;
   OnceMark mark;

@@ -15,8 +15,12 @@ std::string text(engine::LogName log, uint64_t offset) {
 
 }  // namespace
 
-OnceMark OnceJudge::next_of_producer(const std::string& publisher, const std::string& topic) {
+OnceMark OnceJudge::next_of_producer(const std::string& publisher, const std::string& topic, bool begins_again) {
   Producer& producer = producers_[{publisher, topic}];
+  if (begins_again) {
+    ++producer.epoch;
+    producer.last = 0;
+  }
   OnceMark mark;
   mark.producer = true;
   mark.epoch = producer.epoch;

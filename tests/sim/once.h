@@ -30,8 +30,8 @@ class OnceJudge {
   using Fail = std::function<void(const std::string&)>;
   explicit OnceJudge(Fail fail) : fail_(std::move(fail)) {}
 
-  // The message is the next of that publisher to that topic; null: it is published like others.
-  OnceMark next_of_producer(const std::string& publisher, const std::string& topic);
+  // The message is the next of that publisher to that topic, or the first of its next epoch.
+  OnceMark next_of_producer(const std::string& publisher, const std::string& topic, bool begins_again);
   void published(std::size_t index, const std::string& publisher, const std::string& topic, const OnceMark& mark);
   const OnceMark* mark_of(std::size_t index) const;
   // Something of it is known to be stored, so that the broker must know it for ever; of a producer: as one of its last.
