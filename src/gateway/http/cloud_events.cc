@@ -37,10 +37,12 @@ bool has_control(std::string_view text) {
   return false;
 }
 
+Fault control_fault(const std::string& pointer) { return Fault{422, "bad_attribute", "an attribute has no control characters", pointer}; }
+
 std::optional<Fault> add_attribute(const std::string& name, const std::string& value, const std::string& pointer, const MessageLimits& limits, Extras& extras) {
   if (!is_name(name)) return Fault{422, "bad_attribute", "the name of an attribute has lower-case letters and digits alone", pointer};
   if (find_header(extras, name) != nullptr) return Fault{422, "bad_attribute", "there is one value of an attribute", pointer};
-  if (has_control(value)) return Fault{422, "bad_attribute", "an attribute has no control characters", pointer};
+  if (has_control(value)) return control_fault(pointer);
   if (name == "specversion" && value != "1.0") return Fault{422, "bad_attribute", "\"specversion\" is 1.0", pointer};
   return add_header(name, value, pointer, limits, extras);
 }
@@ -99,6 +101,7 @@ std::optional<Fault> read_attribute(const std::string& name, std::string_view va
   }
   std::string text = kind == JsonKind::text ? json_string(value) : std::string(value);
   if (name != "datacontenttype") return add_attribute(name, text, "/" + name, limits, extras);
+  if (has_control(text)) return control_fault("/datacontenttype");
   return set_content_type(std::move(text), "/datacontenttype", extras);
 }
 

@@ -134,7 +134,7 @@ TEST_F(HttpCloudEvents, NameWhatIsWrong) {
   EXPECT_EQ(binary("Content-Type: application/cloudevents+avro\r\n"), "415 bad_content_type content-type");
   EXPECT_EQ(binary("Content-Type: application/cloudevents+json\r\n"), "400 bad_json ");
   const json good = {{"specversion", "1.0"}, {"id", "7"}, {"source", "s"}, {"type", "t"}};
-  for (const auto& [name, value] : std::vector<std::pair<std::string, json>>{{"id", ""}, {"id", 1.5}, {"id", 7}, {"subject", true}, {"Upper", "a"}, {"list", json::array()}, {"specversion", "1"}}) {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, json>>{{"id", ""}, {"id", 1.5}, {"id", 7}, {"subject", true}, {"Upper", "a"}, {"list", json::array()}, {"specversion", "1"}, {"datacontenttype", "a/\u0084"}}) {
     json bad = good;
     bad[name] = value;
     EXPECT_EQ(fault(structured(bad)), "422 bad_attribute /" + name);
