@@ -362,5 +362,28 @@ TEST(SessionDelivery, TakingNoLocalBackBringsNothingOfBefore) {
   EXPECT_TRUE(a.wait_for(1));
 }
 
+// What comes while a subscription is raised is not less than before.
+TEST(SessionDelivery, NothingIsMissedWhileASubscriptionIsRaised) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    runtime::SimOptions slow_mail;
+    slow_mail.mail_delay_max_us = 5'000;
+    World world(3, seed, {}, slow_mail);
+    Peer pub(world, "pub"), other(world, "other"), a(world, "a");
+    ASSERT_TRUE(pub.connect() && other.connect(true, 100) && a.connect(true, 100));
+    other.subscribe("x/#", k1);  // so that it is in the log anyway
+    a.subscribe("x/#", k0);
+    SubscribeRequest raised;
+    raised.filter = "x/#";
+    raised.granted = k1;
+    for (uint64_t i = 0; i < 100; ++i) {
+      pub.send("x/" + std::to_string(i % 7), std::to_string(i), k1);
+      if (i == 50) a.session()->subscribe({raised}, 1000 + i);
+      if (i % 2 == 0) world.run_ms(1);
+    }
+    EXPECT_TRUE(a.wait_for(100)) << "seed " << seed << ": " << a.received.size();
+    EXPECT_EQ(a.received.size(), 100U);
+  }
+}
+
 }  // namespace
 }  // namespace arena::broker::test

@@ -22,7 +22,8 @@ void Session::take(const Routed& routed, const Merged& merged) {
   if (routed.message->retain) {
     if (!note_newer(routed.message)) return;
   }
-  if (merged.durable && routed.stored) {
+  // While a subscription is being raised its owner may not have told me of the log yet: it comes as it did until then.
+  if (merged.durable && routed.stored && feed_.find({routed.log.partition, LogId::inbox}) != nullptr) {
     if (!feed_.admits(shard_, routed.log, routed.offset)) return;  // the log will give it to me
     if (waiting_bytes_ >= queued_bytes_max() || has_last_values()) {
       feed_.fall_behind(shard_, routed.log);
