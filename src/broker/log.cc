@@ -98,11 +98,12 @@ void Log::tick() {
 }
 
 // All logs of a kind share one budget, so each core's counter is kept current.
-void Log::note_bytes() {
-  const uint64_t now = shard_.store().bounds(name_.partition, name_.log).bytes;
+uint64_t Log::note_bytes() {
+  const uint64_t before = noted_bytes_;
+  noted_bytes_ = shard_.store().bounds(name_.partition, name_.log).bytes;
   Counter& counter = is_inbox() ? shard_.counters().inbox_bytes : shard_.counters().stream_bytes;
-  counter.add(now - noted_bytes_);  // modulo 2^64: it may shrink
-  noted_bytes_ = now;
+  counter.add(noted_bytes_ - before);  // modulo 2^64: it may shrink
+  return noted_bytes_ - std::min(before, noted_bytes_);
 }
 
 }  // namespace arena::broker

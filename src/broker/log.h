@@ -50,7 +50,8 @@ class Log {
   void trim();
   // The same, when there may be such; tells the readers' cores how far the log has come.
   void tick();
-  void note_bytes();
+  // How many more bytes it holds than when this was last asked.
+  uint64_t note_bytes();
 
  private:
   void want_trim();

@@ -300,10 +300,15 @@ void Partition::complete_publish(Work& work, engine::CommitStatus status) {
 // Logs share budgets, so what they take is kept current.
 void Partition::note_bytes(const std::vector<Work>& works) {
   const Log* last = nullptr;
+  uint64_t to_streams = 0;
   for (const Work& work : works) {
-    if (work.log != nullptr && work.log != last) work.log->note_bytes();
+    if (work.log != nullptr && work.log != last) {
+      const uint64_t more = work.log->note_bytes();
+      if (!work.log->is_inbox()) to_streams += more;
+    }
     last = work.log;
   }
+  shard_.note_written_to_streams(to_streams);
 }
 
 void Partition::drop_reader(uint64_t reader) {

@@ -67,7 +67,7 @@ class Partition {
   void add_to_batch(Work& work, engine::Batch& batch);
   void complete(engine::CommitStatus status);
   void complete_publish(Work& work, engine::CommitStatus status);
-  static void note_bytes(const std::vector<Work>& works);
+  void note_bytes(const std::vector<Work>& works);
 
   Shard& shard_;
   PartitionId id_;

@@ -136,6 +136,7 @@ class Shard {
   void set_streams(StreamTableRef table);
   void join_readers(const Stream& stream, UniqueFunction<void()> done);
   void drop_stream(const Stream& stream);
+  void note_written_to_streams(uint64_t bytes);
   bool over_budget(LogId stream) const { return streams_over_budget_.contains(stream); }
   void set_over_budget(std::set<LogId> streams) { streams_over_budget_ = std::move(streams); }
   // Is it stored because a stream captures its topic?
@@ -254,6 +255,7 @@ class Shard {
   StreamTableRef streams_ = std::make_shared<const StreamTable>();   // captured from now on
   std::unique_ptr<StreamRegistry> registry_;  // on the core that owns partition 0
   std::set<LogId> streams_over_budget_;
+  uint64_t written_to_streams_ = 0;  // bytes, since their retention was last asked to hurry
   StreamTableRef coming_ = streams_;  // of which readers must know; some may not be captured yet
 
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;

@@ -25,6 +25,15 @@ void Shard::barrier(UniqueFunction<void()> done) {
   on_all_cores([](Shard&, UniqueFunction<void()> heard) { heard(); }, std::move(done));
 }
 
+// Much that comes is not left until the next regular look.
+void Shard::note_written_to_streams(uint64_t bytes) {
+  constexpr uint64_t kMuchBytes = 1 << 20;
+  written_to_streams_ += bytes;
+  if (written_to_streams_ < kMuchBytes) return;
+  written_to_streams_ = 0;
+  with_streams([](StreamRegistry& registry) { registry.hurry(); });
+}
+
 // On every core: partition 0's owner is not asked, as nothing is changed before all have read it.
 Status Shard::load_streams() {
   std::vector<Stream> streams;

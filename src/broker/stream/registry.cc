@@ -47,6 +47,12 @@ void StreamRegistry::start() {
   if (!shard_.streams().empty() && !timer_.armed() && !retaining_) shard_.loop().arm(timer_, period_ms_);
 }
 
+void StreamRegistry::hurry() {
+  if (period_ms_ <= kRetentionInAHurryMs) return;
+  period_ms_ = kRetentionInAHurryMs;
+  if (timer_.armed()) shard_.loop().arm(timer_, period_ms_);
+}
+
 void StreamRegistry::enqueue(UniqueFunction<void()> change) {
   changes_.push_back(std::move(change));
   run_next();

@@ -37,6 +37,8 @@ class StreamRegistry {
   void restore(uint32_t last_log) { last_log_ = last_log; }
   // Begins to keep streams within their retention.
   void start();
+  // Much has been written: they are looked at soon.
+  void hurry();
 
   // Every one answers when all cores know: what is published afterwards is captured, or is not any more.
   void create(StreamConfig config, Done<Stream> done);
