@@ -1,6 +1,7 @@
 #include "broker/group.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "broker/shard.h"
@@ -140,6 +141,7 @@ void Group::stop_if_alone() {
 void Group::end() {
   if (ended_) return;
   ended_ = true;
+  for (UniqueFunction<void()>& done : std::exchange(settling_, {})) done();
   shard_.silence(subscription_);
   shard_.forget_subscription(subscription_, id_, true);
   if (subscription_.durable) {
@@ -319,6 +321,28 @@ void Group::settle(uint64_t number) {
   pump();
 }
 
+void Group::settle_for_good(uint64_t number, UniqueFunction<void()> done) {
+  settle(number);
+  if (!subscription_.durable || ended_) return done();
+  settling_.push_back(std::move(done));
+  if (settling_.size() != 1) return;  // one commit for all of this turn
+  shard_.loop().defer([shard = &shard_, id = id_] {
+    if (Group* group = shard->find_group(id)) group->write_settled();
+  });
+}
+
+void Group::write_settled() {
+  if (settling_.empty()) return;
+  write([shard = &shard_, id = id_, told = std::exchange(settling_, {})](engine::CommitStatus status) mutable {
+    Group* group = shard->find_group(id);
+    if (status != engine::CommitStatus::committed && group != nullptr) {  // the tick tries again
+      std::move(told.begin(), told.end(), std::back_inserter(group->settling_));
+      return;
+    }
+    for (UniqueFunction<void()>& done : told) done();
+  });
+}
+
 // Comes back in the order it was first handed out, before everything that was not.
 void Group::give_back(uint64_t number) {
   const auto it = held_.find(number);
@@ -403,7 +427,11 @@ void Group::on_end(LogName log, uint64_t end) {
 
 void Group::on_tick() {
   feed_.report_floors(shard_, id_);
-  if (dirty_) write({});
+  if (!settling_.empty()) {
+    write_settled();
+  } else if (dirty_) {
+    write({});
+  }
 }
 
 engine::Operation Group::record_operation() const {

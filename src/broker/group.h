@@ -55,6 +55,8 @@ class Group final : public Reader {
   void set_online(SessionId session, bool online, std::size_t window);
   // The member is done with the delivery.
   void settle(uint64_t number);
+  // The same; `done` when that is stored, so that it does not come again after a crash. At once if the group stores nothing.
+  void settle_for_good(uint64_t number, UniqueFunction<void()> done);
   // The member gives it back: it left before it was settled.
   void give_back(uint64_t number);
   // The member is not there to take it: it gets nothing more until it says that it is online.
@@ -104,6 +106,7 @@ class Group final : public Reader {
   void hold(Item item, Member& member);
   void post(Item item, SessionId session);
   void settled(const Item& item);
+  void write_settled();
   void write(UniqueFunction<void(engine::CommitStatus)> done);
   void write_later();
   engine::Operation record_operation() const;
@@ -124,6 +127,7 @@ class Group final : public Reader {
   bool ended_ = false;
   bool dirty_ = false;
   std::vector<UniqueFunction<void(bool)>> waiting_joins_;
+  std::vector<UniqueFunction<void()>> settling_;  // told when what is settled is stored
   std::vector<Member> members_;
   std::size_t turn_ = 0;
   Feed feed_;

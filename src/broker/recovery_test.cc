@@ -174,5 +174,45 @@ TEST(Recovery, WillsGoOutWhenTheBrokerStops) {
   EXPECT_TRUE(sub.wait_for(2));
 }
 
+// A delivery that is released is over for the whole group, crash or not; each member had its release when that was stored.
+TEST(Recovery, WhatAGroupGaveAndReleasedDoesNotComeAgain) {
+  for (const unsigned cores : {1U, 3U}) {
+    World world(cores);
+    Peer pub(world, "pub"), a(world, "a"), b(world, "b");
+    ASSERT_TRUE(pub.connect() && a.connect(true, 100) && b.connect(true, 100));
+    a.subscribe("t/+", k2, "g");
+    b.subscribe("t/+", k2, "g");
+    for (int i = 0; i < 20; ++i) pub.publish("t/" + std::to_string(i), std::to_string(i), k2);
+    ASSERT_TRUE(world.settle([&] { return a.releases.size() + b.releases.size() == 20; }));
+    world.crash();
+    pub.forget();
+    a.forget();
+    b.forget();
+    ASSERT_TRUE(a.connect(false, 100) && b.connect(false, 100));
+    world.run_ms(3000);
+    EXPECT_EQ(a.received.size() + b.received.size(), 20U) << cores;
+  }
+}
+
+// Releases leave in the order in which the messages were received, whoever gave them [MQTT-4.6.0-4].
+TEST(Recovery, ReleasesKeepTheirOrderBesideAGroup) {
+  World world(3);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.auto_settle = false;
+  a.subscribe("g/+", k2, "g");
+  a.subscribe("p/+", k2);
+  for (int i = 0; i < 6; ++i) pub.publish((i % 2 == 0 ? "g/" : "p/") + std::to_string(i), "x", k2);
+  ASSERT_TRUE(a.wait_for(6));
+  std::vector<uint16_t> order;
+  for (const Got& got : a.received) {
+    order.push_back(got.tag);
+    a.session()->received(got.tag);
+    a.session()->received(got.tag);  // said twice
+  }
+  ASSERT_TRUE(world.settle([&] { return a.releases.size() == 6; }));
+  EXPECT_EQ(a.releases, order);
+}
+
 }  // namespace
 }  // namespace arena::broker::test

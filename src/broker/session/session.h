@@ -256,6 +256,9 @@ class Session final : public Reader {
   void write_recording();
   void on_recorded(uint32_t attachment, engine::CommitStatus status);
   void release_when_written(uint16_t tag);
+  void settle_in_group(const Outstanding& entry);
+  void on_settled_in_group(uint32_t attachment, uint16_t tag);
+  void schedule_releases();
   void write_releases();
   void on_releases_recorded(uint32_t attachment, const std::vector<uint16_t>& tags, engine::CommitStatus status);
   void read_if_room();
@@ -326,7 +329,7 @@ class Session final : public Reader {
     std::string due_key;                                   // in the store
     LastValues last_values;                                // leave before what came later
     Filters durable_filters;                               // while it reads the log; null: not gathered yet
-    std::vector<uint16_t> releasing;                       // tags in that stage, in the order the receiver had them
+    std::vector<uint16_t> releasing;                       // tags in that stage or settling, in the order the receiver had them
   };
   Rare& rare() {
     if (!rare_) rare_ = std::make_unique<Rare>();

@@ -155,19 +155,51 @@ bool Session::settle(uint16_t tag) {
 bool Session::received(uint16_t tag) {
   Outstanding* entry = window_.find(tag);
   if (entry == nullptr || entry->item.guarantee != Guarantee::exactly_once) return false;
-  if (entry->stage == Stage::received || !persistent()) {
+  if (entry->stage == Stage::settling || entry->stage == Stage::releasing) return true;
+  const bool of_group = entry->item.stored && entry->item.origin.number != 0;
+  if (entry->stage == Stage::received || (!persistent() && !of_group)) {
     const bool again = entry->stage == Stage::received;
     entry->stage = Stage::received;
     sink_->release(tag, again);
     return true;
   }
-  if (std::exchange(entry->stage, Stage::releasing) != Stage::releasing) release_when_written(tag);
+  entry->stage = of_group ? Stage::settling : Stage::releasing;
+  if (of_group) settle_in_group(*entry);
+  release_when_written(tag);
   return true;
+}
+
+// Else a crash would bring it to another member, or to this one again.
+void Session::settle_in_group(const Outstanding& entry) {
+  shard_.call(group_core(entry.item.origin.group),
+              [origin = entry.item.origin, id = id_, attachment = attachment_, tag = entry.tag, home = shard_.core()](Shard& there) {
+    auto done = [&there, id, attachment, tag, home] {
+      there.call(home, [id, attachment, tag](Shard& shard) {
+        if (Session* session = shard.find_session(id)) session->on_settled_in_group(attachment, tag);
+      });
+    };
+    if (Group* group = there.find_group(origin.group)) {
+      group->settle_for_good(origin.number, std::move(done));
+    } else {
+      done();
+    }
+  });
+}
+
+void Session::on_settled_in_group(uint32_t attachment, uint16_t tag) {
+  Outstanding* entry = window_.find(tag);
+  if (attachment != attachment_ || entry == nullptr || entry->stage != Stage::settling) return;
+  entry->stage = Stage::releasing;
+  schedule_releases();
 }
 
 // A crash must not bring the message back under a tag that its receiver has let go of.
 void Session::release_when_written(uint16_t tag) {
   rare().releasing.push_back(tag);
+  schedule_releases();
+}
+
+void Session::schedule_releases() {
   if (releases_scheduled_) return;
   releases_scheduled_ = true;
   shard_.loop().defer([shard = &shard_, id = id_] {
@@ -175,11 +207,19 @@ void Session::release_when_written(uint16_t tag) {
   });
 }
 
+// Those before the first that its group is still being told of: they leave in the order they were received [MQTT-4.6.0-4].
 void Session::write_releases() {
   releases_scheduled_ = false;
   releases_failed_ = false;
-  if (rare().releasing.empty() || sink_ == nullptr) return;
-  write([shard = &shard_, id = id_, attachment = attachment_, tags = rare().releasing](engine::CommitStatus status) {
+  if (sink_ == nullptr) return;
+  std::vector<uint16_t> tags;
+  for (const uint16_t tag : rare().releasing) {
+    const Outstanding* entry = window_.find(tag);
+    if (entry != nullptr && entry->stage == Stage::settling) break;
+    tags.push_back(tag);
+  }
+  if (tags.empty()) return;
+  write([shard = &shard_, id = id_, attachment = attachment_, tags = std::move(tags)](engine::CommitStatus status) {
     if (Session* session = shard->find_session(id)) session->on_releases_recorded(attachment, tags, status);
   });
 }
@@ -195,7 +235,7 @@ void Session::on_releases_recorded(uint32_t attachment, const std::vector<uint16
     if (entry == nullptr || entry->stage != Stage::releasing) continue;
     entry->stage = Stage::received;
     std::erase(rare().releasing, tag);
-    sink_->release(tag, false);  // in the order they were received [MQTT-4.6.0-4]
+    sink_->release(tag, false);
   }
 }
 
@@ -232,7 +272,7 @@ void Session::resend_window() {
     } else if (entry.stage == Stage::recording && !entry.ever_sent) {
       unrecorded = true;
     } else {
-      // `releasing` too: that note was not written when the connection ended, so the message goes out again.
+      // `settling` and `releasing` too: that was not written when the connection ended, so the message goes out again.
       entry.stage = Stage::parked;
       ++parked_;
     }

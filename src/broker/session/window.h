@@ -42,6 +42,7 @@ enum class Stage : uint8_t {
   recording,  // its tag is being committed; it has not left yet
   sent,
   received,   // exactly once: the receiver has it
+  settling,   // the receiver has it, and its group is being told so for good; the release has not left yet
   releasing,  // that is being committed; the release has not left yet
 };
 
