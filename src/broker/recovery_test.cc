@@ -194,7 +194,7 @@ TEST(Recovery, WhatAGroupGaveAndReleasedDoesNotComeAgain) {
   }
 }
 
-// Releases leave in the order in which the messages were received, whoever gave them [MQTT-4.6.0-4].
+// Releases leave in the order in which the messages were received, whoever gave them [5 MQTT-4.6.0-4].
 TEST(Recovery, ReleasesKeepTheirOrderBesideAGroup) {
   World world(3);
   Peer pub(world, "pub"), a(world, "a");
