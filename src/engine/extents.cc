@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace arena::engine {
 namespace {
@@ -27,6 +28,11 @@ void Extents::append(uint64_t base, uint64_t end, uint64_t bytes) {
 
 void Extents::trim(uint64_t start) {
   while (!extents_.empty() && extents_.front().end <= start) extents_.pop_front();
+}
+
+std::optional<uint64_t> Extents::base_before(uint64_t offset) const {
+  const auto at = std::partition_point(extents_.begin(), extents_.end(), [&](const Extent& one) { return one.end <= offset; });
+  return at == extents_.begin() ? std::nullopt : std::optional(std::prev(at)->base);
 }
 
 uint64_t Extents::bytes_below(uint64_t offset) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 namespace arena::engine {
 
@@ -16,6 +17,8 @@ class Extents {
   // Extents that lie wholly below `start` need not be known any more.
   void trim(uint64_t start);
 
+  // Where the extent begins before the one that holds `offset`, or before the first above it; none: it is not known any more.
+  std::optional<uint64_t> base_before(uint64_t offset) const;
   // At or above `offset`.
   uint64_t bytes_from(uint64_t offset) const { return total() - bytes_below(offset); }
   // The first offset behind at least `bytes` that begin at `offset`; at most the end of all.

@@ -19,16 +19,30 @@
 
 #include "base/log.h"
 #include "engine/rocksdb/cleaning.h"
+#include "engine/rocksdb/level_zero.h"
 
 namespace arena::engine {
 namespace {
 
 constexpr std::size_t kCacheBytes = 32 << 20;
-constexpr std::size_t kWriteBufferBytes = 16 << 20;
-constexpr uint64_t kLogFilesBytesMax = 48 << 20;
+// RocksDB begins a new one with all that it knows, which is about 150 B for each file of the store.
+constexpr uint64_t kManifestBytesMax = 8 << 20;
+
 // Files from memory hold all logs, so merging them rewrites the whole first level; behind it a file has one log, whose newest
-// blocks it has, and moves down as it is.
-constexpr uint64_t kFirstLevelBytes = 32 << 20;
+// blocks it has, and moves down as it is. A merge takes twice the disk while it lasts.
+struct Shape {
+  uint64_t write_buffer_bytes;
+  int write_buffers;
+  uint64_t log_files_bytes_max;  // RocksDB's log
+  uint64_t first_level_bytes;
+  int files_from_memory;
+};
+constexpr Shape kMerging{16 << 20, 4, 48 << 20, 32 << 20, 4};
+// So many files from memory are not merged at all: what they hold may be trimmed before.
+constexpr Shape kWaiting{8 << 20, 3, 16 << 20, 144 << 20, 18};
+constexpr uint64_t kFewBytes = 80 << 20, kManyBytes = 104 << 20;
+// While the first merge of many that waited goes on more come: RocksDB is not to slow writers down for that.
+constexpr int kFilesWhenSlowed = 40, kFilesWhenStopped = 60;
 
 // Keeps the first failure in the background, after which no commit is taken.
 class FailureListener final : public rocksdb::EventListener {
@@ -55,8 +69,8 @@ rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cac
 rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions family;
   family.compression = rocksdb::kNoCompression;
-  family.write_buffer_size = kWriteBufferBytes;
-  family.max_write_buffer_number = 4;
+  family.write_buffer_size = kWaiting.write_buffer_bytes;
+  family.max_write_buffer_number = kWaiting.write_buffers;
   family.force_consistency_checks = true;
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(cache)));
   return family;
@@ -70,7 +84,11 @@ rocksdb::ColumnFamilyOptions blocks_options(const std::shared_ptr<rocksdb::Cache
   family.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kLogPrefixBytes));
   family.sst_partitioner_factory = rocksdb::NewSstPartitionerFixedPrefixFactory(kLogPrefixBytes);
   family.target_file_size_base = 16 << 20;
-  family.max_bytes_for_level_base = kFirstLevelBytes;
+  family.max_bytes_for_level_base = kWaiting.first_level_bytes;
+  family.level0_file_num_compaction_trigger = kWaiting.files_from_memory;
+  family.level0_slowdown_writes_trigger = kFilesWhenSlowed;
+  family.level0_stop_writes_trigger = kFilesWhenStopped;
+  family.table_properties_collector_factories.push_back(make_last_keys());
   family.compaction_filter_factory = make_block_cleaning(std::move(starts));
   return family;
 }
@@ -95,11 +113,13 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.allow_concurrent_memtable_write = false;  // one commit thread
   options.enable_pipelined_write = false;
-  options.max_total_wal_size = kLogFilesBytesMax;
+  options.max_total_wal_size = kWaiting.log_files_bytes_max;
+  options.max_manifest_file_size = kManifestBytesMax;
+  options.allow_fallocate = false;  // what is allocated ahead takes space
   options.max_background_jobs = 2;
   options.bytes_per_sync = 1 << 20;
   options.keep_log_file_num = 4;
-  options.max_log_file_size = 4 << 20;
+  options.max_log_file_size = 1 << 20;
   options.avoid_flush_during_shutdown = true;  // it is synced; a long shutdown would gain nothing
   return options;
 }
@@ -152,6 +172,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   if (reads || holds_data(path)) options.create_if_missing = false;
   options.wal_filter = wanted.wal_filter;
   options.listeners.push_back(std::make_shared<FailureListener>(made->background_failed_));
+  options.listeners.push_back(make_level_zero_listener(made->level_zero_));
   std::vector<rocksdb::ColumnFamilyDescriptor> families = families_of(made->clean_starts_, wanted.mode);
   for (auto& family : families) {
     if (wanted.write_buffer_bytes != 0) family.options.write_buffer_size = wanted.write_buffer_bytes;
@@ -161,6 +182,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
                                        : rocksdb::DB::Open(options, path, families, &made->families_, &db);
   if (!status.ok()) return fail(error_of(status));
   made->db_.reset(db);
+  if (wanted.mode == DatabaseMode::serve) made->level_zero_->load(*db, made->blocks());
   return made;
 }
 
@@ -268,8 +290,10 @@ Database::DamagedFiles Database::check_files() {
 }
 
 void Database::drop_files() {
+  const std::map<LogName, uint64_t> starts = clean_starts_->snapshot();
+  level_zero_->drop_below(starts, *db_, blocks());
   std::vector<std::string> keys;
-  for (const auto& [name, start] : clean_starts_->snapshot()) {
+  for (const auto& [name, start] : starts) {
     keys.push_back(block_key(name, 0));
     keys.push_back(block_key(name, start));
   }
@@ -280,6 +304,21 @@ void Database::drop_files() {
   // The end is left out: the block there may be wanted.
   const rocksdb::Status status = rocksdb::DeleteFilesInRanges(db_.get(), blocks(), ranges.data(), ranges.size(), false);
   if (!status.ok()) log::warn("engine", "trimmed files cannot be removed", {{"reason", status.ToString()}});
+}
+
+// By turns between two bounds, as each change is written to disk.
+void Database::suit(uint64_t stored_weight) {
+  if (waits_ ? stored_weight <= kManyBytes : stored_weight >= kFewBytes) return;
+  waits_ = !waits_;
+  const Shape& shape = waits_ ? kWaiting : kMerging;
+  rocksdb::Status status = db_->SetDBOptions({{"max_total_wal_size", std::to_string(shape.log_files_bytes_max)}});
+  if (status.ok()) {
+    status = db_->SetOptions(blocks(), {{"write_buffer_size", std::to_string(shape.write_buffer_bytes)},
+                                        {"max_write_buffer_number", std::to_string(shape.write_buffers)},
+                                        {"max_bytes_for_level_base", std::to_string(shape.first_level_bytes)},
+                                        {"level0_file_num_compaction_trigger", std::to_string(shape.files_from_memory)}});
+  }
+  if (!status.ok()) log::warn("engine", "RocksDB keeps its settings", {{"reason", status.ToString()}});
 }
 
 void Database::compact() {

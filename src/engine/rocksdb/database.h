@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/rocksdb/keys.h"
+#include "engine/rocksdb/level_zero.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
@@ -92,6 +93,9 @@ class Database {
   CleanStarts& clean_starts() { return *clean_starts_; }
   // Removes whole files below the logs' clean starts.
   void drop_files();
+  // While the logs hold little, files are not merged, as they may soon be dropped. What is read by many weighs more than its
+  // bytes. The commit thread.
+  void suit(uint64_t stored_weight);
 
   // For tests and tools: writes out and rewrites everything; the size of all files but RocksDB's log; all keys.
   void compact();
@@ -103,10 +107,12 @@ class Database {
   Database() = default;
   bool is_live(const std::string& file) const;
 
+  std::shared_ptr<LevelZero> level_zero_ = std::make_shared<LevelZero>();
   std::shared_ptr<CleanStarts> clean_starts_ = std::make_shared<CleanStarts>();
   std::shared_ptr<std::atomic<bool>> background_failed_ = std::make_shared<std::atomic<bool>>(false);
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
   std::unique_ptr<rocksdb::DB> db_;
+  bool waits_ = true;
 };
 
 // For people: what RocksDB says.

@@ -40,6 +40,9 @@ Room needs(const CommitEntry& entry) {
   return needed;
 }
 
+// What waits for sessions is read by many, and costs more while it is not merged.
+uint64_t weigh(LogName name, uint64_t bytes) { return name.log == LogId::inbox ? 3 * bytes : bytes; }
+
 }  // namespace
 
 GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secret, UniqueFunction<Room()> room)
@@ -48,7 +51,9 @@ GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secr
       secret_(secret),
       ask_room_(std::move(room)),
       pending_(std::make_unique<Pending>()),
-      acknowledged_(database.sequence()) {}
+      acknowledged_(database.sequence()) {
+  for (const LogState* log : logs.all()) stored_weight_ += weigh(log->name(), log->bytes_at(log->start()));
+}
 
 GroupWriter::~GroupWriter() = default;
 
@@ -153,12 +158,17 @@ void GroupWriter::flush() {
 void GroupWriter::apply() {
   for (auto& [name, draft] : pending_->drafts) {
     if (draft.closes) draft.state->close_segment();
-    for (const BlockFacts& block : draft.blocks) draft.state->append(block);
+    for (const BlockFacts& block : draft.blocks) {
+      draft.state->append(block);
+      stored_weight_ += weigh(name, block.bytes);
+    }
     if (draft.start == draft.state->start()) continue;
-    const uint64_t before = draft.state->bytes_from(draft.state->start());
+    const uint64_t before = draft.state->bytes_at(draft.state->start());
     draft.state->trim(draft.start);
-    trimmed_bytes_ += before - draft.state->bytes_from(draft.start);
-    database_.clean_starts().set(name, draft.state->segment_base(draft.start));
+    const uint64_t trimmed = before - draft.state->bytes_at(draft.start);
+    trimmed_bytes_ += trimmed;
+    stored_weight_ -= std::min(stored_weight_, weigh(name, trimmed));
+    database_.clean_starts().set(name, draft.state->clean_base());
   }
   acknowledged_ = database_.sequence();
 }

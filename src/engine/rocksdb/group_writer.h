@@ -35,8 +35,11 @@ class GroupWriter {
   bool failed() const { return failed_; }
   // The sequence of the last group that was acknowledged.
   uint64_t acknowledged() const { return acknowledged_; }
-  // Bytes trimmed since this was last asked.
-  uint64_t take_trimmed_bytes() { return trimmed_bytes_.exchange(0); }
+  // How many bytes the logs hold, those of inboxes counted threefold.
+  uint64_t stored_weight() const { return stored_weight_; }
+  // Bytes trimmed since they were last forgotten.
+  uint64_t trimmed_bytes() const { return trimmed_bytes_; }
+  void forget_trimmed_bytes() { trimmed_bytes_ = 0; }
 
  private:
   struct Draft;  // a log as it will be when the batch is written
@@ -61,6 +64,7 @@ class GroupWriter {
   std::atomic<bool> failed_{false};
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> trimmed_bytes_{0};
+  uint64_t stored_weight_ = 0;
 };
 
 }  // namespace arena::engine

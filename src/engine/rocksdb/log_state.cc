@@ -57,6 +57,11 @@ void LogState::trim(uint64_t new_start) {
     open_ = {};
     postings_.clear();
   }
+  if (start_ == tail_.end) {
+    clean_base_ = start_;  // the start's entry has the checksum of the last block
+  } else {
+    clean_base_ = extents_.base_before(start_).value_or(clean_base_);
+  }
   extents_.trim(start_);
 }
 
@@ -70,6 +75,11 @@ void LogState::restore(uint64_t start, std::deque<Segment> closed) {
     extents_.append(segment.base, segment.end, segment.bytes);
     tail_ = {segment.end, segment.checksum};
   }
+}
+
+void LogState::set_clean_base(uint64_t base) {
+  const std::lock_guard lock(mutex_);
+  clean_base_ = base;
 }
 
 void LogState::set_lost(std::vector<LostRange> lost) {
@@ -150,6 +160,11 @@ uint64_t LogState::segment_base(uint64_t offset) const {
   const auto at = std::partition_point(closed_.begin(), closed_.end(), [&](const Segment& one) { return one.end <= offset; });
   if (at != closed_.end()) return at->base;
   return open_.bytes == 0 ? tail_.end : open_.base;
+}
+
+uint64_t LogState::clean_base() const {
+  const std::lock_guard lock(mutex_);
+  return clean_base_;
 }
 
 std::vector<uint64_t> LogState::open_bases(uint64_t topic, uint64_t& open_base) const {

@@ -72,6 +72,8 @@ class LogState {
   void trim(uint64_t new_start);
   // What recovery found in the index, before it appends the later blocks.
   void restore(uint64_t start, std::deque<Segment> closed);
+  // And below which block nothing is needed any more, until the next trim.
+  void set_clean_base(uint64_t base);
   void set_lost(std::vector<LostRange> lost);
   // What it jumped over (jumps.h), rising.
   void set_jumps(std::vector<OffsetRange> jumps);
@@ -96,6 +98,9 @@ class LogState {
   uint64_t boundary_above(uint64_t offset) const;
   // The base of the segment that holds `offset`, or of the first above it; the log's end if there is none.
   uint64_t segment_base(uint64_t offset) const;
+  // Below it blocks may be dropped, and no block reaches over it. A block or more below the start stay: by their checksum it shows
+  // when the first that is wanted is missing (docs/storage-format.md).
+  uint64_t clean_base() const;
   // Bases of the open segment's blocks with that topic; `open_base` is where that segment begins.
   std::vector<uint64_t> open_bases(uint64_t topic, uint64_t& open_base) const;
 
@@ -109,6 +114,7 @@ class LogState {
   Extents extents_;
   Postings postings_;  // of the open segment
   uint64_t start_ = 0;
+  uint64_t clean_base_ = 0;
   LogTail tail_;
   uint64_t bytes_ = 0;
 };

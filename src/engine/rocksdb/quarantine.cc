@@ -186,18 +186,18 @@ class Quarantine {
   Status take_out_ordered_tables() {
     std::error_code ignored;
     fs::create_directory(aside_ + "/" + kTables, ignored);
-    std::vector<std::string> names;
+    std::map<std::string, std::string> families;
     for (const auto& entry : fs::directory_iterator(database_path_, ignored)) {
       if (entry.path().extension() != ".sst") continue;
       const std::string family = family_of_table(entry.path().string());
-      if (family == "blocks" || family == "index") names.push_back(entry.path().filename().string());
+      if (family == "blocks" || family == "index") families.emplace(entry.path().filename().string(), family);
     }
-    for (const std::string& name : names) {
+    for (const auto& [name, family] : families) {
       std::error_code error;
       fs::rename(database_path_ + "/" + name, aside_ + "/" + kTables + "/" + name, error);
       if (error) return fail_with("cannot move " + name + ": " + error.message());
-      ordered_.push_back(aside_ + "/" + kTables + "/" + name);
-      ordered_sequence_ = std::max(ordered_sequence_, sequence_of_table(ordered_.back()));
+      ordered_.emplace_back(aside_ + "/" + kTables + "/" + name, family);
+      ordered_sequence_ = std::max(ordered_sequence_, sequence_of_table(ordered_.back().first));
     }
     return Unit{};
   }
@@ -289,8 +289,10 @@ class Quarantine {
     for (const SalvagedTable& file : rescued_) {
       if (Status put = put_file(file); !put) return put;
     }
-    for (const std::string& path : ordered_) {
-      if (Status put = put_file(salvage_table(path)); !put) return put;
+    for (const auto& [path, family] : ordered_) {
+      SalvagedTable file = salvage_table(path);
+      file.family = family;
+      if (Status put = put_file(file); !put) return put;
     }
     if (Status merged = put_back_keys(database, std::move(keys), batch); !merged) return merged;
     return write(database, batch, 0);
@@ -373,7 +375,8 @@ class Quarantine {
   Health health_;
   std::vector<SalvagedTable> rescued_;  // as health_.files
   uint64_t ordered_sequence_ = 0;
-  std::vector<std::string> ordered_;  // table files of blocks and index that RocksDB is not given
+  // Table files of blocks and index that RocksDB is not given, and which of the two.
+  std::vector<std::pair<std::string, std::string>> ordered_;
   Quarantined report_;
 };
 

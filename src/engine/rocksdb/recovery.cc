@@ -61,7 +61,8 @@ class LogRecovery {
       log_.raise_tail(start_.tail);
     }
     log_.raise_over_jumps();
-    database_.clean_starts().set(log_.name(), log_.segment_base(start_.start));
+    log_.set_clean_base(find_clean_base());
+    database_.clean_starts().set(log_.name(), log_.clean_base());
     return Unit{};
   }
 
@@ -113,6 +114,20 @@ class LogRecovery {
       }
     }
     log_.set_lost(std::move(lost));
+  }
+
+  // As LogState::clean_base() says; 0 when blocks cannot be read, as that is not the time to drop any.
+  uint64_t find_clean_base() {
+    if (start_.start == start_.tail.end) return start_.start;
+    const auto at = iterate(database_, database_.blocks());
+    uint64_t base = 0;
+    at->SeekForPrev(block_key(log_.name(), start_.start));
+    for (int blocks = 0; blocks < 2 && at->Valid() && view(at->key()).starts_with(log_prefix(log_.name())); ++blocks) {
+      LogName name;
+      read_block_key(view(at->key()), name, base);
+      at->Prev();
+    }
+    return at->status().ok() ? base : 0;
   }
 
   // The blocks that the index does not know yet.

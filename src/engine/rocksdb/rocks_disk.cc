@@ -12,7 +12,10 @@
 
 namespace arena::engine {
 namespace {
-constexpr uint64_t kCleanEveryBytes = 8 << 20;
+constexpr uint64_t kCleanEveryBytes = 4 << 20;
+// So much has been trimmed and not cleaned up when the commit thread does it itself: what writes and trims waits for the disk to be
+// tidied, and is not ahead of it by more.
+constexpr uint64_t kCleanAtOnceBytes = 8 << 20;
 }  // namespace
 
 Result<std::shared_ptr<RocksDisk>> RocksDisk::open(RocksOptions options) {
@@ -81,13 +84,17 @@ void RocksDisk::commit(CommitDoor& door, uint64_t ticket) {
   std::vector<CommitEntry> group = queue_.take(door, ticket);
   if (group.empty()) return;
   writer_->write(group);
+  if (writer_->trimmed_bytes() >= kCleanAtOnceBytes) clean();
+  database_->suit(writer_->stored_weight());
   queue_.finish(std::move(group));
 }
 
-bool RocksDisk::wants_cleaning() {
-  const uint64_t more = writer_->take_trimmed_bytes();
-  if (trimmed_bytes_.fetch_add(more) + more < kCleanEveryBytes) return false;
-  return trimmed_bytes_.exchange(0) >= kCleanEveryBytes;
+bool RocksDisk::wants_cleaning() { return writer_->trimmed_bytes() >= kCleanEveryBytes && !cleaning_.exchange(true); }
+
+void RocksDisk::clean() {
+  cleaning_ = false;
+  writer_->forget_trimmed_bytes();
+  database_->drop_files();
 }
 
 void RocksDisk::mark_high_water() {

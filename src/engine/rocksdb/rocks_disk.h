@@ -58,7 +58,7 @@ class RocksDisk {
   void mark_high_water();
   // True once after much was trimmed: then clean().
   bool wants_cleaning();
-  void clean() { database_->drop_files(); }
+  void clean();
 
   // For tests: damages the stored block that holds the offset, its header or its end; false if there is none.
   bool corrupt(LogName log, uint64_t offset, bool header = false);
@@ -77,7 +77,7 @@ class RocksDisk {
   std::unique_ptr<GroupWriter> writer_;
   bool index_is_whole_ = true;
   std::atomic<uint64_t> damaged_{0};
-  std::atomic<uint64_t> trimmed_bytes_{0};
+  std::atomic<bool> cleaning_{false};  // it has been asked for
   std::mutex mark_mutex_;
   uint64_t marked_ = 0;
 };

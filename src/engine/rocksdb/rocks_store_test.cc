@@ -2,6 +2,7 @@
 #include "engine/rocksdb/rocks_store.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -235,6 +236,50 @@ TEST_F(RocksLog, TrimmedFilesAreRemovedAndNothingElse) {
   EXPECT_LT(harness.disk().database().file_bytes(), 12u << 20);
   EXPECT_EQ(read_all(request(1, 0)).size(), 40'000u - 35'555u);
   EXPECT_EQ(harness.disk().damaged(), 0u);
+}
+
+// Files from memory hold blocks of several logs: each goes when the last of them is trimmed, and what is left is not rewritten.
+TEST_F(RocksLog, FilesFromMemoryGoUnreadWhenAllThatTheyHoldIsTrimmed) {
+  Database* database = &harness.disk().database();
+  for (const uint64_t upto : {3000, 6000}) {
+    fill_much(1, upto);
+    fill_much(2, upto);
+    ASSERT_TRUE(database->flush().ok());
+  }
+  const uint64_t before = database->file_bytes();
+  ASSERT_GT(before, 11u << 20);
+  const auto bytes_after_trimming = [&](PartitionId partition, uint64_t to) {
+    store().trim(partition, LogId::inbox, to);
+    harness.settle();
+    harness.disk().clean();
+    return harness.disk().database().file_bytes();
+  };
+  EXPECT_EQ(bytes_after_trimming(1, 4500), before) << "the other log's blocks are still wanted";
+  EXPECT_EQ(bytes_after_trimming(2, 3001), before) << "a block below the start stays";
+  EXPECT_LT(bytes_after_trimming(2, 3500), before * 6 / 10);
+  EXPECT_EQ(read_all(request(1, 0)).size(), 1500u);
+  EXPECT_EQ(read_all(request(2, 0)).size(), 2500u);
+  harness.reopen();  // which file holds what is known again
+  EXPECT_GT(bytes_after_trimming(1, 6000), before * 4 / 10);
+  EXPECT_LT(bytes_after_trimming(2, 6000), 1u << 20);
+  fill_much(1, 6100);
+  harness.reopen();
+  EXPECT_EQ(read_all(request(1, 0)).size(), 100u);
+  EXPECT_EQ(harness.disk().damaged(), 0u);
+}
+
+TEST_F(RocksLog, FilesWaitToBeMergedWhileTheLogsHoldLittle) {
+  Database& database = harness.disk().database();
+  const auto files = [&] { return database.db().GetOptions(database.blocks()).level0_file_num_compaction_trigger; };
+  EXPECT_EQ(files(), 18);
+  database.suit(100 << 20);
+  EXPECT_EQ(files(), 18);
+  database.suit(110 << 20);
+  EXPECT_EQ(files(), 4);
+  database.suit(100 << 20);
+  EXPECT_EQ(files(), 4) << "not with every commit";
+  database.suit(70 << 20);
+  EXPECT_EQ(files(), 18);
 }
 
 TEST_F(RocksLog, ADamagedLastBlockIsToldAndItsOffsetsAreNotUsedAgain) {

@@ -1,6 +1,7 @@
 #include "engine/rocksdb/table_salvage.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -26,7 +27,7 @@ constexpr std::size_t kNoRestarts = SIZE_MAX;  // in the block of properties
 // Behind a key in a data block: its kind, and a sequence number.
 constexpr std::size_t kKindBytes = 8;
 enum Kind : unsigned char { kDeletion = 0, kValue = 1 };
-constexpr std::string_view kPropertyPrefix = "rocksdb.";
+constexpr std::array<std::string_view, 2> kPropertyPrefixes = {"arena.", "rocksdb."};  // ours: level_zero.h
 constexpr std::string_view kFamilyProperty = "rocksdb.column.family.name";
 
 uint32_t little_endian(std::string_view bytes) {
@@ -73,12 +74,15 @@ class BlockParser {
     if (restart) restarts_.push_back(static_cast<uint32_t>(at_));
     std::string key = restart ? std::string() : entries_.back().key.substr(0, static_cast<std::size_t>(shared));
     key += rest;
-    if (restart_every_ == kRestartEvery ? !plausible(key) : !key.starts_with(kPropertyPrefix)) return false;
+    if (restart_every_ == kRestartEvery ? !plausible(key) : !is_property(key)) return false;
     entries_.push_back({std::move(key), value});
     at_ = bytes_.size() - reader.rest().size();
     return true;
   }
 
+  static bool is_property(std::string_view key) {
+    return std::any_of(kPropertyPrefixes.begin(), kPropertyPrefixes.end(), [&](std::string_view prefix) { return key.starts_with(prefix); });
+  }
   // Keys rise, and no version of one comes twice.
   bool plausible(std::string_view key) const {
     if (key.size() <= kKindBytes) return false;
