@@ -2,7 +2,7 @@
 // afterwards, whole and in order; what was not answered is there wholly or not at all; and the store opens. And
 // whatever is damaged, nothing is served that was not stored, and what is missing is told.
 //
-//   arena_power_loss [--seeds N] [--first SEED] [--faults N] [--damages N]
+//   arena_power_loss [--seeds N] [--first SEED] [--faults N] [--damages N] [--first-damage N: a multiple of 50]
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -107,8 +107,8 @@ class Runner {
     }
   }
   // Copies of a few stores, each with one damage.
-  void damages(uint64_t count) {
-    for (uint64_t done = 0; done < count;) {
+  void damages(uint64_t first, uint64_t count) {
+    for (uint64_t done = first; done < first + count;) {
       Load load(folder_, 1000 + done);
       load.open();
       load.work(1000 + load.random().below(1000));  // several segments
@@ -117,7 +117,7 @@ class Runner {
       load.files().restore();
       const std::string whole = folder_ + "/whole";
       fs::rename(load.store_path(), whole);
-      for (int copy = 0; copy < 50 && done < count; ++copy, ++done) {
+      for (int copy = 0; copy < 50 && done < first + count; ++copy, ++done) {
         fs::remove_all(load.store_path());
         fs::copy(whole, load.store_path(), fs::copy_options::recursive);
         const std::string what = damage_a_file(load.store_path(), load.random());
@@ -192,13 +192,14 @@ class Runner {
 };
 
 int run(int argc, char** argv) {
-  uint64_t seeds = 100, first = 1, faults = 0, damages = 0;
+  uint64_t seeds = 100, first = 1, faults = 0, damages = 0, first_damage = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     const uint64_t number = std::strtoull(argv[i + 1], nullptr, 10);
     if (std::strcmp(argv[i], "--seeds") == 0) seeds = number;
     if (std::strcmp(argv[i], "--first") == 0) first = number;
     if (std::strcmp(argv[i], "--faults") == 0) faults = number;
     if (std::strcmp(argv[i], "--damages") == 0) damages = number;
+    if (std::strcmp(argv[i], "--first-damage") == 0) first_damage = number;
   }
   if (std::getenv("ARENA_VERBOSE") == nullptr && std::freopen("/dev/null", "w", stderr) == nullptr) return 2;
   const char* shared = fs::exists("/dev/shm") ? "/dev/shm" : nullptr;
@@ -207,7 +208,7 @@ int run(int argc, char** argv) {
   Runner runner(folder);
   runner.power_loss(first, seeds);
   if (faults > 0) runner.faults(faults);
-  if (damages > 0) runner.damages(damages);
+  if (damages > 0) runner.damages(first_damage, damages);
   return runner.finish();
 }
 
