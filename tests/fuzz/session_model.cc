@@ -221,6 +221,9 @@ Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   const std::vector<uint32_t> ids = sorted(packet.properties.subscription_identifiers);
   Due *may_come = nullptr, *may_come_so = nullptr;
   for (Due& due : session.dues) {
+    // Before what must come behind it, it can only be the one that may come.
+    const bool must_follow = !same(due) && due.message.topic == packet.topic && due.stage == Due::Stage::unseen && !due.optional && due.qos == packet.qos;
+    if (must_follow && may_come != nullptr) return may_come;
     if (!same(due) || due.stage != Due::Stage::unseen) continue;
     const bool exact = due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
     if (exact && !due.optional) return &due;
