@@ -221,11 +221,11 @@ Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   const std::vector<uint32_t> ids = sorted(packet.properties.subscription_identifiers);
   Due *may_come = nullptr, *may_come_so = nullptr;
   for (Due& due : session.dues) {
+    if (due.stage != Due::Stage::unseen || due.message.topic != packet.topic) continue;
+    const bool exact = same(due) && due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
     // Before what must come behind it, it can only be the one that may come.
-    const bool must_follow = !same(due) && due.message.topic == packet.topic && due.stage == Due::Stage::unseen && !due.optional && due.qos == packet.qos;
-    if (must_follow && may_come != nullptr) return may_come;
-    if (!same(due) || due.stage != Due::Stage::unseen) continue;
-    const bool exact = due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
+    if (!exact && !due.optional && due.qos == packet.qos && may_come != nullptr) return may_come;
+    if (!same(due)) continue;
     if (exact && !due.optional) return &due;
     if (exact && may_come == nullptr) may_come = &due;
     if (due.loose && may_come_so == nullptr) may_come_so = &due;

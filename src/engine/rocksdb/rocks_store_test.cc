@@ -241,7 +241,7 @@ TEST_F(RocksLog, TrimmedFilesAreRemovedAndNothingElse) {
 // Files from memory hold blocks of several logs: each goes when the last of them is trimmed, and what is left is not rewritten.
 TEST_F(RocksLog, FilesFromMemoryGoUnreadWhenAllThatTheyHoldIsTrimmed) {
   Database* database = &harness.disk().database();
-  for (const uint64_t upto : {3000, 6000}) {
+  for (const uint64_t upto : {uint64_t{3000}, uint64_t{6000}}) {
     fill_much(1, upto);
     fill_much(2, upto);
     ASSERT_TRUE(database->flush().ok());
