@@ -150,6 +150,11 @@ void SessionModel::owe(std::size_t client, const ModelMessage& message) {
   due.ids = sorted(std::move(due.ids));
   due.loose = due.loose || !session.connected;
   if (own_will) due.optional = due.loose = true;
+  // Nothing tells it from one before it that may come or not: it may be taken for that one.
+  const auto looks_alike = [&](const Due& other) {
+    return other.optional && other.stage == Due::Stage::unseen && other.message.topic == message.topic && other.message.payload.empty();
+  };
+  if (message.payload.empty() && std::ranges::any_of(session.dues, looks_alike)) due.optional = due.loose = true;
   session.dues.push_back(std::move(due));
 }
 
@@ -221,11 +226,8 @@ Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   const std::vector<uint32_t> ids = sorted(packet.properties.subscription_identifiers);
   Due *may_come = nullptr, *may_come_so = nullptr;
   for (Due& due : session.dues) {
-    if (due.stage != Due::Stage::unseen || due.message.topic != packet.topic) continue;
-    const bool exact = same(due) && due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
-    // Before what must come behind it, it can only be the one that may come.
-    if (!exact && !due.optional && due.qos == packet.qos && may_come != nullptr) return may_come;
-    if (!same(due)) continue;
+    if (!same(due) || due.stage != Due::Stage::unseen) continue;
+    const bool exact = due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
     if (exact && !due.optional) return &due;
     if (exact && may_come == nullptr) may_come = &due;
     if (due.loose && may_come_so == nullptr) may_come_so = &due;
