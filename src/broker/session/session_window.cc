@@ -88,6 +88,7 @@ void Session::send(Item&& item) {
 Outstanding Session::take_out(uint16_t tag) {
   Outstanding out = window_.remove(tag);
   if (out.stage == Stage::parked) --parked_;
+  if (out.stage == Stage::settling || out.stage == Stage::releasing) std::erase(rare().releasing, tag);  // refused after all
   return out;
 }
 
