@@ -53,6 +53,8 @@ void Client::settle_left_behind_will() {
 void Client::on_ack(const am::Ack& packet) {
   if (packet.type == am::PacketType::pubrel) {
     inbound_open_.erase(packet.packet_id);
+    const auto open = unacked_.find(packet.packet_id);
+    if (session_ != nullptr && open != unacked_.end()) oracle_.released(*session_, open->second);
     ack(am::PacketType::pubcomp, packet.packet_id);
     return;
   }

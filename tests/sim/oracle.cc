@@ -266,6 +266,7 @@ void Oracle::received(SessionView& session, const Received& got, int64_t now_ms,
   if (got.retained) return;
   if (!message.resent) streams_.must_be_captured(index, message.topic, message.sent_ms, "came live");
   check_settled(session, got, index);
+  check_released(session, got, index);
   check_subscribed_in_time(session, got, index);
   // A shared subscription beside a plain one gives a copy of its own.
   const auto in_group = [&](const Span& span) { return !span.group.empty() && filter_matches(span.filter, got.topic); };

@@ -81,6 +81,7 @@ struct SessionView {
   std::map<std::size_t, Arrival> arrivals;
   std::map<std::string, std::vector<std::size_t>> order;  // topic -> first deliveries, not from groups; apart at most once
   std::map<std::size_t, int> exactly_once;      // message -> completed as new at exactly once
+  std::map<std::size_t, std::string> of_group;  // message that came at exactly once -> the group it can only have come from
   std::map<std::string, std::size_t> last_live;   // order key -> highest message seen live
   std::map<std::string, std::size_t> last_first;  // order key -> highest message seen first
   std::set<std::string> wills;
@@ -130,6 +131,8 @@ class Oracle {
   void check_properties(const std::string& client, std::string_view payload, const arena::mqtt::PublishProperties& came);
   // A message has arrived and is new to the client (an exactly-once repeat under an open tag is not).
   void received(SessionView& session, const Received& got, int64_t now_ms, const std::vector<Span>& unanswered);
+  // Its receiver was told that the broker is done with what it got at exactly once.
+  void released(const SessionView& session, std::size_t index);
   void will(const std::string& payload, bool plain) { wills_[payload] = plain; }
   // As long as it does not say otherwise with 0.
   void will_not_before(const std::string& payload, int64_t at_ms) { wills_not_before_[payload] = at_ms; }
@@ -226,6 +229,7 @@ class Oracle {
   static std::string reader_of(const SessionView& session, const Received& got);
   static bool perhaps_from_group(const SessionView& session, const Received& got);
   void check_settled(const SessionView& session, const Received& got, std::size_t index);
+  void check_released(SessionView& session, const Received& got, std::size_t index);
   void check_repetition(SessionView& session, const Received& got, std::size_t index, bool shared, int64_t now_ms);
   void check_places(const SessionView& session);
   void check_subscribed_in_time(const SessionView& session, const Received& got, std::size_t index);
@@ -240,6 +244,7 @@ class Oracle {
   std::vector<Period> disturbed_;
   std::vector<int64_t> crashes_ms_;
   std::map<std::string, std::set<std::size_t>> settled_;  // client or group -> what must not come again
+  std::map<std::string, std::map<std::size_t, std::string>> released_;  // group -> message -> who was told that it is over
   std::vector<OwedWill> owed_wills_;
   std::vector<Published> messages_;
   std::vector<std::unique_ptr<SessionView>> sessions_;

@@ -55,6 +55,24 @@ void Oracle::check_settled(const SessionView& session, const Received& got, std:
   fail(session.client + " received " + "m" + std::to_string(index) + " again, which " + settled->first + " had settled before the crash");
 }
 
+// A group gives a message to nobody any more once a member has been told that its exactly-once handshake is over, whatever ends then.
+void Oracle::released(const SessionView& session, std::size_t index) {
+  const auto group = session.of_group.find(index);
+  if (group != session.of_group.end() && !session.lost) released_[group->second].try_emplace(index, session.client);
+}
+
+void Oracle::check_released(SessionView& session, const Received& got, std::size_t index) {
+  const Published& message = messages_[index];
+  if (message.unsure_once || (message.resent && message.guarantee != Guarantee::exactly_once)) return;
+  const std::string reader = reader_of(session, got);
+  if (reader.empty() || reader == session.client) return;
+  if (got.guarantee == Guarantee::exactly_once) session.of_group[index] = reader;
+  const auto over = released_[reader].find(index);
+  if (over != released_[reader].end()) {
+    fail(session.client + " received m" + std::to_string(index) + " of " + reader + ", which " + over->second + " had been told is over");
+  }
+}
+
 // What came before comes again only on another connection, as long as it is not settled, and says so [MQTT-3.3.1-1] [MQTT-4.4.0-1].
 void Oracle::check_repetition(SessionView& session, const Received& got, std::size_t index, bool shared, int64_t now_ms) {
   constexpr int64_t kOnItsWayMs = 500;
