@@ -213,7 +213,7 @@ void SessionModel::forbid(bool forbidden) {
 
 // Of several that look alike (those that erase a retained message have no payload to tell them apart) the one
 // that fits best: sent before under this id, else the first unseen one that must come as it did, else one
-// that may.
+// that may; of these rather one that nothing must come before.
 Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
   const auto same = [&](const Due& due) {
     return due.message.topic == packet.topic && due.message.payload == packet.payload &&
@@ -224,15 +224,34 @@ Due* SessionModel::find(ModelSession& session, const am::Publish& packet) {
       return &due;
   }
   const std::vector<uint32_t> ids = sorted(packet.properties.subscription_identifiers);
-  Due *may_come = nullptr, *may_come_so = nullptr;
+  enum Fit { must_come, may_come, may_come_so, none };
+  Due* best = nullptr;
+  int least = none * 2;
   for (Due& due : session.dues) {
     if (!same(due) || due.stage != Due::Stage::unseen) continue;
     const bool exact = due.qos == packet.qos && due.retain == packet.retain && due.ids == ids;
-    if (exact && !due.optional) return &due;
-    if (exact && may_come == nullptr) may_come = &due;
-    if (due.loose && may_come_so == nullptr) may_come_so = &due;
+    const Fit fit = exact && !due.optional ? must_come : exact ? may_come : due.loose ? may_come_so : none;
+    if (fit == none) continue;
+    const int worse = fit + (overtakes(session, due, packet) ? none : 0);
+    if (worse < least) {
+      best = &due;
+      least = worse;
+    }
   }
-  return may_come != nullptr ? may_come : may_come_so;
+  return best;
+}
+
+// Would one of its topic that must come before it be overtaken?
+bool SessionModel::overtakes(const ModelSession& session, const Due& due, const am::Publish& packet) {
+  if (packet.qos == k0 || due.snapshot) return false;
+  for (const Due& earlier : session.dues) {
+    if (&earlier == &due) break;
+    if (earlier.stage == Due::Stage::unseen && !earlier.optional && !earlier.snapshot && earlier.qos != k0 &&
+        earlier.message.topic == due.message.topic) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // What is known of the message that came, for whoever has to find out why it should not have.
@@ -262,15 +281,8 @@ bool SessionModel::received(std::size_t client, const am::Publish& packet, std::
   const bool again = due->stage == Due::Stage::seen;
   if (again && due->connection == session.connection) return wrong("twice on one connection");
   if (packet.dup != again) return wrong(again ? "again without DUP" : "DUP at the first time");
-  if (!again && packet.qos != k0 && !due->snapshot) {
-    for (const Due& earlier : session.dues) {
-      if (&earlier == due) break;
-      if (earlier.stage == Due::Stage::unseen && !earlier.optional && !earlier.snapshot &&
-          earlier.qos != k0 && earlier.message.topic == due->message.topic) {
-        return wrong("before an earlier one of its topic");
-      }
-    }
-  }
+  if (!again && overtakes(session, *due, packet))
+    return wrong("before an earlier one of its topic" + near(session, packet));
   due->stage = packet.qos == k0 ? Due::Stage::done : Due::Stage::seen;
   due->qos = packet.qos;
   due->packet_id = packet.packet_id;

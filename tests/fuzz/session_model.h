@@ -124,6 +124,7 @@ class SessionModel {
   void end(std::size_t client);
   void doubt(ModelSession& session, const std::string& filter);
   Due* find(ModelSession& session, const arena::mqtt::Publish& packet);
+  static bool overtakes(const ModelSession& session, const Due& due, const arena::mqtt::Publish& packet);
   static std::string near(const ModelSession& session, const arena::mqtt::Publish& packet);
   bool received_shared(std::size_t client, const arena::mqtt::Publish& packet, std::string& why);
 
