@@ -163,9 +163,7 @@ class Runner {
     const auto done = engine::quarantine_store(load.store_path(), "quarantine");
     if (!done.ok()) {
       ++beyond_help_;
-      const std::string& reason = done.error().reason;
-      // Only the file "format" cannot be made again.
-      return !opened_without && reason.find("format") != std::string::npos ? "" : "quarantine fails: " + reason;
+      return "quarantine fails: " + done.error().reason;
     }
     if (!load.open()) return "quarantine leaves a store that does not open: " + load.reason();
     if (done->findings.sound()) {

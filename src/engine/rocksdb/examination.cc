@@ -2,6 +2,7 @@
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
 
@@ -25,6 +26,13 @@ std::unique_ptr<rocksdb::Iterator> iterate(Database& database, rocksdb::ColumnFa
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(options, family));
+}
+
+std::string family_of_table(const std::string& path) {
+  rocksdb::SstFileReader reader{rocksdb::Options()};
+  if (!reader.Open(path).ok()) return {};
+  const auto properties = reader.GetTableProperties();
+  return properties ? properties->column_family_name : std::string();
 }
 
 // Sees which sequence numbers RocksDB's log has. A number that is missing is a write that is lost.
@@ -212,6 +220,17 @@ std::vector<LostRange> stored_losses(Database& database, LogName name) {
     if (const auto range = decode_segment(view(at->value())); range.ok()) ranges.push_back({range->base, range->end});
   }
   return ranges;
+}
+
+std::map<std::string, std::string> tables_of(const std::string& database, const std::set<std::string>& families) {
+  std::map<std::string, std::string> out;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(database, ignored)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::string family = family_of_table(entry.path().string());
+    if (families.contains(family)) out.emplace(entry.path().filename().string(), std::move(family));
+  }
+  return out;
 }
 
 void visit_blocks(Database& database, LogName name, uint64_t from, const BlockVisitor& visitor) {

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,6 +67,9 @@ struct Health {
   std::unique_ptr<Database> database;  // to read from, in the scratch; null without a manifest
 };
 Health examine_database(const std::string& path);
+
+// The table files of some families in RocksDB's folder, by name, as far as they say whose they are.
+std::map<std::string, std::string> tables_of(const std::string& database, const std::set<std::string>& families);
 
 // Walks what can be read of a log's blocks from `from` on, in order. `block`: as stored, not checked. `unreadable` is
 // called where RocksDB cannot read on; the walk then takes what it can from the end.

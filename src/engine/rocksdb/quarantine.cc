@@ -2,7 +2,6 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
-#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "engine/rocksdb/index_rebuild.h"
 #include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/jumps.h"
+#include "engine/rocksdb/key_versions.h"
 #include "engine/rocksdb/table_salvage.h"
 
 namespace arena::engine {
@@ -27,29 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBatchBytes = 4 << 20;
 constexpr const char* kTables = "tables";
-
-std::string family_of_table(const std::string& path) {
-  rocksdb::SstFileReader reader{rocksdb::Options()};
-  if (!reader.Open(path).ok()) return {};
-  const auto properties = reader.GetTableProperties();
-  return properties ? properties->column_family_name : std::string();
-}
-
-// How far a table file goes. RocksDB says it only of a database, so one is made of this file alone. 0 if it cannot be told.
-uint64_t sequence_of_table(const std::string& path) {
-  const std::string alone = path + ".alone";
-  std::error_code error;
-  fs::create_directory(alone, error);
-  fs::create_hard_link(path, alone + "/" + fs::path(path).filename().string(), error);
-  DatabaseOptions options;
-  options.mode = DatabaseMode::salvage;
-  uint64_t sequence = 0;
-  if (!error && Database::repair(alone).ok()) {
-    if (const auto opened = Database::open(alone, options); opened.ok()) sequence = (*opened)->sequence();
-  }
-  fs::remove_all(alone, error);
-  return sequence;
-}
+constexpr const char* kKeys = "spaces";  // the family
 
 // Where a log starts is the one index entry that is written again and again, and only moves up.
 bool is_later_start(const std::string& key, const std::string& value, const std::string& than) {
@@ -163,11 +141,22 @@ class Quarantine {
     for (const BadFile& file : health_.files) {
       if (Status moved = move_aside(database_path_, file.name); !moved) return moved;
     }
-    if (!can_be_repaired()) {
-      if (Status taken = take_out_ordered_tables(); !taken) return taken;
-    }
+    if (Status taken = take_out_what_is_refused(); !taken) return taken;
     if (Status repaired = Database::repair(database_path_); !repaired) return repaired;
+    if (keys_are_merged()) {  // before RocksDB forgets which version is which
+      for (const auto& [name, family] : tables_of(database_path_, {kKeys})) keys_.add(salvage_table(database_path_ + "/" + name));
+    }
     if (fs::exists(database_path_ + "/lost")) return move_aside(database_path_, "lost");
+    return Unit{};
+  }
+
+  // Blocks and index entries are written once, and are put back one by one, in whatever order. Where the files of keys are
+  // refused by themselves, one's sequence numbers lying within another's, RocksDB gets its log alone.
+  Status take_out_what_is_refused() {
+    for (const std::set<std::string>& families : {std::set<std::string>{"blocks", "index"}, std::set<std::string>{kKeys}}) {
+      if (can_be_repaired()) return Unit{};
+      if (Status taken = take_out_tables(families); !taken) return taken;
+    }
     return Unit{};
   }
 
@@ -181,25 +170,24 @@ class Quarantine {
     return Database::open(trial->path(), options).ok();
   }
 
-  // Then it gets only the files whose keys have several versions; blocks and index entries are written once, and are put
-  // back one by one, in whatever order.
-  Status take_out_ordered_tables() {
+  Status take_out_tables(const std::set<std::string>& families) {
     std::error_code ignored;
     fs::create_directory(aside_ + "/" + kTables, ignored);
-    std::map<std::string, std::string> families;
-    for (const auto& entry : fs::directory_iterator(database_path_, ignored)) {
-      if (entry.path().extension() != ".sst") continue;
-      const std::string family = family_of_table(entry.path().string());
-      if (family == "blocks" || family == "index") families.emplace(entry.path().filename().string(), family);
-    }
-    for (const auto& [name, family] : families) {
+    for (const auto& [name, family] : tables_of(database_path_, families)) {
       std::error_code error;
       fs::rename(database_path_ + "/" + name, aside_ + "/" + kTables + "/" + name, error);
       if (error) return fail_with("cannot move " + name + ": " + error.message());
-      ordered_.emplace_back(aside_ + "/" + kTables + "/" + name, family);
-      ordered_sequence_ = std::max(ordered_sequence_, sequence_of_table(ordered_.back().first));
+      taken_.emplace_back(aside_ + "/" + kTables + "/" + name, family);
+      taken_sequence_ = std::max(taken_sequence_, salvage_table(taken_.back().first).sequence);
     }
     return Unit{};
+  }
+
+  bool keys_are_hurt() const {
+    return std::any_of(rescued_.begin(), rescued_.end(), [](const SalvagedTable& one) { return one.family == kKeys || one.family.empty(); });
+  }
+  bool keys_are_merged() const {
+    return keys_are_hurt() || std::any_of(taken_.begin(), taken_.end(), [](const auto& one) { return one.second == kKeys; });
   }
 
   Status write_down(bool made_again, bool log_is_hurt, uint64_t mark) {
@@ -208,7 +196,7 @@ class Quarantine {
     auto opened = Database::open(database_path_, options);
     if (!opened.ok()) return fail(opened.error());
     Database& database = **opened;
-    const bool end_unknown = log_is_hurt || (made_again && std::max(database.sequence(), ordered_sequence_) < mark);
+    const bool end_unknown = log_is_hurt || (made_again && std::max(database.sequence(), taken_sequence_) < mark);
     if (made_again) database.compact();  // a server wants the files sorted into levels
     if (Status put = put_back(database); !put) return put;
     report_.keys_may_be_older = report_.keys_may_be_older || end_unknown;
@@ -235,11 +223,11 @@ class Quarantine {
       const BadFile& file = health_.files[i];
       const std::string& family = rescued_[i].family;
       if (family == "index" || family.empty()) hints.start_unknown = true;
-      if (family == "spaces" || family.empty()) report_.keys_may_be_older = true;
+      if (family == kKeys || family.empty()) report_.keys_may_be_older = true;
       if (family != "blocks" && !family.empty()) continue;
       LogName first, last;
       uint64_t smallest = 0, largest = 0;
-      const auto& entries = rescued_[i].entries;
+      const auto& entries = rescued_[i].newest;
       const std::string& lowest = file.smallest.empty() && !entries.empty() ? entries.begin()->first : file.smallest;
       const std::string& highest = file.largest.empty() && !entries.empty() ? entries.rbegin()->first : file.largest;
       if (!read_block_key(lowest, first, smallest) || !read_block_key(highest, last, largest)) {
@@ -257,58 +245,61 @@ class Quarantine {
     return hints;
   }
 
-  rocksdb::ColumnFamilyHandle* family_of(Database& database, const std::string& name) {
-    if (name == "blocks") return database.blocks();
-    if (name == "index") return database.index();
-    return name == "spaces" ? database.spaces() : nullptr;
-  }
-
-  // Blocks and index entries are written once, so what was rescued is right. A key of the spaces has many versions:
-  // RocksDB as it was, with the damaged file in its place, says which one counts.
+  // Blocks and index entries are written once, so what was rescued is right.
   Status put_back(Database& database) {
     rocksdb::WriteBatch batch;
-    std::map<std::string, std::string> keys;
-    const auto put_file = [&](const SalvagedTable& file) -> Status {
-      rocksdb::ColumnFamilyHandle* family = family_of(database, file.family);
-      if (family == nullptr) return Unit{};
-      for (const auto& [key, value] : file.entries) {
-        if (family == database.spaces()) {
-          keys.emplace(key, value);
-          continue;
-        }
-        if (key.size() == start_key({}).size()) {  // to be compared with what was put before
-          if (Status written = write(database, batch, 0); !written) return written;
-        }
-        std::string there;
-        const bool missing = database.db().Get({}, family, key, &there).IsNotFound();
-        if (missing || is_later_start(key, value, there)) batch.Put(family, key, value);
-        if (Status written = write(database, batch, kBatchBytes); !written) return written;
-      }
-      return Unit{};
-    };
     for (const SalvagedTable& file : rescued_) {
-      if (Status put = put_file(file); !put) return put;
+      if (Status put = put_back_entries(database, file, batch); !put) return put;
     }
-    for (const auto& [path, family] : ordered_) {
+    for (const auto& [path, family] : taken_) {
       SalvagedTable file = salvage_table(path);
       file.family = family;
-      if (Status put = put_file(file); !put) return put;
+      if (Status put = put_back_entries(database, file, batch); !put) return put;
+      if (family == kKeys) keys_.add(std::move(file));
     }
-    if (Status merged = put_back_keys(database, std::move(keys), batch); !merged) return merged;
-    return write(database, batch, 0);
+    if (Status written = write(database, batch, 0); !written) return written;
+    if (!keys_are_merged()) return Unit{};
+    if (keys_are_hurt()) report_.keys_may_be_older = true;
+    if (!report_.manifest_was_made_again) return put_back_keys(database);
+    for (const SalvagedTable& file : rescued_) {
+      if (file.family == kKeys) keys_.add(file);
+    }
+    return keys_.write_to(database);
   }
 
-  Status put_back_keys(Database& database, std::map<std::string, std::string> keys, rocksdb::WriteBatch& batch) {
-    const bool hurt = std::any_of(rescued_.begin(), rescued_.end(), [](const SalvagedTable& one) { return one.family == "spaces" || one.family.empty(); });
-    if (!hurt) return Unit{};
-    report_.keys_may_be_older = true;
+  Status put_back_entries(Database& database, const SalvagedTable& file, rocksdb::WriteBatch& batch) {
+    if (file.family != "blocks" && file.family != "index") return Unit{};
+    rocksdb::ColumnFamilyHandle* family = file.family == "blocks" ? database.blocks() : database.index();
+    for (const auto& [key, version] : file.newest) {
+      if (!version.value) continue;
+      if (key.size() == start_key({}).size()) {  // to be compared with what was put before
+        if (Status written = write(database, batch, 0); !written) return written;
+      }
+      std::string there;
+      const bool missing = database.db().Get({}, family, key, &there).IsNotFound();
+      if (missing || is_later_start(key, *version.value, there)) batch.Put(family, key, *version.value);
+      if (Status written = write(database, batch, kBatchBytes); !written) return written;
+    }
+    return Unit{};
+  }
+
+  // A key has many versions: RocksDB as it was, with the damaged file in its place, says which one counts.
+  Status put_back_keys(Database& database) {
+    std::map<std::string, std::string> rescued;
+    for (const SalvagedTable& file : rescued_) {
+      if (file.family != kKeys) continue;
+      for (const auto& [key, version] : file.newest) {
+        if (version.value) rescued.emplace(key, *version.value);
+      }
+    }
     std::map<std::string, std::optional<std::string>> now;
-    for (auto& [key, value] : keys) now.emplace(key, std::nullopt);
+    for (const auto& [key, value] : rescued) now.emplace(key, std::nullopt);
     const std::unique_ptr<rocksdb::Iterator> at(database.db().NewIterator({}, database.spaces()));
     for (at->SeekToFirst(); at->Valid(); at->Next()) now[at->key().ToString()] = at->value().ToString();
     if (!at->status().ok()) return fail(error_of(at->status()));
+    rocksdb::WriteBatch batch;
     for (const auto& [key, value] : now) {
-      const std::optional<std::string> right = value_before(key, value, keys);
+      const std::optional<std::string> right = value_before(key, value, rescued);
       if (right == value) continue;
       if (right) {
         batch.Put(database.spaces(), key, *right);
@@ -317,12 +308,12 @@ class Quarantine {
       }
       if (Status written = write(database, batch, kBatchBytes); !written) return written;
     }
-    return Unit{};
+    return write(database, batch, 0);
   }
 
   std::optional<std::string> value_before(const std::string& key, const std::optional<std::string>& now,
                                           const std::map<std::string, std::string>& rescued) {
-    if (health_.database && !report_.manifest_was_made_again) {
+    if (health_.database) {
       std::string value;
       const rocksdb::Status status = health_.database->db().Get({}, health_.database->spaces(), key, &value);
       if (status.ok()) return value;
@@ -374,9 +365,9 @@ class Quarantine {
   const std::string aside_;
   Health health_;
   std::vector<SalvagedTable> rescued_;  // as health_.files
-  uint64_t ordered_sequence_ = 0;
-  // Table files of blocks and index that RocksDB is not given, and which of the two.
-  std::vector<std::pair<std::string, std::string>> ordered_;
+  uint64_t taken_sequence_ = 0;
+  std::vector<std::pair<std::string, std::string>> taken_;  // table files that RocksDB is not given, and their families
+  KeyVersions keys_;  // when they are merged, of all files
   Quarantined report_;
 };
 

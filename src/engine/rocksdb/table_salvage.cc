@@ -36,6 +36,13 @@ uint32_t little_endian(std::string_view bytes) {
   return value;
 }
 
+// Seven bytes behind the kind, little-endian.
+uint64_t sequence_of(std::string_view kind_and_sequence) {
+  uint64_t value = 0;
+  for (std::size_t i = kKindBytes; i-- > 1;) value = value << 8 | static_cast<unsigned char>(kind_and_sequence[i]);
+  return value;
+}
+
 // As RocksDB makes it of a block and the compression byte behind it.
 bool checksum_is_right(std::string_view block, std::string_view trailer) {
   constexpr uint32_t kPrime = 0x6b9083d9;
@@ -142,8 +149,11 @@ class Salvage {
   void add(const BlockParser::Entry& entry) {
     const std::string_view whole = entry.key;
     std::string key(whole.substr(0, whole.size() - kKindBytes));
+    KeyVersion version{sequence_of(whole.substr(key.size())), std::nullopt};
+    out_.sequence = std::max(out_.sequence, version.sequence);
     if (key == last_) return;
-    if (whole[key.size()] == kValue) out_.entries.emplace(key, entry.value);
+    if (whole[key.size()] == kValue) version.value = entry.value;
+    out_.newest.emplace(key, std::move(version));
     last_ = std::move(key);
   }
 

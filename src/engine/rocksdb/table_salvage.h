@@ -1,14 +1,23 @@
 // A table file read without its own index: what can be had of one that RocksDB does not open.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace arena::engine {
 
+// What a key was set to by RocksDB's write of that sequence number: of two versions the higher one counts.
+struct KeyVersion {
+  uint64_t sequence = 0;
+  std::optional<std::string> value;  // none: it was deleted
+};
+
 struct SalvagedTable {
   std::string family;  // empty: the file does not say any more
-  std::map<std::string, std::string> entries;  // the newest value of each key that was not deleted last
+  std::map<std::string, KeyVersion> newest;  // of each key
+  uint64_t sequence = 0;  // how far it goes
 };
 
 // Every entry of every data block whose checksum is right, wherever the damage is. Knows the files as database.cc has
