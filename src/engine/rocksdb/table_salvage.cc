@@ -176,7 +176,9 @@ SalvagedTable salvage_table(const std::string& path) {
     in.seekg(static_cast<std::streamoff>(at));
     in.read(file.data() + at, static_cast<std::streamsize>(std::min(kPageBytes, file.size() - at)));
   }
-  return Salvage(file).run();
+  return salvage_bytes(file);
 }
+
+SalvagedTable salvage_bytes(std::string_view file) { return Salvage(file).run(); }
 
 }  // namespace arena::engine

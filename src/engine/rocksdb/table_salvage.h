@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace arena::engine {
 
@@ -23,5 +24,7 @@ struct SalvagedTable {
 // Every entry of every data block whose checksum is right, wherever the damage is. Knows the files as database.cc has
 // RocksDB write them: not compressed, XXH3 checksums, a restart every sixteen entries. Any thread; reads the whole file.
 SalvagedTable salvage_table(const std::string& path);
+// The same of a file's bytes.
+SalvagedTable salvage_bytes(std::string_view file);
 
 }  // namespace arena::engine
