@@ -140,6 +140,18 @@ class Store {
   // Offsets below the end that no message was given, though they may have been given in another life of the store: rising,
   // and the same as long as the store is open. Reading goes on behind them.
   virtual std::vector<OffsetRange> holes(PartitionId, LogId) const { return {}; }
+
+  // Where the bytes of a log lie: exact at some offsets, at most 32 KB or a record apart, and in proportion between them; of
+  // what was there before a restart at most about 1 MB apart.
+  // About how many of bounds().bytes lie at or above `offset`.
+  virtual uint64_t bytes_from(PartitionId partition, LogId log, uint64_t offset) const = 0;
+  // The first offset behind about so many bytes that begin at `offset`; at most the end.
+  virtual uint64_t offset_behind(PartitionId partition, LogId log, uint64_t offset, uint64_t bytes) const = 0;
+  // How much had been written to all logs, of all partitions, when `offset` was, so that it tells what is older; of what was
+  // there before a restart only within its log. The first that is there above `offset` answers for it; none: 0.
+  virtual uint64_t written_at(PartitionId partition, LogId log, uint64_t offset) const = 0;
+  // About the first offset that was written when that was more than `written`; at most the end, 0 when the log is empty.
+  virtual uint64_t offset_written_after(PartitionId partition, LogId log, uint64_t written) const = 0;
 };
 
 }  // namespace arena::engine

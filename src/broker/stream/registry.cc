@@ -15,7 +15,7 @@ namespace {
 
 constexpr PartitionId kHome = 0;
 constexpr int64_t kRetentionMs = 1000;
-constexpr int64_t kRetentionInAHurryMs = 50;
+constexpr int64_t kRetentionInAHurryMs = 20;
 
 std::string stream_key(uint32_t log) {
   std::string key;

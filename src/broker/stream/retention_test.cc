@@ -184,6 +184,28 @@ TEST_P(StreamRetention, OneByteOverTheLimitHidesOneMessage) {
   EXPECT_EQ(world.streams().at(0).usage.messages, 19u);
 }
 
+// Nothing comes to the partitions of the first ones any more.
+TEST_P(StreamRetention, OverTheBytesTheOldestGoWhicheverPartitionHasThem) {
+  ASSERT_TRUE(world.create_stream("bytes", {"bytes/#"}, {0, 2'000'000, 0}).ok());
+  Peer source(world, "source");
+  ASSERT_TRUE(source.connect());
+  const std::string payload(100'000, 'b');
+  for (int i = 0; i < 18; ++i) source.publish("bytes/" + std::to_string(i % 6), std::to_string(i) + "." + payload, k1);
+  for (int i = 18; i < 30; ++i) {
+    source.publish("bytes/new", std::to_string(i) + "." + payload, k1);
+    world.run_ms(1500);
+  }
+  Peer reader(world, "reader");
+  ASSERT_TRUE(reader.connect());
+  ASSERT_EQ(reader.replay("bytes/#", "earliest"), SubscribeStatus::granted);
+  world.run_ms(1000);
+  std::set<int> shown;
+  for (const std::string& text : reader.payloads()) shown.insert(std::stoi(text));
+  ASSERT_GE(shown.size(), 18u);
+  ASSERT_LE(shown.size(), 20u);
+  EXPECT_EQ(*shown.begin(), 30 - static_cast<int>(shown.size())) << "and none that is newer than one that is left";
+}
+
 TEST_P(StreamRetention, OverTwoLimitsItGivesWhatTheTighterOneAsks) {
   ASSERT_TRUE(world.create_stream("both", {"both/#"}, {0, 100'000, 90}).ok());
   Peer source(world, "source");

@@ -38,6 +38,9 @@ class MemoryDisk {
   std::size_t used_bytes() const { return used_bytes_; }
   bool has_room(std::size_t bytes) const { return bytes_max_ == 0 || used_bytes_ + bytes <= bytes_max_; }
   void account(std::size_t added, std::size_t freed) { used_bytes_ += added - freed; }
+  // What was ever written to all logs.
+  void count_written(uint64_t bytes) { written_bytes_ += bytes; }
+  uint64_t written_bytes() const { return written_bytes_; }
 
   // The device fails after that many more commits, and stays failed until repaired.
   void fail_after(uint64_t commits) { commits_until_failure_ = static_cast<int64_t>(commits); }
@@ -56,6 +59,7 @@ class MemoryDisk {
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::atomic<std::size_t> bytes_max_;
   std::atomic<std::size_t> used_bytes_{0};
+  std::atomic<uint64_t> written_bytes_{0};
   std::atomic<int64_t> commits_until_failure_{kNeverFails};
   std::atomic<int64_t> commit_delay_ms_{0};
 };

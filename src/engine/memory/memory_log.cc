@@ -43,32 +43,35 @@ struct MemoryLog::TopicIndex {
 MemoryLog::MemoryLog() : topics_(std::make_unique<TopicIndex>()) {}
 MemoryLog::~MemoryLog() = default;
 
-void MemoryLog::append(uint64_t base_offset, const std::vector<MessageRef>& records) {
+void MemoryLog::append(uint64_t base_offset, const std::vector<MessageRef>& records, uint64_t written) {
   if (records.empty()) return;
   uint64_t base = base_offset;
   BlockWriter writer(base);
   for (const MessageRef& record : records) {
     if (writer.count() > 0 && writer.bytes() + record->accounted_bytes() > kBlockBytesAim) {
-      seal(base, base_offset, writer.finish(last_checksum_));
+      seal(base, base_offset, writer.finish(last_checksum_), written);
       base = base_offset;
       writer = BlockWriter(base);
     }
     writer.add(base_offset++, *record);
     topics_->add(hash64(record->topic), base);
   }
-  seal(base, base_offset, writer.finish(last_checksum_));
+  seal(base, base_offset, writer.finish(last_checksum_), written);
 }
 
-void MemoryLog::seal(uint64_t base, uint64_t end, std::string bytes) {
+void MemoryLog::seal(uint64_t base, uint64_t end, std::string bytes, uint64_t& written) {
   last_checksum_ = read_block_header(bytes)->checksum;
   bytes_ += bytes.size();
   end_ = end;
+  written += bytes.size();
+  extents_.append(base, end, bytes.size(), written);
   blocks_.push_back({base, end, std::move(bytes)});
 }
 
 void MemoryLog::trim(uint64_t new_start) {
   start_ = std::max(start_, std::min(new_start, end_));
   while (!blocks_.empty() && blocks_.front().end <= start_) drop_front();
+  extents_.trim(start_);
 }
 
 void MemoryLog::drop_front() {

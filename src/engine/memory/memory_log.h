@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/extents.h"
 #include "engine/store.h"
 
 namespace arena::engine {
@@ -23,12 +24,13 @@ class MemoryLog {
   MemoryLog(const MemoryLog&) = delete;
   MemoryLog& operator=(const MemoryLog&) = delete;
 
-  // `base_offset` is not below end().
-  void append(uint64_t base_offset, const std::vector<MessageRef>& records);
+  // `base_offset` is not below end(). `written`: how much had been written to all logs before.
+  void append(uint64_t base_offset, const std::vector<MessageRef>& records, uint64_t written);
   ReadResult read(ReadRequest& request) const;
   // Hides what is below new_start and frees the blocks that are wholly below it.
   void trim(uint64_t new_start);
   LogBounds bounds() const { return {start_, end_, bytes_}; }
+  const Extents& extents() const { return extents_; }
   uint64_t end() const { return end_; }
   // Damages the block that holds `offset`, for tests; false if there is none.
   bool corrupt(uint64_t offset);
@@ -41,7 +43,7 @@ class MemoryLog {
   };
   struct TopicIndex;
 
-  void seal(uint64_t base, uint64_t end, std::string bytes);
+  void seal(uint64_t base, uint64_t end, std::string bytes, uint64_t& written);
   void drop_front();
   // The first block that may hold offsets at or above `offset`.
   std::deque<Block>::const_iterator block_from(uint64_t offset) const;
@@ -50,6 +52,7 @@ class MemoryLog {
 
   std::deque<Block> blocks_;
   std::unique_ptr<TopicIndex> topics_;
+  Extents extents_;
   uint64_t start_ = 0;
   uint64_t end_ = 0;
   uint64_t bytes_ = 0;

@@ -70,8 +70,10 @@ CommitStatus apply(MemoryDisk& disk, Batch& batch) {
   for (const Append& append : batch.appends) {
     MemoryLog& log = partition->logs[append.log];
     const uint64_t before = log.bounds().bytes;
-    log.append(append.base_offset, append.records);
-    disk.account(static_cast<std::size_t>(log.bounds().bytes - before), 0);
+    log.append(append.base_offset, append.records, disk.written_bytes());
+    const uint64_t more = log.bounds().bytes - before;
+    disk.account(static_cast<std::size_t>(more), 0);
+    disk.count_written(more);
   }
   for (Operation& operation : batch.operations) apply_operation(disk, partition->spaces[operation.space], operation);
   return CommitStatus::committed;
@@ -135,11 +137,36 @@ void MemoryStore::read(ReadRequest request, ReadDone done) {
   });
 }
 
-LogBounds MemoryStore::bounds(PartitionId partition, LogId log) const {
+const MemoryLog* MemoryStore::find(PartitionId partition, LogId log) const {
   const Partition* at = disk_.partition(partition);
-  if (at == nullptr) return {};
+  if (at == nullptr) return nullptr;
   const auto found = at->logs.find(log);
-  return found == at->logs.end() ? LogBounds{} : found->second.bounds();
+  return found == at->logs.end() ? nullptr : &found->second;
+}
+
+LogBounds MemoryStore::bounds(PartitionId partition, LogId log) const {
+  const MemoryLog* at = find(partition, log);
+  return at == nullptr ? LogBounds{} : at->bounds();
+}
+
+uint64_t MemoryStore::bytes_from(PartitionId partition, LogId log, uint64_t offset) const {
+  const MemoryLog* at = find(partition, log);
+  return at == nullptr ? 0 : at->extents().bytes_from(offset);
+}
+
+uint64_t MemoryStore::offset_behind(PartitionId partition, LogId log, uint64_t offset, uint64_t bytes) const {
+  const MemoryLog* at = find(partition, log);
+  return at == nullptr ? offset : at->extents().offset_behind(offset, bytes);
+}
+
+uint64_t MemoryStore::written_at(PartitionId partition, LogId log, uint64_t offset) const {
+  const MemoryLog* at = find(partition, log);
+  return at == nullptr ? 0 : at->extents().written_at(offset).value_or(0);
+}
+
+uint64_t MemoryStore::offset_written_after(PartitionId partition, LogId log, uint64_t written) const {
+  const MemoryLog* at = find(partition, log);
+  return at == nullptr ? 0 : at->extents().offset_written_after(written);
 }
 
 std::vector<KeyValue> MemoryStore::scan(PartitionId partition, Space space, std::string_view first,

@@ -25,10 +25,15 @@ class MemoryStore final : public Store {
   std::vector<KeyValue> scan(PartitionId partition, Space space, std::string_view first, std::string_view last,
                              std::size_t limit) const override;
   void trim(PartitionId partition, LogId log, uint64_t new_start) override;
+  uint64_t bytes_from(PartitionId partition, LogId log, uint64_t offset) const override;
+  uint64_t offset_behind(PartitionId partition, LogId log, uint64_t offset, uint64_t bytes) const override;
+  uint64_t written_at(PartitionId partition, LogId log, uint64_t offset) const override;
+  uint64_t offset_written_after(PartitionId partition, LogId log, uint64_t written) const override;
 
  private:
   struct Queue;
   void enqueue(Task task);
+  const MemoryLog* find(PartitionId partition, LogId log) const;
 
   MemoryDisk& disk_;
   runtime::Loop& loop_;

@@ -67,11 +67,15 @@ class CommitQueue {
     entries.clear();
     return door.handed;
   }
-  // The commit thread: everything that waits, or nothing when the ticket's entries have been taken before.
-  std::vector<CommitEntry> take(CommitDoor& door, uint64_t ticket) {
+  // The commit thread, as the next two: have the ticket's entries not been taken yet?
+  bool waits(const CommitDoor& door, uint64_t ticket) {
+    const std::lock_guard lock(mutex_);
+    return door.taken < ticket;
+  }
+  // Everything that waits.
+  std::vector<CommitEntry> take() {
     std::vector<CommitEntry> group;
     const std::lock_guard lock(mutex_);
-    if (door.taken >= ticket) return group;
     group.swap(pending_);
     for (CommitEntry& entry : group) ++entry.door->taken;
     return group;

@@ -52,7 +52,12 @@ GroupWriter::GroupWriter(Database& database, LogTable& logs, const HashKey& secr
       ask_room_(std::move(room)),
       pending_(std::make_unique<Pending>()),
       acknowledged_(database.sequence()) {
-  for (const LogState* log : logs.all()) stored_weight_ += weigh(log->name(), log->bytes_at(log->start()));
+  for (const LogState* log : logs.all()) {
+    const uint64_t bytes = log->bytes_at(log->start());
+    stored_weight_ += weigh(log->name(), bytes);
+    written_bytes_ += bytes;
+  }
+  for (LogState* log : logs.all()) log->spread(written_bytes_);
 }
 
 GroupWriter::~GroupWriter() = default;
@@ -116,7 +121,8 @@ void GroupWriter::add_blocks(LogName name, std::vector<PackedBlock>& blocks) {
     const std::string bytes = block.writer.finish(log.tail.checksum);
     log.tail = {block.end, read_block_header(bytes)->checksum};
     pending_->batch.Put(database_.blocks(), block_key(name, block.base), bytes);
-    log.blocks.push_back({block.base, block.end, bytes.size(), log.tail.checksum, std::move(block.topics)});
+    written_bytes_ += bytes.size();
+    log.blocks.push_back({block.base, block.end, bytes.size(), log.tail.checksum, std::move(block.topics), written_bytes_});
   }
 }
 

@@ -65,6 +65,7 @@ class GroupWriter {
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> trimmed_bytes_{0};
   uint64_t stored_weight_ = 0;
+  uint64_t written_bytes_ = 0;  // of blocks, beginning with those that were there
 };
 
 }  // namespace arena::engine

@@ -79,7 +79,7 @@ class Rebuild {
     }
     link_ = header.checksum;
     end_ = header.end_offset;
-    BlockFacts facts{header.base_offset, header.end_offset, bytes.size(), header.checksum, {}};
+    BlockFacts facts{header.base_offset, header.end_offset, bytes.size(), header.checksum, {}, 0};
     facts.topics.assign(topics.begin(), topics.end());
     if (log_.wants_closing()) close_segment();
     log_.append(facts);

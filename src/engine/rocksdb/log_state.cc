@@ -17,7 +17,7 @@ void LogState::append(const BlockFacts& block) {
   open_.bytes += block.bytes;
   open_.checksum = block.checksum;
   bytes_ += block.bytes;
-  extents_.append(block.base, block.end, block.bytes);
+  extents_.append(block.base, block.end, block.bytes, block.written);
   tail_ = {block.end, block.checksum};
   for (const uint64_t topic : block.topics) postings_[topic].push_back(block.base);
 }
@@ -72,7 +72,7 @@ void LogState::restore(uint64_t start, std::deque<Segment> closed) {
   closed_ = std::move(closed);
   for (const Segment& segment : closed_) {
     bytes_ += segment.bytes;
-    extents_.append(segment.base, segment.end, segment.bytes);
+    extents_.append(segment.base, segment.end, segment.bytes, 0);
     tail_ = {segment.end, segment.checksum};
   }
 }
@@ -121,6 +121,11 @@ void LogState::raise_tail(LogTail tail) {
   if (tail.end > tail_.end) tail_ = tail;
 }
 
+void LogState::spread(uint64_t written) {
+  const std::lock_guard lock(mutex_);
+  extents_.spread(written);
+}
+
 uint64_t LogState::start() const {
   const std::lock_guard lock(mutex_);
   return start_;
@@ -145,6 +150,16 @@ uint64_t LogState::bytes_at(uint64_t offset) const {
 uint64_t LogState::offset_behind(uint64_t offset, uint64_t bytes) const {
   const std::lock_guard lock(mutex_);
   return extents_.offset_behind(offset, bytes);
+}
+
+uint64_t LogState::written_at(uint64_t offset) const {
+  const std::lock_guard lock(mutex_);
+  return extents_.written_at(offset).value_or(0);
+}
+
+uint64_t LogState::offset_written_after(uint64_t written) const {
+  const std::lock_guard lock(mutex_);
+  return extents_.offset_written_after(written);
 }
 
 uint64_t LogState::boundary_above(uint64_t offset) const {

@@ -36,6 +36,7 @@ struct BlockFacts {
   uint64_t bytes = 0;
   uint32_t checksum = 0;
   std::vector<uint64_t> topics;  // hashes, each once
+  uint64_t written = 0;          // bytes of blocks, of all logs, up to and with this one
 };
 
 // Topic hash -> bases of the blocks that hold it, rising.
@@ -81,6 +82,8 @@ class LogState {
   void raise_over_jumps();
   // The log went on to here, though no block is left to say so.
   void raise_tail(LogTail tail);
+  // What was recovered is taken for written bit by bit, while so much was.
+  void spread(uint64_t written);
 
   // ---- any thread
   uint64_t start() const;
@@ -91,9 +94,11 @@ class LogState {
   bool is_jump_end(uint64_t offset) const;
   // What lies at or above `start`, whole segments counted.
   uint64_t bytes_from(uint64_t start) const;
-  // As LogMeasure tells it.
+  // As Store tells it.
   uint64_t bytes_at(uint64_t offset) const;
   uint64_t offset_behind(uint64_t offset, uint64_t bytes) const;
+  uint64_t written_at(uint64_t offset) const;
+  uint64_t offset_written_after(uint64_t written) const;
   // The first segment boundary above `offset`: where reading goes on when a part cannot be read at all.
   uint64_t boundary_above(uint64_t offset) const;
   // The base of the segment that holds `offset`, or of the first above it; the log's end if there is none.

@@ -170,7 +170,7 @@ class LogRecovery {
       damage("a block does not follow the one before it", "at offset " + std::to_string(base));
     }
     link_ = header.checksum;
-    BlockFacts facts{header.base_offset, header.end_offset, bytes.size(), header.checksum, {}};
+    BlockFacts facts{header.base_offset, header.end_offset, bytes.size(), header.checksum, {}, 0};
     std::set<uint64_t> topics;
     while (reader.ok() && reader->next()) topics.insert(topic_hash(secret_, reader->topic()));
     facts.topics.assign(topics.begin(), topics.end());
@@ -180,7 +180,7 @@ class LogRecovery {
 
   // Offsets are never used twice, so the log goes on above everything that may have been there.
   void jump_over(uint64_t base) {
-    log_.append({base, base + kBlockSpanMax, 1, 0, {}});
+    log_.append({base, base + kBlockSpanMax, 1, 0, {}, 0});
   }
 
   // A walk forward may have passed over a damaged file without a word, from the other side there is a block.
@@ -215,7 +215,7 @@ class LogRecovery {
     if (!header.ok()) {
       jump_over(base);
     } else if (header->end_offset > log_.tail().end) {
-      log_.append({base, header->end_offset, at->value().size(), header->checksum, {}});
+      log_.append({base, header->end_offset, at->value().size(), header->checksum, {}, 0});
     }
     return Unit{};
   }

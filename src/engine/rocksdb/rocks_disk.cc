@@ -81,10 +81,11 @@ Room RocksDisk::room() {
 }
 
 void RocksDisk::commit(CommitDoor& door, uint64_t ticket) {
-  std::vector<CommitEntry> group = queue_.take(door, ticket);
-  if (group.empty()) return;
-  writer_->write(group);
+  if (!queue_.waits(door, ticket)) return;  // the answers only are to be brought home
+  // While nothing that has been synced waits to be answered; what comes meanwhile is in the group.
   if (writer_->trimmed_bytes() >= kCleanAtOnceBytes) clean();
+  std::vector<CommitEntry> group = queue_.take();
+  writer_->write(group);
   database_->suit(writer_->stored_weight());
   queue_.finish(std::move(group));
 }

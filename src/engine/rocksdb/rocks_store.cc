@@ -70,6 +70,16 @@ uint64_t RocksStore::offset_behind(PartitionId partition, LogId log, uint64_t of
   return std::min(std::max(offset, at->end), at->state->offset_behind(offset, bytes));
 }
 
+uint64_t RocksStore::written_at(PartitionId partition, LogId log, uint64_t offset) const {
+  const View* at = view({partition, log});
+  return at == nullptr ? 0 : at->state->written_at(offset);
+}
+
+uint64_t RocksStore::offset_written_after(PartitionId partition, LogId log, uint64_t written) const {
+  const View* at = view({partition, log});
+  return at == nullptr ? 0 : std::min(at->end, at->state->offset_written_after(written));
+}
+
 // ---- committing ----
 
 void RocksStore::commit(Batch batch, CommitDone done) {

@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "engine/log_measure.h"
 #include "engine/rocksdb/rocks_disk.h"
 #include "engine/store.h"
 #include "runtime/loop.h"
@@ -17,7 +16,7 @@ namespace arena::engine {
 // One core's door to the disk. Commits of a turn go to the commit thread together, and what came back from the disk
 // is decoded here. Callbacks never run after the store is gone; what had not reached the commit thread by then never
 // happened.
-class RocksStore final : public Store, public LogMeasure {
+class RocksStore final : public Store {
  public:
   // The loop outlives the store.
   RocksStore(runtime::Loop& loop, std::shared_ptr<RocksDisk> disk);
@@ -31,6 +30,8 @@ class RocksStore final : public Store, public LogMeasure {
   std::vector<OffsetRange> holes(PartitionId partition, LogId log) const override;
   uint64_t bytes_from(PartitionId partition, LogId log, uint64_t offset) const override;
   uint64_t offset_behind(PartitionId partition, LogId log, uint64_t offset, uint64_t bytes) const override;
+  uint64_t written_at(PartitionId partition, LogId log, uint64_t offset) const override;
+  uint64_t offset_written_after(PartitionId partition, LogId log, uint64_t written) const override;
   std::vector<KeyValue> scan(PartitionId partition, Space space, std::string_view first, std::string_view last,
                              std::size_t limit) const override;
   void trim(PartitionId partition, LogId log, uint64_t new_start) override;

@@ -193,7 +193,7 @@ TEST_F(RocksLog, TellsWhereItsBytesLie) {
   for (int i = 0; i < 20'000; ++i) small.push_back(contract_message("t", std::string(100, 's')));
   ASSERT_EQ(commit(records(1, 0, large)), CommitStatus::committed);
   ASSERT_EQ(commit(records(1, 30, small)), CommitStatus::committed);
-  const auto measure = [&]() -> const LogMeasure& { return dynamic_cast<const LogMeasure&>(store()); };
+  const auto measure = [&]() -> const Store& { return store(); };
   const auto from = [&](uint64_t offset) { return static_cast<double>(measure().bytes_from(1, LogId::inbox, offset)); };
   const auto behind = [&](uint64_t offset, double bytes) { return measure().offset_behind(1, LogId::inbox, offset, static_cast<uint64_t>(bytes)); };
   const auto all = static_cast<double>(store().bounds(1, LogId::inbox).bytes);
