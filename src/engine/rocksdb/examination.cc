@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/rocksdb/index_values.h"
+#include "engine/rocksdb/log_mending.h"
 
 namespace arena::engine {
 namespace {
@@ -142,6 +143,9 @@ Status open_with_log(const std::string& path, uint64_t manifest_sequence, Health
   options.wal_filter = &gaps;
   auto opened = Database::open(health.scratch.path(), options);
   health.log_damages = gaps.take();
+  for (const std::string& name : health.scratch.mended_logs()) {
+    health.log_damages.push_back({"rocksdb/" + name, std::nullopt, 0, 0, "a record has another kind than it was written with"});
+  }
   if (!opened.ok()) return fail(opened.error());
   health.database = std::move(*opened);
   return Unit{};
@@ -165,6 +169,7 @@ Result<Scratch> Scratch::make(const std::string& database, bool with_log) {
     if (!entry.is_regular_file() || name == "LOCK" || name == "LOG" || name.starts_with("LOG.")) continue;
     if (!with_log && entry.path().extension() == ".log") continue;
     if (Status copied = copy_or_link(entry.path(), made.path_ + "/" + name); !copied) return fail(copied.error());
+    if (entry.path().extension() == ".log" && mend_log(made.path_ + "/" + name) != 0) made.mended_logs_.push_back(name);
   }
   return made;
 }

@@ -41,17 +41,21 @@ inline constexpr const char* kScratchName = "examination";
 class Scratch {
  public:
   Scratch() = default;
-  Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {})), mended_logs_(std::move(other.mended_logs_)) {}
   Scratch& operator=(Scratch&& other) noexcept {
     std::swap(path_, other.path_);
+    std::swap(mended_logs_, other.mended_logs_);
     return *this;
   }
   ~Scratch();
   static Result<Scratch> make(const std::string& database, bool with_log);
   const std::string& path() const { return path_; }
+  // Of the copies of RocksDB's log: see log_mending.h.
+  const std::vector<std::string>& mended_logs() const { return mended_logs_; }
 
  private:
   std::string path_;
+  std::vector<std::string> mended_logs_;
 };
 
 // RocksDB's part of the folder.

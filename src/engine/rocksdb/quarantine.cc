@@ -18,6 +18,7 @@
 #include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/jumps.h"
 #include "engine/rocksdb/key_versions.h"
+#include "engine/rocksdb/log_mending.h"
 #include "engine/rocksdb/table_salvage.h"
 
 namespace arena::engine {
@@ -356,6 +357,7 @@ class Quarantine {
     }
     for (const std::string& name : names) {
       if (Status kept = copy_aside(database_path_, name); !kept) return kept;
+      mend_log(database_path_ + "/" + name);
     }
     return Unit{};
   }

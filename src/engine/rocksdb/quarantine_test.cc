@@ -444,6 +444,32 @@ TEST_F(QuarantineTest, AHoleInRocksDBsLogCostsWhatStoodThere) {
   EXPECT_EQ(payloads(read(request(1, end))), (std::vector<std::string>{"x"}));
 }
 
+// RocksDB, told to skip what is damaged, would read it for ever.
+TEST_F(QuarantineTest, ARecordThatSaysItIsOfALogUsedAgainIsMended) {
+  fill_files();
+  const std::string log = log_file();
+  // The kind of the tenth: behind each checksum of four bytes and a length of two.
+  std::ifstream in(log, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  std::size_t at = 0;
+  for (int record = 0; record < 9; ++record) {
+    at += 7 + static_cast<unsigned char>(bytes[at + 4]) + (std::size_t{static_cast<unsigned char>(bytes[at + 5])} << 8);
+  }
+  ASSERT_EQ(bytes.at(at + 6), 1);
+  std::fstream(log, std::ios::in | std::ios::out | std::ios::binary).seekp(static_cast<std::streamoff>(at + 6)).put(5);
+  const auto found = check_store(harness.path());
+  ASSERT_TRUE(found.ok());
+  EXPECT_FALSE(found->sound());
+  EXPECT_TRUE(std::any_of(found->damages.begin(), found->damages.end(),
+                          [&](const Damage& one) { return one.file == "rocksdb/" + fs::path(log).filename().string(); }));
+  EXPECT_EQ(fs::file_size(log), bytes.size());
+  quarantine();
+  EXPECT_TRUE(fs::exists(harness.path() + "/quarantine/" + fs::path(log).filename().string()));
+  harness.open();
+  EXPECT_EQ(read_all(1), range(0, 150));
+  EXPECT_EQ(read_all(2), range(0, 10));
+}
+
 TEST_F(QuarantineTest, WhatWasAcknowledgedAndIsMissingIsServedWithout) {
   fill_files();
   fs::resize_file(log_file(), 0);
