@@ -30,7 +30,7 @@ Result<std::string> folder_of(const AdminTarget& target) {
   const auto loaded = server::load_config(path, server::process_environment());
   if (!loaded) return fail_with(loaded.error().front().text());
   if (loaded->config.store.data.empty()) {
-    return fail("which server? Say where it speaks HTTP (--url, --context), or name its store by --data DIR, or by --config and store.data in that file");
+    return fail("it is not said which server is asked");
   }
   return loaded->config.store.data;
 }
@@ -69,16 +69,36 @@ Result<AdminDoor> door_of(const AdminTarget& target) {
   return fail_with(folder_of(target).error().reason);
 }
 
+int complain_of_door(const Error& error) {
+  return complain(kUsage, error.reason, "say where it speaks HTTP (--url, --context), or name its store by --data DIR, or by --config and store.data in that file");
+}
+
+namespace {
+
+// By what the server answered.
+std::string next_of(int status, const server::ApiRequest& request) {
+  if (status == 401) return "say who asks by -u USER, with the password in ARENA_PASSWORD or --password-file";
+  if (status == 403) return "ask as somebody whom the server's rules allow it";
+  if (status == 404 || status == 409) {
+    if (request.path.starts_with("/v1/streams")) return "arena stream ls";
+    if (request.path.starts_with("/v1/clients") || request.path.starts_with("/v1/sessions")) return "arena client ls --all";
+    return {};
+  }
+  return status < 500 ? "say it otherwise: --help tells what there is" : "look into the server's log";
+}
+
+}  // namespace
+
 Result<std::string, Refusal> ask(const AdminDoor& door, const server::ApiRequest& request) {
   const auto answer = door.http ? ask_http(*door.http, request) : server::ask_server(door.folder, request);
   if (!answer) {
-    const std::string next = answer.error().reached ? "look into the server's log" : door.http ? "" : fmt::format("start one there: arena dev --data {}", door.folder);
+    const std::string next = answer.error().reached ? "look into the server's log" : door.http ? "start one there, or compare --url with its http.listeners" : fmt::format("start one there: arena dev --data {}", door.folder);
     return fail(Refusal{0, answer.error().reason, next});
   }
   if (answer->status < 400) return answer->body;
   const auto body = nlohmann::json::parse(answer->body, nullptr, false);
   const std::string why = body.is_object() ? body.value("detail", "") : "";
-  return fail(Refusal{answer->status, why.empty() ? fmt::format("the server says {}", answer->status) : why, {}});
+  return fail(Refusal{answer->status, why.empty() ? fmt::format("the server says {}", answer->status) : why, next_of(answer->status, request)});
 }
 
 int complain_of(const Refusal& refusal) {

@@ -38,6 +38,9 @@ Result<std::string> folder_of(const AdminTarget& target);
 // That, or --url, or --context; where none is given and no folder is configured, the context that was chosen.
 Result<AdminDoor> door_of(const AdminTarget& target);
 
+// When that is not known; returns an exit code.
+int complain_of_door(const Error& error);
+
 struct Refusal {
   int status = 0;    // of the answer; 0: there was none
   std::string what;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cli/bench_report.h"
@@ -22,6 +23,8 @@
 namespace arena::cli {
 
 namespace {
+
+constexpr std::string_view kHelp = "arena bench --help";
 
 using client::LoadOptions;
 using client::LoadReport;
@@ -80,26 +83,26 @@ std::optional<LoadReport> run_load(const BenchArguments& arguments, int& exit_co
 int run_bench(BenchArguments arguments) {
   LoadOptions& load = arguments.load;
   const auto duration_ms = parse_duration_ms(arguments.duration);
-  if (!duration_ms) return complain(kUsage, duration_ms.error().reason);
+  if (!duration_ms) return complain(kUsage, duration_ms.error().reason, kHelp);
   load.duration_ms = std::max<int64_t>(*duration_ms, 1);
   load.warm_up_ms = std::min<int64_t>(load.duration_ms / 4, 1000);
   load.qos = static_cast<Guarantee>(arguments.qos);
   load.version = version_of(arguments.version);
   const auto address = server_address_of(load.host);
-  if (!address) return complain(kUsage, address.error().reason);
+  if (!address) return complain(kUsage, address.error().reason, kHelp);
   load.host = address->host;
   load.websocket_path = address->websocket_path;
   arguments.tls.tls = arguments.tls.tls || address->tls;
   load.port = mqtt_port(arguments.port != 0 ? arguments.port : address->port, arguments.tls);
   auto tls = load_tls_client(arguments.tls, load.websocket_path.empty() ? "mqtt" : "http/1.1");
-  if (!tls) return complain(kUsage, tls.error().reason);
+  if (!tls) return complain(kUsage, tls.error().reason, kHelp);
   load.tls = std::move(*tls);
   load.server_name = arguments.tls.server_name;
   if (load.server_pid != 0 && !runtime::process_cpu_ns(load.server_pid)) {
-    return complain(kUsage, fmt::format("there is no process {}", load.server_pid));
+    return complain(kUsage, fmt::format("there is no process {}", load.server_pid), kHelp);
   }
   // The bound keeps what a publisher may have buffered, and packet identifiers, within limits.
-  if (load.window == 0 || load.window > 60'000) return complain(kUsage, "--window is 1 to 60000");
+  if (load.window == 0 || load.window > 60'000) return complain(kUsage, "--window is 1 to 60000", kHelp);
   int exit_code = kOk;
   const auto report = run_load(arguments, exit_code);
   if (!report) return exit_code;

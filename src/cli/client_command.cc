@@ -61,7 +61,7 @@ Result<std::string, Refusal> id_of(const AdminDoor& door, const std::string& cli
 template <typename Tell>
 int about(const Arguments& arguments, const std::string& method, const std::string& path, Tell tell) {
   const auto door = door_of(arguments.target);
-  if (!door) return complain(kUsage, door.error().reason);
+  if (!door) return complain_of_door(door.error());
   const auto id = id_of(*door, arguments.client);
   if (!id) return complain_of(id.error());
   const auto answer = ask(*door, {method, path + percent_encoded(*id), "", ""});

@@ -95,14 +95,14 @@ int ClientRun::run(int64_t timeout_ms) {
 
 void ClientRun::connect() {
   const auto address = server_address_of(target_.host);
-  if (!address) return finish(complain(kUsage, address.error().reason));
+  if (!address) return finish(complain(kUsage, address.error().reason, "-h takes a name, an address, or ws://HOST:PORT/PATH"));
   target_.host = address->host;
   target_.tls.tls = target_.tls.tls || address->tls;
   if (target_.port == 0) target_.port = address->port;
   target_.port = mqtt_port(target_.port, target_.tls);
   const bool over_websocket = !address->websocket_path.empty();
   auto context = load_tls_client(target_.tls, over_websocket ? "http/1.1" : "mqtt");
-  if (!context) return finish(complain(kUsage, context.error().reason));
+  if (!context) return finish(complain(kUsage, context.error().reason, "docs/tls.md tells what the flags take"));
   const auto done = [this, path = address->websocket_path](auto stream) {
     if (!path.empty()) return upgrade(std::move(stream), path);
     on_connected(std::move(stream));

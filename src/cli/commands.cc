@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
@@ -8,6 +9,8 @@
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -38,6 +41,16 @@ bool is_known(const CLI::App& app, std::string_view word) {
   complain(kUsage, fmt::format("there is no command \"{}\"", word),
            best.empty() ? "arena --help" : fmt::format("arena {}", best));
   return false;
+}
+
+// Of the command that was meant, as far as that was understood.
+std::string help_of(const CLI::App& app) {
+  std::string words = app.get_name();
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    words += " " + at->get_name();
+  }
+  return words + " --help";
 }
 
 }  // namespace
@@ -80,6 +93,20 @@ int complain(int exit_code, std::string_view what, std::string_view next) {
   return exit_code;
 }
 
+bool is_sure(bool yes, std::string_view name, std::string_view what) {
+  if (yes) return true;
+  if (::isatty(STDIN_FILENO) == 0) {
+    complain(kUsage, fmt::format("this {} for ever", what), "say that you mean it: --yes");
+    return false;
+  }
+  fmt::print(stderr, "This {} for ever. Type its name to go on: ", what);
+  std::string typed;
+  std::getline(std::cin, typed);
+  if (typed == name) return true;
+  complain(kUsage, "that is not its name: nothing was done", fmt::format("type {}, or say --yes", name));
+  return false;
+}
+
 int run(int argc, const char* const* argv) {
   StringHash::seed = server::process_seed();  // before the first table is made: all are read with the same seed
   CLI::App app("Arena: one broker, every real-time protocol, one message", "arena");
@@ -91,13 +118,14 @@ int run(int argc, const char* const* argv) {
     if (argc > 1 && !is_known(app, argv[1])) return kUsage;
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // help was asked for
+    return complain(kUsage, error.what(), help_of(app));
   } catch (const std::exception& error) {
-    exit_code = complain(kFailed, error.what());
+    exit_code = complain(kFailed, error.what(), "this is a fault of Arena's: report it, with the command");
   }
   // What was printed must have arrived: a full disk is not success.
   const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (!arrived && exit_code == kOk) exit_code = complain(kFailed, "cannot write the output");
+  if (!arrived && exit_code == kOk) exit_code = complain(kFailed, "cannot write the output", "is the disk full?");
   return exit_code;
 }
 

@@ -64,6 +64,9 @@ void say(std::string_view line);
 // Returns `exit_code`.
 int complain(int exit_code, std::string_view what, std::string_view next = {});
 
+// For what deletes: --yes was given, or `name` is typed on a terminal. Otherwise complains; `what` is a sentence behind "This".
+bool is_sure(bool yes, std::string_view name, std::string_view what);
+
 // Parses, runs one command, returns the exit code. The whole of main().
 int run(int argc, const char* const* argv);
 

@@ -34,7 +34,7 @@ int change(Act act) {
 int unknown(const std::string& name) { return complain(kUsage, fmt::format("there is no context \"{}\"", name), "arena context ls"); }
 
 int add(const Arguments& arguments) {
-  if (const auto parts = parse_url(arguments.context.url); !parts) return complain(kUsage, "--url: " + parts.error().reason);
+  if (const auto parts = parse_url(arguments.context.url); !parts) return complain(kUsage, "--url: " + parts.error().reason, "such as http://127.0.0.1:8080");
   return change([&](Contexts& contexts) {
     contexts.put(arguments.context);
     if (contexts.all.size() == 1) contexts.chosen = arguments.context.name;

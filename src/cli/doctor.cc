@@ -183,6 +183,43 @@ Finding judge_port(const PortFacts& facts) {
                             : "choose an address of this machine in mqtt.listeners"};
 }
 
+namespace {
+
+Finding judge_store_folder(const StoreFacts& facts) {
+  using State = StoreFacts::State;
+  const std::string elsewhere = ", or name another folder in store.data";
+  switch (facts.state) {
+    case State::no_place:
+      return {Verdict::fail, "store", facts.path + " is not there, and cannot be made", "make the folder above it, for the user that the server runs as" + elsewhere};
+    case State::no_folder:
+      return {Verdict::fail, "store", facts.path + " is no folder", "name another one in store.data"};
+    case State::not_writable:
+      return {Verdict::fail, "store", facts.path + " may not be written to by this user", fmt::format("chown -R USER {}, with the user that the server runs as{}", facts.path, elsewhere)};
+    case State::not_there:
+      return ok("store", facts.path + " is made at the first start");
+    case State::free:
+    case State::in_use:
+      break;
+  }
+  if (!facts.fault.empty()) return {Verdict::fail, "store", facts.fault, "arena store check " + facts.path};
+  const std::string what = facts.format == 0 ? facts.path + " is empty" : fmt::format("{} is a store of format {}", facts.path, facts.format);
+  return ok("store", facts.state == State::in_use ? what + ", and in use: is Arena running?" : what);
+}
+
+Finding judge_store_space(uint64_t free_bytes, uint64_t reserve_bytes) {
+  const std::string what = fmt::format("{} free where the store is; with less than store.reserve_bytes, {}, what is to be kept is refused", size_text(free_bytes), size_text(reserve_bytes));
+  if (free_bytes >= 2 * reserve_bytes) return ok("disk space", what);
+  return {free_bytes < reserve_bytes ? Verdict::fail : Verdict::warn, "disk space", what, "free some, take a larger disk, or lower store.reserve_bytes"};
+}
+
+}  // namespace
+
+std::vector<Finding> judge_store(const StoreFacts& facts, uint64_t reserve_bytes) {
+  std::vector<Finding> findings{judge_store_folder(facts)};
+  if (facts.free_bytes) findings.push_back(judge_store_space(*facts.free_bytes, reserve_bytes));
+  return findings;
+}
+
 Finding judge_access(const server::Config& config, std::optional<std::size_t> users) {
   if (config.auth.allow_anonymous.value_or(false)) {
     return {Verdict::warn, "access", "anonymous clients are let in from anywhere",

@@ -50,6 +50,23 @@ struct PortFacts {
   std::string reason;  // why it is taken or refused, in the system's words
 };
 
+// The folder that store.data names.
+struct StoreFacts {
+  enum class State : uint8_t {
+    not_there,     // a server makes it
+    no_place,      // and cannot: the folder above is missing, or may not be written to
+    no_folder,     // something else has the name
+    not_writable,
+    free,          // a store or an empty folder that nobody uses
+    in_use,        // by a server
+  };
+  std::string path;
+  State state = State::free;
+  uint64_t format = 0;  // 0: it is no store yet
+  std::string fault;    // why this release does not take its format
+  std::optional<uint64_t> free_bytes;  // of its disk, for this user
+};
+
 struct CertificateFile {
   std::string path;
   net::CertificateFacts facts;
@@ -60,6 +77,7 @@ struct CertificateFile {
 std::vector<Finding> judge_machine(const MachineFacts& facts, const server::Config& config);
 std::vector<Finding> judge_clock(const ClockFacts& facts);
 Finding judge_port(const PortFacts& facts);
+std::vector<Finding> judge_store(const StoreFacts& facts, uint64_t reserve_bytes);
 // What a server shows to its TLS clients.
 std::vector<Finding> judge_certificate(const CertificateFile& file, int64_t now_s);
 // Who is let in. `users`: how many the users file has; nullopt: none is configured.

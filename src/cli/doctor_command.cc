@@ -71,6 +71,7 @@ int run_doctor(const DoctorArguments& arguments) {
   const server::Config config = examine_config(arguments, findings);
   findings.push_back(examine_access(config));
   examine_tls(arguments, findings);
+  if (!config.store.data.empty()) add(findings, judge_store(read_store_facts(config.store.data), config.store.reserve_bytes));
   for (const server::Listener& listener : config.mqtt.listeners) {
     if (listener.port != 0) findings.push_back(judge_port(probe_port(listener.address, listener.port)));
   }

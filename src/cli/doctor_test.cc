@@ -108,6 +108,30 @@ TEST(Doctor, Ports) {
   EXPECT_NE(judge_port({"::1", 1883, State::free, {}}).what.find("[::1]:1883"), std::string::npos);
 }
 
+TEST(Doctor, TheStoreMustBeThereForAServer) {
+  using State = StoreFacts::State;
+  const auto folder = [](State state, uint64_t format = 0, const std::string& fault = {}) {
+    return judge_store({"/data", state, format, fault, std::nullopt}, 1000);
+  };
+  EXPECT_EQ(verdict("store", folder(State::not_there)), Verdict::ok);
+  EXPECT_EQ(verdict("store", folder(State::free)), Verdict::ok);
+  EXPECT_EQ(about("store", folder(State::free, 2)).what, "/data is a store of format 2");
+  EXPECT_EQ(verdict("store", folder(State::in_use, 2)), Verdict::ok) << "by the server that is asked about";
+  EXPECT_NE(about("store", folder(State::in_use, 2)).what.find("in use"), std::string::npos);
+  for (const State state : {State::no_place, State::no_folder, State::not_writable}) EXPECT_EQ(verdict("store", folder(state)), Verdict::fail);
+  EXPECT_EQ(verdict("store", folder(State::free, 0, "written by a later release")), Verdict::fail);
+}
+
+TEST(Doctor, TheStoresDiskNeedsMoreThanItsReserve) {
+  const auto space = [](uint64_t free_bytes) {
+    return verdict("disk space", judge_store({"/data", StoreFacts::State::free, 2, {}, free_bytes}, 1000));
+  };
+  EXPECT_EQ(space(2000), Verdict::ok);
+  EXPECT_EQ(space(1999), Verdict::warn);
+  EXPECT_EQ(space(1000), Verdict::warn);
+  EXPECT_EQ(space(999), Verdict::fail);
+}
+
 TEST(Doctor, Access) {
   server::Config config;
   EXPECT_EQ(judge_access(config, std::nullopt).verdict, Verdict::warn);

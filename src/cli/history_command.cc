@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/printable.h"
@@ -19,6 +20,8 @@
 namespace arena::cli {
 
 namespace {
+
+constexpr std::string_view kHelp = "arena history --help";
 
 using nlohmann::ordered_json;
 
@@ -74,7 +77,7 @@ int print_source(const Arguments& arguments, const AdminDoor& door, const Source
     const auto answer = ask(door, {"GET", fmt::format("/v1/streams/{}/messages", percent_encoded(source.stream)), query, ""});
     if (!answer) return complain_of(answer.error());
     const auto page = ordered_json::parse(*answer, nullptr, false);
-    if (!page.is_object() || !page.contains("items")) return complain(kFailed, "the server's answer makes no sense");
+    if (!page.is_object() || !page.contains("items")) return complain(kFailed, "the server's answer makes no sense", "is it an Arena of this release?");
     if (page.contains("gap")) say(fmt::format("arena: warning: {} messages of the stream \"{}\" that were asked for are gone", page["gap"].dump(), source.stream));
     for (const auto& item : page["items"]) {
       print(arguments.output == "json" ? item.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n" : line_of(item));
@@ -90,13 +93,13 @@ int print_source(const Arguments& arguments, const AdminDoor& door, const Source
 
 int history(const Arguments& arguments) {
   if (!arguments.since.empty() && !age_of(arguments.since)) {
-    return complain(kUsage, fmt::format("--since: \"{}\" is no time such as 10m, 2h or 7d", arguments.since));
+    return complain(kUsage, fmt::format("--since: \"{}\" is no time such as 10m, 2h or 7d", arguments.since), kHelp);
   }
   if (!arguments.from.empty()) {
-    if (const auto from = broker::parse_from(arguments.from, 0); !from) return complain(kUsage, "--from: " + from.error().reason);
+    if (const auto from = broker::parse_from(arguments.from, 0); !from) return complain(kUsage, "--from: " + from.error().reason, kHelp);
   }
   const auto door = door_of(arguments.target);
-  if (!door) return complain(kUsage, door.error().reason);
+  if (!door) return complain_of_door(door.error());
   const auto sources = sources_of(*door, arguments.what);
   if (!sources) return complain_of(sources.error());
   uint64_t left = arguments.limit == 0 ? UINT64_MAX : arguments.limit;

@@ -37,7 +37,7 @@ std::string table_of(const std::vector<Json>& items, const Columns& columns) {
 
 int print_list(const AdminTarget& target, const std::string& path, const std::string& query, uint64_t limit, bool as_json, const Columns& columns, const std::string& none) {
   const auto door = door_of(target);
-  if (!door) return complain(kUsage, door.error().reason);
+  if (!door) return complain_of_door(door.error());
   std::vector<Json> items;
   uint64_t left = limit == 0 ? UINT64_MAX : limit;
   std::string after;
@@ -45,7 +45,7 @@ int print_list(const AdminTarget& target, const std::string& path, const std::st
     const auto answer = ask(*door, {"GET", path, fmt::format("{}{}limit={}{}", query, query.empty() ? "" : "&", std::min(left, kPageMax), after), ""});
     if (!answer) return complain_of(answer.error());
     const Json page = Json::parse(*answer, nullptr, false);
-    if (!page.is_object() || !page.contains("items") || !page["items"].is_array()) return complain(kFailed, "the server's answer makes no sense");
+    if (!page.is_object() || !page.contains("items") || !page["items"].is_array()) return complain(kFailed, "the server's answer makes no sense", "is it an Arena of this release?");
     for (const Json& item : page["items"]) {
       if (as_json) {
         print(item.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");

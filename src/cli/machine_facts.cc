@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "codec/mqtt/encoder.h"
+#include "engine/rocksdb/folder.h"
 #include "net/address.h"
 #include "runtime/clock.h"
 #include "runtime/main_thread.h"
@@ -62,6 +64,11 @@ class Socket {
 std::string reachable(const std::string& address) {
   if (address.empty() || address == "0.0.0.0") return "127.0.0.1";
   return address == "::" ? "::1" : address;
+}
+
+std::string folder_above(const std::string& path) {
+  const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).parent_path().string();
 }
 
 bool answers_mqtt(const std::string& address, uint16_t port) {
@@ -128,6 +135,36 @@ Result<CertificateFile> read_certificate_file(const std::string& path, const std
   const auto mode = std::filesystem::status(key_path, ignored).permissions();
   out.key_readable_by_others = (mode & std::filesystem::perms::others_read) != std::filesystem::perms::none;
   return out;
+}
+
+namespace {
+
+// What a server could make of it.
+StoreFacts::State state_of(const std::string& path) {
+  using State = StoreFacts::State;
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind == std::filesystem::file_type::not_found) return ::access(folder_above(path).c_str(), W_OK | X_OK) == 0 ? State::not_there : State::no_place;
+  if (kind != std::filesystem::file_type::directory) return State::no_folder;
+  if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) return State::not_writable;
+  return engine::store_is_in_use(path) ? State::in_use : State::free;
+}
+
+}  // namespace
+
+StoreFacts read_store_facts(const std::string& path) {
+  StoreFacts facts;
+  facts.path = path;
+  facts.state = state_of(path);
+  if (facts.state == StoreFacts::State::free || facts.state == StoreFacts::State::in_use) {
+    const auto format = engine::StoreFolder::format_of(path);
+    if (format) facts.format = *format;
+    if (!format) facts.fault = format.error().reason;
+  }
+  struct statvfs disk {};
+  const std::string where = facts.state == StoreFacts::State::not_there ? folder_above(path) : path;
+  if (::statvfs(where.c_str(), &disk) == 0) facts.free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
+  return facts;
 }
 
 PortFacts probe_port(const std::string& address, uint16_t port) {

@@ -276,7 +276,7 @@ int run_pub(const PubArguments& arguments, bool has_data) {
   int64_t timeout_ms = 0;
   if (!arguments.timeout.empty()) {
     const auto parsed = parse_duration_ms(arguments.timeout);
-    if (!parsed) return complain(kUsage, parsed.error().reason);
+    if (!parsed) return complain(kUsage, parsed.error().reason, "arena pub --help");
     timeout_ms = std::max<int64_t>(*parsed, 1);
   }
   auto payload = payload_of(arguments);

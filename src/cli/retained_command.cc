@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "base/base64.h"
 #include "cli/admin.h"
@@ -15,6 +16,8 @@
 
 namespace arena::cli {
 namespace {
+
+constexpr std::string_view kHelp = "arena retained --help";
 
 using Json = nlohmann::ordered_json;
 
@@ -33,7 +36,7 @@ std::string payload_of(const Json& item) {
 }
 
 int list(const Arguments& arguments) {
-  if (const auto fault = arguments.topic.empty() ? std::nullopt : check_filter(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no filter: {}", arguments.topic, to_string(*fault)));
+  if (const auto fault = arguments.topic.empty() ? std::nullopt : check_filter(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no filter: {}", arguments.topic, to_string(*fault)), kHelp);
   const Columns columns = {column("TOPIC", "topic"), column("TIME", "time"),
                            {"VALUE", [](const ListItem& item) { return (item.has("encoding") ? "base64:" : "") + item.text("payload"); }}};
   return print_list(arguments.target, "/v1/retained", arguments.topic.empty() ? "" : "topic=" + percent_encoded(arguments.topic), arguments.limit, arguments.as_json(), columns,
@@ -41,22 +44,22 @@ int list(const Arguments& arguments) {
 }
 
 int get(const Arguments& arguments) {
-  if (const auto fault = check_topic(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no topic: {}", arguments.topic, to_string(*fault)));
+  if (const auto fault = check_topic(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no topic: {}", arguments.topic, to_string(*fault)), kHelp);
   const auto door = door_of(arguments.target);
-  if (!door) return complain(kUsage, door.error().reason);
+  if (!door) return complain_of_door(door.error());
   const auto answer = ask(*door, {"GET", "/v1/retained", "limit=1&topic=" + percent_encoded(arguments.topic), ""});
   if (!answer) return complain_of(answer.error());
   const Json page = Json::parse(*answer, nullptr, false);
-  if (!page.is_object() || !page["items"].is_array() || page["items"].empty()) return complain(kFailed, fmt::format("\"{}\" has no last value, or you may not read it", arguments.topic));
+  if (!page.is_object() || !page["items"].is_array() || page["items"].empty()) return complain(kFailed, fmt::format("\"{}\" has no last value, or you may not read it", arguments.topic), "arena retained ls");
   const Json& item = page["items"][0];
   print((arguments.as_json() ? item.dump(-1, ' ', false, Json::error_handler_t::replace) : payload_of(item)) + "\n");
   return kOk;
 }
 
 int remove(const Arguments& arguments) {
-  if (const auto fault = check_topic(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no topic: {}", arguments.topic, to_string(*fault)));
+  if (const auto fault = check_topic(arguments.topic)) return complain(kUsage, fmt::format("\"{}\" is no topic: {}", arguments.topic, to_string(*fault)), kHelp);
   const auto door = door_of(arguments.target);
-  if (!door) return complain(kUsage, door.error().reason);
+  if (!door) return complain_of_door(door.error());
   if (!door->http) return complain(kUsage, "a last value is taken away by who may publish to its topic", "arena retained rm --url http://127.0.0.1:8080 TOPIC");
   const auto answer = ask(*door, {"DELETE", fmt::format("/v1/topics/{}/latest", percent_encoded(arguments.topic)), "", ""});
   return answer ? kOk : complain_of(answer.error());

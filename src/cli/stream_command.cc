@@ -1,10 +1,8 @@
 // arena stream create | ls | info | edit | purge | rm
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -39,7 +37,7 @@ std::string path_of(const Arguments& arguments) { return fmt::format("{}/{}", kP
 template <typename Text>
 int ask_and_print(const Arguments& arguments, server::ApiRequest request, Text text) {
   const auto door = door_of(arguments.target);
-  if (!door) return complain(kUsage, door.error().reason);
+  if (!door) return complain_of_door(door.error());
   const auto answer = ask(*door, request);
   if (!answer) return complain_of(answer.error());
   print(arguments.output == "json" ? *answer + "\n" : text(*answer));
@@ -66,7 +64,7 @@ Result<nlohmann::json> limits_of(const Arguments& arguments) {
 
 int create(const Arguments& arguments) {
   auto body = limits_of(arguments);
-  if (!body) return complain(kUsage, body.error().reason);
+  if (!body) return complain(kUsage, body.error().reason, "arena stream create --help");
   body->update({{"name", arguments.name}, {"filters", arguments.filters}});
   const int code = ask_and_print(arguments, {"POST", std::string(kPath), "", body->dump()}, [](const std::string&) { return std::string(); });
   if (code == kOk) say(fmt::format("from now on \"{}\" keeps what is published to its topics; read it: arena history {}", arguments.name, arguments.name));
@@ -75,7 +73,7 @@ int create(const Arguments& arguments) {
 
 int edit(const Arguments& arguments) {
   const auto body = limits_of(arguments);
-  if (!body) return complain(kUsage, body.error().reason);
+  if (!body) return complain(kUsage, body.error().reason, "arena stream edit --help");
   if (body->empty()) return complain(kUsage, "nothing is to be changed: name a limit", "arena stream edit --help");
   return ask_and_print(arguments, {"PATCH", path_of(arguments), "", body->dump()}, [](const std::string&) { return std::string(); });
 }
@@ -92,28 +90,13 @@ int info(const Arguments& arguments) {
   return ask_and_print(arguments, {"GET", path_of(arguments), "", ""}, stream_text);
 }
 
-// --yes, or the name typed on a terminal.
-bool is_sure(const Arguments& arguments, std::string_view what) {
-  if (arguments.yes) return true;
-  if (::isatty(STDIN_FILENO) == 0) {
-    complain(kUsage, fmt::format("this {} for ever", what), "say that you mean it: --yes");
-    return false;
-  }
-  fmt::print(stderr, "This {} for ever. Type the stream's name to go on: ", what);
-  std::string typed;
-  std::getline(std::cin, typed);
-  if (typed == arguments.name) return true;
-  complain(kUsage, "that is not its name: nothing was done");
-  return false;
-}
-
 int purge(const Arguments& arguments) {
-  if (!is_sure(arguments, fmt::format("deletes every message of \"{}\", also those that sessions wait for,", arguments.name))) return kUsage;
+  if (!is_sure(arguments.yes, arguments.name, fmt::format("deletes every message of \"{}\", also those that sessions wait for,", arguments.name))) return kUsage;
   return ask_and_print(arguments, {"POST", path_of(arguments) + "/purge", "", ""}, [](const std::string&) { return std::string(); });
 }
 
 int remove(const Arguments& arguments) {
-  if (!is_sure(arguments, fmt::format("deletes \"{}\" and every message of it, also those that sessions wait for,", arguments.name))) return kUsage;
+  if (!is_sure(arguments.yes, arguments.name, fmt::format("deletes \"{}\" and every message of it, also those that sessions wait for,", arguments.name))) return kUsage;
   return ask_and_print(arguments, {"DELETE", path_of(arguments), "", ""}, [](const std::string&) { return std::string(); });
 }
 

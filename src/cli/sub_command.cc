@@ -153,7 +153,7 @@ int run_sub(const SubArguments& arguments) {
   int64_t timeout_ms = 0;
   if (!arguments.timeout.empty()) {
     const auto parsed = parse_duration_ms(arguments.timeout);
-    if (!parsed) return complain(kUsage, parsed.error().reason);
+    if (!parsed) return complain(kUsage, parsed.error().reason, "arena sub --help");
     timeout_ms = std::max<int64_t>(*parsed, 1);
   }
   client::ClientOptions options = client_options(arguments.target);

@@ -24,6 +24,7 @@ struct Arguments {
   std::string config;
   std::string name;
   bool password_stdin = false;
+  bool yes = false;
 };
 
 // Where the users are: as told, or as the configuration tells. Complains when nobody does.
@@ -45,10 +46,12 @@ int change(const Arguments& arguments, UsersFile::Change change, std::string_vie
   const auto path = users_file(arguments);
   if (!path) return kUsage;
   if (const auto fault = access::check_user_name(arguments.name)) {
-    return complain(kUsage, fmt::format("the user name {}", *fault));
+    return complain(kUsage, fmt::format("the user name {}", *fault), "choose another name");
   }
+  const bool removes = change == UsersFile::Change::remove;
+  if (removes && !is_sure(arguments.yes, arguments.name, fmt::format("removes the user {} from {}", arguments.name, *path))) return kUsage;
   std::string hash;
-  if (change != UsersFile::Change::remove) {
+  if (!removes) {
     auto password = arguments.password_stdin ? read_password_line()
                                              : ask_new_password(fmt::format("Password for {}", arguments.name));
     if (!password) return complain(kFailed, password.error().reason);
@@ -91,6 +94,8 @@ void add_user_command(CLI::App& app, int& exit_code) {
     if (kind != UsersFile::Change::remove) {
       command->add_flag("--password-stdin", arguments->password_stdin,
                         "The password is the first line of standard input (assumed when that is no terminal)");
+    } else {
+      command->add_flag("--yes", arguments->yes, "Do not ask");
     }
     command->callback([&exit_code, arguments, kind, done] { exit_code = change(*arguments, kind, done); });
   };

@@ -39,6 +39,19 @@ def said(done, code, *patterns):
     return done
 
 
+def typed_on_a_terminal(text, *arguments):
+    """What the command ends with that has this for a terminal."""
+    ours, terminal = os.openpty()
+    process = subprocess.Popen([ARENA, *arguments], stdin=terminal, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=FOLDER)
+    os.close(terminal)
+    os.write(ours, text.encode())
+    try:
+        return process.wait(15 * SLOW)
+    finally:
+        process.kill()
+        os.close(ours)
+
+
 def config_file(text, name="arena.toml"):
     path = os.path.join(tempfile.mkdtemp(dir=FOLDER), name)
     with open(path, "w", encoding="utf-8") as file:
@@ -112,7 +125,37 @@ def an_unknown_command_is_told():
 
 @test
 def an_unknown_flag_is_told():
-    said(arena("pub", "--shout", "a", "b"), 2, "shout")
+    said(arena("pub", "--shout", "a", "b"), 2, "shout", "next: arena pub --help")
+
+
+@test
+def wrong_arguments_are_told_with_what_to_do():
+    for words, asks in {
+            (): "arena --help",
+            ("stream",): "arena stream --help",
+            ("stream", "info"): "arena stream info --help",
+            ("stream", "create", "a", "--filter", "a/#", "--max-messages", "-1"): "arena stream create --help",
+            ("stream", "create", "a", "--filter", "a/#", "--max-bytes", "much"): "arena stream create --help",
+            ("stream", "edit", "a", "--max-age", "long"): "arena stream edit --help",
+            ("stream", "edit", "a"): "arena stream edit --help",
+            ("stream", "rm", "a", "--data", FOLDER): "--yes",
+            ("sub", "--qos", "3", "a"): "arena sub --help",
+            ("doctor", "--output", "xml"): "arena doctor --help",
+    }.items():
+        done = said(arena(*words), 2, f"next: .*{asks}")
+        equal((done.stdout, len(re.findall("next:", done.stderr))), ("", 1), words)
+
+
+@test
+def stream_says_what_to_do_when_there_is_no_server():
+    for words in (["ls"], ["info", "a"], ["purge", "a", "--yes"]):
+        said(arena("stream", *words), 2, "which server", "next: .*--url")
+        said(arena("stream", *words, "--data", FOLDER), 1, "next: ")
+        said(arena("stream", *words, "--url", f"http://127.0.0.1:{free_port()}"), 1, "next: ")
+    with DurableBroker() as broker:
+        for words in (["info", "a"], ["purge", "a", "--yes"], ["rm", "a", "--yes"], ["edit", "a", "--max-age", "1h"]):
+            said(arena("stream", *words, "--data", broker.data), 1, "next: arena stream ls")
+        said(arena("stream", "create", "a", "--filter", "a/#/b", "--data", broker.data), 1, "next: ")
 
 
 @test
@@ -373,6 +416,39 @@ def doctor_knows_an_mqtt_server():
         finding = doctor("--config", listening_at(broker.port))[f"port {broker.port}"]
     equal(finding["verdict"], "ok")
     one_of("MQTT" in finding["what"], [True], finding)
+
+
+@test
+def doctor_looks_at_the_store():
+    folder = tempfile.mkdtemp(dir=FOLDER)
+
+    def found(data, code=0, reserve=2 ** 24):
+        text = f'[mqtt]\nlisteners = [{{ address = "127.0.0.1", port = 0 }}]\n[store]\ndata = "{data}"\nreserve_bytes = {reserve}\n'
+        return doctor("--config", config_file(text), code=code)
+
+    equal(found(os.path.join(folder, "new"))["store"]["verdict"], "ok")
+    equal(os.listdir(folder), [], "nothing is made")
+    equal(found(os.path.join(folder, "not", "there"), code=10)["store"]["verdict"], "fail")
+    file = config_file("")
+    equal(found(file, code=10)["store"]["verdict"], "fail")
+    equal(found(folder, code=10, reserve=2 ** 50)["disk space"]["verdict"], "fail")
+    broker = DurableBroker().start()
+    try:
+        running = found(broker.data)
+        equal(running["store"]["verdict"], "ok")
+        one_of("format 2" in running["store"]["what"] and "in use" in running["store"]["what"], [True], running["store"])
+        equal(running["disk space"]["verdict"], "ok")
+        equal(broker.stop(keep=True), 0)
+        before = {name: os.stat(os.path.join(broker.data, name)).st_mtime_ns for name in os.listdir(broker.data)}
+        stopped = found(broker.data)["store"]
+        one_of("format 2" in stopped["what"] and "in use" not in stopped["what"], [True], stopped)
+        equal({name: os.stat(os.path.join(broker.data, name)).st_mtime_ns for name in os.listdir(broker.data)}, before, "nothing is written")
+        with open(os.path.join(broker.data, "format"), "r+", encoding="utf-8") as marked:
+            marked.write("arena-store 9")
+        later = found(broker.data, code=10)["store"]
+        one_of("later release" in later["what"], [True], later)
+    finally:
+        shutil.rmtree(broker.folder, ignore_errors=True)
 
 
 @test
@@ -781,13 +857,26 @@ def hang_up_reloads_users():
 def a_reload_disconnects_who_may_not_connect_any_more():
     with Broker(users={"alice": "wonder", "bob": "builder", "carol": "old"}) as broker:
         wires = {name: opened(broker.port, 5, name, user=name, password=word) for name, word in broker.users.items()}
-        said(arena("user", "remove", "--file", broker.users_file, "bob"), 0)
+        said(arena("user", "remove", "--file", broker.users_file, "bob", "--yes"), 0)
         said(arena("user", "passwd", "--file", broker.users_file, "carol", "--password-stdin", text_in="new\n"), 0)
         broker.hang_up()
         for name in ("bob", "carol"):
             wires[name].expect(DISCONNECT, reason=0x98)
             wires[name].expect_closed()
         wires["alice"].ping()
+
+
+@test
+def removing_a_user_asks_first():
+    file = config_file("", "users")
+    said(arena("user", "add", "--file", file, "bob", "--password-stdin", text_in="builder\n"), 0)
+    said(arena("user", "remove", "--file", file, "bob", text_in="bob\n"), 2, "next: .*--yes")
+    equal(typed_on_a_terminal("bobby\n", "user", "remove", "--file", file, "bob"), 2)
+    said(arena("user", "list", "--file", file), 0, "bob")
+    equal(typed_on_a_terminal("bob\n", "user", "remove", "--file", file, "bob"), 0)
+    equal(said(arena("user", "list", "--file", file), 0).stdout, "")
+    said(arena("user", "add", "--file", file, "bob", "--password-stdin", text_in="builder\n"), 0)
+    said(arena("user", "remove", "--file", file, "bob", "--yes"), 0, "removed bob")
 
 
 @test

@@ -76,7 +76,7 @@ def stats_tell_what_is_stored():
     broker = filled()
     try:
         stats = store_json("stats", broker.data)
-        equal((stats["format"], stats["messages"], stats["sessions"]), (1, 40, 1), "counts")
+        equal((stats["format"], stats["messages"], stats["sessions"]), (2, 40, 1), "counts")
         assert stats["retained"] >= 1, stats  # the broker keeps last values of its own
         equal(len(stats["logs"]), stats["partitions"], "logs")
         equal(sum(log["messages"] for log in stats["logs"]), 40, "messages of the logs")

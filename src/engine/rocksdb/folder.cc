@@ -119,7 +119,8 @@ StoreFolder::StoreFolder(StoreFolder&& other) noexcept
       partitions_(other.partitions_),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
       mark_fd_(std::exchange(other.mark_fd_, -1)),
-      marks_(other.marks_) {}
+      marks_(other.marks_),
+      format_(other.format_) {}
 
 StoreFolder::~StoreFolder() {
   if (mark_fd_ >= 0) ::close(mark_fd_);
@@ -204,6 +205,24 @@ Status StoreFolder::take_lock() {
   return Unit{};
 }
 
+namespace {
+
+std::string no_format(const std::string& path) {
+  return path + " holds a database but no file \"format\", so its version is not known; take its copy by: arena store check --quarantine " +
+         path + ", restore the folder from a backup, or name another one";
+}
+
+}  // namespace
+
+Result<uint64_t> StoreFolder::format_of(const std::string& path) {
+  StoreFolder folder(path);
+  const auto text = read_file(path + "/format");
+  if (!text.ok()) return fail(text.error());
+  if (!*text) return there(folder.database_path()) ? Result<uint64_t>(fail_with(no_format(path))) : Result<uint64_t>(0);
+  if (Status read = folder.read_format(**text); !read) return fail(read.error());
+  return folder.format_;
+}
+
 Status StoreFolder::load_or_make_format(PartitionId partitions) {
   const auto text = read_file(path_ + "/format");
   if (!text.ok()) return fail(text.error());
@@ -217,8 +236,7 @@ Status StoreFolder::load_or_make_format(PartitionId partitions) {
                      "; name another folder");
   }
   if (there(database_path())) {
-    return fail_with(path_ + " holds a database but no file \"format\", so its version is not known; take its copy by: arena store "
-                     "check --quarantine " + path_ + ", restore the folder from a backup, or name another one");
+    return fail_with(no_format(path_));
   }
   return make_format(partitions);
 }
@@ -226,6 +244,7 @@ Status StoreFolder::load_or_make_format(PartitionId partitions) {
 Status StoreFolder::make_format(PartitionId partitions) {
   randombytes_buf(secret_.data(), secret_.size());
   partitions_ = partitions;
+  format_ = kFormat;
   return write_format();
 }
 
@@ -246,6 +265,7 @@ Status StoreFolder::read_format(const std::string& text) {
     return fail_with(path_ + " was written by a later release (format " + std::to_string(version) + ", this one knows " +
                      std::to_string(kFormat) + "); start that release, or name another folder");
   }
+  format_ = version;
   lines >> word >> count >> word >> secret;
   const std::size_t end = text.rfind("checksum ");
   const bool whole = lines && end != std::string::npos && with_checksum(text.substr(0, end)) == text;
@@ -319,9 +339,9 @@ Status StoreFolder::reset_high_water(uint64_t sequence) {
 }
 
 bool store_is_in_use(const std::string& path) {
-  const int fd = ::open((path + "/lock").c_str(), O_RDWR | O_CLOEXEC);
+  const int fd = ::open((path + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  const bool held = ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(fd);
   return held;
 }

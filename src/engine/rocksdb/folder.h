@@ -23,6 +23,8 @@ class StoreFolder {
   // Takes a folder that is a store already, for tools; makes nothing in it. Takes the copy of a format that is damaged or
   // gone.
   static Result<StoreFolder> open_existing(const std::string& path);
+  // Which format a folder has, of those that this release takes; 0: none yet. Neither takes nor writes anything.
+  static Result<uint64_t> format_of(const std::string& path);
   ~StoreFolder();
   StoreFolder(StoreFolder&& other) noexcept;
   StoreFolder& operator=(StoreFolder&&) = delete;
@@ -31,6 +33,8 @@ class StoreFolder {
   std::string database_path() const { return path_ + "/rocksdb"; }
   const HashKey& secret() const { return secret_; }
   PartitionId partitions() const { return partitions_; }
+  // As the folder says: one of an earlier format is marked as the current one when it is opened.
+  uint64_t format() const { return format_; }
   // What is wrong with the file "format", whose copy was taken; empty: nothing.
   const std::string& format_fault() const { return format_fault_; }
   // Writes it, and its copy, where they are not as they should be.
@@ -67,12 +71,13 @@ class StoreFolder {
   int lock_fd_ = -1;
   int mark_fd_ = -1;
   uint64_t marks_ = 0;
+  uint64_t format_ = 0;
 };
 
 // `target` is a copy of the store in `path`: the floor of that, not jumped yet.
 Status write_copied_floor(const std::string& path, const std::string& target);
 
-// Does a process hold the folder of a store?
+// Does a process hold the folder of a store? Writes nothing.
 bool store_is_in_use(const std::string& path);
 
 }  // namespace arena::engine

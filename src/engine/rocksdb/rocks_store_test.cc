@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "engine/contract_test_suite.h"
 #include "engine/rocksdb/log_reader.h"
+#include "engine/rocksdb/store_stats.h"
 #include "engine/rocksdb/test_disk.h"
 #include "engine/test_loop.h"
 
@@ -351,6 +352,8 @@ TEST_F(RocksFolder, OfALaterFormatIsRefused) {
   harness.close();
   replace_in_format("arena-store 2", "arena-store 3");
   EXPECT_TRUE(says(reason(), harness.path() + " was written by a later release (format 3, this one knows 2)"));
+  EXPECT_TRUE(says(StoreFolder::format_of(harness.path()).error().reason, "was written by a later release"));
+  EXPECT_EQ(*StoreFolder::format_of(harness.path() + "-that-is-not-there"), 0u);
 }
 
 TEST_F(RocksFolder, OfAnEarlierFormatIsTakenAndMarked) {
@@ -360,7 +363,10 @@ TEST_F(RocksFolder, OfAnEarlierFormatIsTakenAndMarked) {
   std::string before = content(file("format"));
   before.resize(before.rfind("checksum "));
   write(file("format"), before + "checksum " + std::to_string(checksum32(before)) + "\n");
+  EXPECT_EQ(*StoreFolder::format_of(harness.path()), 1u);
+  EXPECT_EQ(read_stats(harness.path())->format, 1u);
   EXPECT_EQ(reason(), "(none)");
+  EXPECT_EQ(*StoreFolder::format_of(harness.path()), 2u) << "also while it is open";
   EXPECT_EQ(content(file("format")), now) << "an earlier release would not know the blocks that are written from now on";
   EXPECT_EQ(content(file("format.copy")), now);
 }

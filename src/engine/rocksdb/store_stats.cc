@@ -63,7 +63,7 @@ Result<StoreStats> read_stats(const std::string& path) {
   LogTable logs(folder->partitions(), folder->floor().offset);
   if (auto recovered = recover_logs(database, logs, folder->secret(), folder->floor().offset); !recovered.ok()) return fail(recovered.error());
   StoreStats stats;
-  stats.format = 1;
+  stats.format = folder->format();
   stats.partitions = folder->partitions();
   stats.sequence = database.sequence();
   for (const LogName& name : log_names(database, folder->partitions())) {
