@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "engine/rocksdb/cleaning.h"
+#include "engine/rocksdb/log_start.h"
 #include "engine/rocksdb/level_zero.h"
 
 namespace arena::engine {
@@ -176,6 +177,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   std::vector<rocksdb::ColumnFamilyDescriptor> families = families_of(made->clean_starts_, wanted.mode);
   for (auto& family : families) {
     if (wanted.write_buffer_bytes != 0) family.options.write_buffer_size = wanted.write_buffer_bytes;
+  }
+  if (!salvages && holds_data(path)) {
+    if (Status goes_on = check_log_start(path, options, families); !goes_on) return fail(goes_on.error());
   }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = reads ? rocksdb::DB::OpenForReadOnly(options, path, families, &made->families_, &db)

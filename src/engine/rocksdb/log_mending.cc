@@ -13,7 +13,13 @@ constexpr std::size_t kPageBytes = 32 << 10;
 constexpr std::size_t kHeaderBytes = 7;
 constexpr std::size_t kKindAt = 6;
 // 1 to 4: the whole, first, middle, last of what was written at once. 5 to 8 the same, in a log that is used again.
-constexpr unsigned char kFirstUsedAgain = 5, kLastUsedAgain = 8, kUsedAgain = 4;
+enum Kind : unsigned char { kWhole = 1, kFirst, kMiddle, kLast, kFirstUsedAgain, kLastUsedAgain = 8 };
+
+// What it was before one of its bits changed, where it stands.
+Kind kind_before(unsigned char kind, bool within) {
+  if (within) return (kind ^ kMiddle) == 4 ? kMiddle : kLast;
+  return (kind ^ kFirst) == 4 ? kFirst : kWhole;
+}
 
 }  // namespace
 
@@ -21,6 +27,7 @@ std::size_t mend_log(const std::string& path) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   std::array<char, kPageBytes> page{};
   std::size_t mended = 0;
+  bool within = false;  // what was written at once goes on
   for (std::size_t start = 0; file; start += kPageBytes) {
     file.seekg(static_cast<std::streamoff>(start));
     file.read(page.data(), kPageBytes);
@@ -31,9 +38,11 @@ std::size_t mend_log(const std::string& path) {
       if (byte(kKindAt) >= kFirstUsedAgain && byte(kKindAt) <= kLastUsedAgain) {
         file.clear();
         file.seekp(static_cast<std::streamoff>(start + at + kKindAt));
-        file.put(static_cast<char>(byte(kKindAt) - kUsedAgain));
+        page[at + kKindAt] = static_cast<char>(kind_before(byte(kKindAt), within));
+        file.put(page[at + kKindAt]);
         ++mended;
       }
+      within = byte(kKindAt) == kFirst || byte(kKindAt) == kMiddle;
       at += kHeaderBytes + byte(4) + (std::size_t{byte(5)} << 8);
     }
     if (bytes < kPageBytes) break;
