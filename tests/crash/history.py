@@ -332,6 +332,10 @@ class Checker:
     def _over(self, event):
         self.over.add(event["session"])
 
+    def _perhaps_begun(self, event):
+        """Asked for, and the broker gone before it answered."""
+        self.over.discard(event["session"])
+
     def _subscribed(self, event):
         session = self.session(event)
         for topic in event["topics"]:

@@ -205,14 +205,18 @@ class Guest(Asking):
         super().__init__(name, history, wishes, 0.7)
         self.all_topics, self.random, self.sure = self.topics, chance, False
         self.start_clean, self.stays, self.steady = True, True, False
+        self.unanswered = False  # a request for a session that stays
 
     def hello(self):
+        if self.unanswered:
+            self.history.add("perhaps_begun", session=self.name)
         self.start_clean = not self.sure or not self.steady and self.random.random() < 0.6
         self.stays = self.steady or self.random.random() < 0.6 or not self.start_clean
         if self.start_clean:
             self.sure = False
             self.history.add("dropped", session=self.name)
         self.expiry = FOREVER if self.stays else 0
+        self.unanswered = self.stays
         super().hello()
         return connect(5, self.name, clean=self.start_clean, keep_alive=KEEP_ALIVE_S, props=[(SESSION_EXPIRY, self.expiry)])
 
@@ -220,7 +224,7 @@ class Guest(Asking):
         return self.wishes if self.stays else []
 
     def resume(self, connack):
-        self.sure = True
+        self.sure, self.unanswered = True, False
         self.expiry = FOREVER
         super().resume(connack)
         if not self.stays:
