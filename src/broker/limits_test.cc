@@ -179,9 +179,46 @@ TEST(BrokerLimits, BytesOfRetainedMessages) {
   World world(1, 1, options);
   Peer pub(world, "pub");
   ASSERT_TRUE(pub.connect());
-  EXPECT_NE(pub.publish("a", std::string(3'000, 'x'), k0, true).outcome, Outcome::quota);
-  EXPECT_EQ(pub.publish("b", "x", k0, true).outcome, Outcome::quota);
-  EXPECT_EQ(world.dropped(Drop::quota_publish), 1u);
+  EXPECT_EQ(pub.publish("a", std::string(2'000, 'x'), k0, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("a", std::string(1'500, 'x'), k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(pub.publish("b", std::string(500, 'x'), k0, true).outcome, Outcome::quota);
+  EXPECT_EQ(world.dropped(Drop::quota_publish), 2u);
+  EXPECT_LE(world.sum(&Counters::retained_bytes), 2'000u);
+}
+
+TEST(BrokerLimits, RetainedMessagesMayBeReplacedByWhatThereIsRoomFor) {
+  Options options;
+  options.retained_bytes_max = 2'000;
+  World world(1, 1, options);
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  EXPECT_NE(pub.publish("a", "1", k1, true).outcome, Outcome::quota);
+  EXPECT_EQ(pub.publish("a", std::string(10'000, 'x'), k1, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("a", std::string(1'500, 'x'), k1, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("a", std::string(1'400, 'y'), k1, true).outcome, Outcome::quota);
+  EXPECT_NE(pub.publish("a", "", k1, true).outcome, Outcome::quota);
+  EXPECT_EQ(world.sum(&Counters::retained_bytes), 0u);
+  EXPECT_NE(pub.publish("b", std::string(1'500, 'x'), k1, true).outcome, Outcome::quota);
+}
+
+// What is being stored takes its room already.
+TEST(BrokerLimits, RetainedMessagesOnTheirWayCount) {
+  Options options;
+  options.retained_bytes_max = 2'000;
+  options.retained_messages_max = 3;
+  World world(1, 1, options);
+  Peer pub(world, "pub");
+  ASSERT_TRUE(pub.connect());
+  world.disk().set_commit_delay_ms(20);
+  for (int i = 0; i < 10; ++i) pub.send("large/" + std::to_string(i), std::string(600, 'x'), k1, true);
+  world.run_ms(100);
+  EXPECT_LE(world.sum(&Counters::retained_bytes), 2'000u);
+  EXPECT_GT(world.sum(&Counters::retained_bytes), 1'000u);
+  for (int i = 0; i < 10; ++i) pub.send("large/" + std::to_string(i), "", k1, true);
+  world.run_ms(100);
+  for (int i = 0; i < 10; ++i) pub.send("small/" + std::to_string(i), "x", k1, true);
+  world.run_ms(100);
+  EXPECT_EQ(world.sum(&Counters::retained), 3u);
 }
 
 // The limits of last values hold for all cores together.

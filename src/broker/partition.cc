@@ -61,10 +61,9 @@ Log* Partition::log_for(const Message& message) {
   return &log(LogId::inbox);
 }
 
-Outcome Partition::admit(const Message& message, const Log* log) const {
+Outcome Partition::admit(const Log* log, const RetainedGrowth& growth) const {
   if (log != nullptr && !shard_.log_has_room(*log)) return Outcome::quota;
-  if (message.retain && !message.payload.empty() && !shard_.retained_has_room(message)) return Outcome::quota;
-  return Outcome::ok;
+  return shard_.retained_has_room(growth) ? Outcome::ok : Outcome::quota;
 }
 
 // False: it is answered, or will be.
@@ -119,7 +118,8 @@ void Partition::answer_repeated(const Origin& origin, const Published::Place* pl
 void Partition::publish(MessageRef message, const Origin& origin) {
   if (origin.mark && !is_new(message, origin)) return;
   Log* const log = log_for(*message);
-  const Outcome outcome = admit(*message, log);
+  const RetainedGrowth growth = message->retain ? shard_.retained_growth(*message) : RetainedGrowth{};
+  const Outcome outcome = admit(log, growth);
   if (outcome != Outcome::ok) {
     if (origin.mark) published_.forget(*origin.mark);
     shard_.counters().drop(Drop::quota_publish);
@@ -135,6 +135,7 @@ void Partition::publish(MessageRef message, const Origin& origin) {
   }
   // It may need no commit, but must not overtake what waits for one.
   queue_.push_back(Work{std::move(message), origin, log, retain, 0, {}, {}});
+  if (retain) shard_.retained_coming(queue_.back().growth = growth);
   schedule();
 }
 
@@ -270,6 +271,7 @@ void Partition::complete(engine::CommitStatus status) {
 
 void Partition::complete_publish(Work& work, engine::CommitStatus status) {
   const bool needed_commit = work.log != nullptr || work.retain;
+  if (work.retain) shard_.retained_came(work.growth);
   if (needed_commit && status != engine::CommitStatus::committed) {
     const Outcome outcome = status == engine::CommitStatus::full ? Outcome::quota : Outcome::failed;
     if (work.origin.mark) published_.forget(*work.origin.mark);

@@ -10,6 +10,7 @@
 #include "broker/log.h"
 #include "broker/mail.h"
 #include "broker/published.h"
+#include "broker/retained/retained_values.h"
 #include "broker/types.h"
 
 namespace arena::broker {
@@ -50,6 +51,7 @@ class Partition {
     uint64_t offset = 0;
     std::vector<engine::Operation> operations;
     UniqueFunction<void(engine::CommitStatus)> done;
+    RetainedGrowth growth{};  // of last values, by this one
   };
 
   Log* log_for(const Message& message);
@@ -57,7 +59,7 @@ class Partition {
   void queue_repeated(const Origin& origin);
   // Null: it has no place that is known.
   void answer_repeated(const Origin& origin, const Published::Place* place);
-  Outcome admit(const Message& message, const Log* log) const;
+  Outcome admit(const Log* log, const RetainedGrowth& growth) const;
   void schedule();
   void flush();
   engine::Batch build_batch();

@@ -296,12 +296,6 @@ void Shard::answer(const Origin& origin, PartitionId partition, const Receipt& r
   }
 }
 
-bool Shard::retained_has_room(const Message& message) const {
-  if (message.publisher == 0 || retained().find(message.topic)) return true;  // the broker's own; replaces
-  return total(&Counters::retained) < options_.retained_messages_max &&
-         total(&Counters::retained_bytes) < options_.retained_bytes_max;
-}
-
 bool Shard::log_has_room(const Log& log) const {
   if (log.is_inbox()) return total(&Counters::inbox_bytes) < options_.inbox_bytes_max;
   return !streams_over_budget_.contains(log.name().log) && total(&Counters::stream_bytes) < options_.stream_bytes_max;

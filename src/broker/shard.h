@@ -118,7 +118,12 @@ class Shard {
   // Is there a durable subscription for the topic? Asked of the topic's owner.
   bool wanted_durably(std::string_view topic) const { return durable_.any(topic); }
   // The budgets of all cores together; what other cores add in the same moment may pass them by a little.
-  bool retained_has_room(const Message& message) const;
+  bool retained_has_room(const RetainedGrowth& growth) const;
+  // By how much the last values would grow if `message` became one.
+  RetainedGrowth retained_growth(const Message& message) const;
+  // It is being stored; and it has been, or was refused.
+  void retained_coming(const RetainedGrowth& growth);
+  void retained_came(const RetainedGrowth& growth);
   bool log_has_room(const Log& log) const;
   const StreamTable& streams() const { return *streams_; }
   // False: of a stream that was removed.
@@ -255,6 +260,7 @@ class Shard {
   StreamTableRef streams_ = std::make_shared<const StreamTable>();   // captured from now on
   std::unique_ptr<StreamRegistry> registry_;  // on the core that owns partition 0
   std::set<LogId> streams_over_budget_;
+  RetainedGrowth coming_retained_;  // by what is being stored
   uint64_t written_to_streams_ = 0;  // bytes, since their retention was last asked to hurry
   StreamTableRef coming_ = streams_;  // of which readers must know; some may not be captured yet
 

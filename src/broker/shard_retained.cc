@@ -13,6 +13,30 @@ constexpr int64_t kLookMs = 60'000;       // the clock that they go by may be se
 
 }  // namespace
 
+// The broker's own take no room from others.
+RetainedGrowth Shard::retained_growth(const Message& message) const {
+  if (message.publisher == 0 || message.payload.empty()) return {};
+  const std::size_t bytes = message.accounted_bytes();
+  const MessageRef before = retained().find(message.topic);
+  if (!before) return {1, bytes};
+  return {0, bytes - std::min(bytes, before->accounted_bytes())};
+}
+
+bool Shard::retained_has_room(const RetainedGrowth& growth) const {
+  if (growth.messages != 0 && total(&Counters::retained) + coming_retained_.messages + growth.messages > options_.retained_messages_max) return false;
+  return growth.bytes == 0 || total(&Counters::retained_bytes) + coming_retained_.bytes + growth.bytes <= options_.retained_bytes_max;
+}
+
+void Shard::retained_coming(const RetainedGrowth& growth) {
+  coming_retained_.messages += growth.messages;
+  coming_retained_.bytes += growth.bytes;
+}
+
+void Shard::retained_came(const RetainedGrowth& growth) {
+  coming_retained_.messages -= growth.messages;
+  coming_retained_.bytes -= growth.bytes;
+}
+
 void Shard::set_retained(const MessageRef& message) {
   retained_.set(message);
   count_retained();

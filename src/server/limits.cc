@@ -26,7 +26,7 @@ constexpr std::array kLimits = {
           "clients/refused/password_queue", "PasswordQueue.IsFullAtItsBoundAndThenTheOldestSuspectGoes"},
     Limit{"mqtt.connect_timeout_ms", "the connection is closed", "clients/refused/connect_timeout",
           "MqttConnect.WaitsForConnectOnlySoLong"},
-    Limit{"mqtt.connect_bytes_max", "refused by the first bytes: 0x95", "clients/malformed",
+    Limit{"mqtt.connect_bytes_max", "closed by its first bytes, without an answer", "clients/malformed",
           "MqttConnect.RefusesAnOversizedConnectByItsFirstBytes"},
     Limit{"mqtt.client_id_bytes_max", "refused: 0x85 (3.x: 2)", "clients/connects_refused", "MqttLimits.BytesOfAClientId"},
     Limit{"mqtt.keepalive_max_s",

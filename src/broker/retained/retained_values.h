@@ -11,6 +11,12 @@
 
 namespace arena::broker {
 
+// What a value adds to those there are: nothing where it takes the place of one that is as large.
+struct RetainedGrowth {
+  std::size_t messages = 0;
+  std::size_t bytes = 0;
+};
+
 class RetainedValues {
  public:
   // One without payload takes its topic's away.
