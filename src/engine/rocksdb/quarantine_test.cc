@@ -439,6 +439,44 @@ TEST_F(QuarantineTest, AManifestThatEndsEarlyIsRefused) {
   EXPECT_EQ(value(1, "k"), "v");
 }
 
+// Else its offsets would be given out again, over what is behind the damage.
+TEST_F(QuarantineTest, AStoreThatDoesNotSayWhichLogsItHasIsRefused) {
+  const LogId stream{7};
+  ASSERT_EQ(commit(records(1, 0, {contract_message("t", "a"), contract_message("t", "b")}, stream)), CommitStatus::committed);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  ASSERT_EQ(commit(records(1, 2, {contract_message("t", std::string(500, 'c'))}, stream)), CommitStatus::committed);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  std::string newest;
+  for (const rocksdb::LiveFileMetaData& file : files()) {
+    if (file.column_family_name == "blocks") newest = std::max(newest, file.name);
+  }
+  harness.close();
+  change(database_file(newest), 100);
+  const std::string reason = harness.try_open();
+  EXPECT_NE(reason.find("which logs"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
+  quarantine();
+  harness.open();
+  EXPECT_GE(store().bounds(1, stream).end, 3u);
+}
+
+// Streams, sessions and last values that are not seen would be served as if they had never been.
+TEST_F(QuarantineTest, AStoreWithDamagedKeysIsRefused) {
+  ASSERT_EQ(commit(operation(1, put("k", std::string(200, 'v')))), CommitStatus::committed);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  std::string keys;
+  for (const rocksdb::LiveFileMetaData& file : files()) {
+    if (file.column_family_name == "spaces") keys = file.name;
+  }
+  ASSERT_FALSE(keys.empty());
+  harness.close();
+  change(database_file(keys), 100);
+  const std::string reason = harness.try_open();
+  EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
+  quarantine();
+  harness.open();
+}
+
 TEST_F(QuarantineTest, CurrentIsWrittenAgain) {
   fill_files();
   fs::remove(database_file("CURRENT"));

@@ -24,8 +24,8 @@ std::unique_ptr<rocksdb::Iterator> iterate(Database& database, rocksdb::ColumnFa
   return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(options, family));
 }
 
-// Walks from one log's first key to the next log's. What cannot be read is told when the logs are.
-void collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std::set<LogName>& names) {
+// Walks from one log's first key to the next log's. A log that is not seen would give out its offsets again.
+Status collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std::set<LogName>& names) {
   const auto at = iterate(database, family);
   for (at->SeekToFirst(); at->Valid();) {
     LogName name;
@@ -33,6 +33,8 @@ void collect_names(Database& database, rocksdb::ColumnFamilyHandle* family, std:
     names.insert(name);
     at->Seek(log_prefix(name) + std::string(17, '\xff'));
   }
+  if (at->status().ok()) return Unit{};
+  return fail_with("it cannot be told which logs there are: " + at->status().ToString());
 }
 
 class LogRecovery {
@@ -235,8 +237,8 @@ class LogRecovery {
 Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret, uint64_t floor) {
   std::set<LogName> names;
   for (PartitionId partition = 0; partition < logs.partitions(); ++partition) names.insert({partition, LogId::inbox});
-  collect_names(database, database.blocks(), names);
-  collect_names(database, database.index(), names);
+  if (Status read = collect_names(database, database.blocks(), names); !read) return fail(read.error());
+  if (Status read = collect_names(database, database.index(), names); !read) return fail(read.error());
   Recovered recovered;
   for (const LogName& name : names) {
     LogState* log = logs.find(name);

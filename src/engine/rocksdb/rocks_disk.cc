@@ -33,26 +33,31 @@ RocksDisk::~RocksDisk() {
   if (writer_) mark_high_water();
 }
 
+std::string RocksDisk::way_out() const {
+  return "; restore the folder from a backup, or, to serve what is left: arena store check --quarantine " + folder_.path();
+}
+
 Status RocksDisk::open_database() {
   auto database = Database::open(folder_.database_path(), {options_.env, options_.write_buffer_bytes});
   if (!database.ok()) {
-    return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason +
-                     "; restore the folder from a backup, or, to serve what is left: arena store check --quarantine " +
-                     folder_.path());
+    return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason + way_out());
   }
   database_ = std::move(*database);
   if (Status checked = check_high_water(); !checked) return checked;
   const Database::DamagedFiles damaged_files = database_->check_files();
   index_is_whole_ = damaged_files.index == 0;
+  // Streams, sessions and last values that are not seen would be served as if they had never been.
+  if (damaged_files.spaces != 0) {
+    return fail_with("cannot open " + folder_.path() + ": a file that holds streams, sessions or last values is damaged" + way_out());
+  }
   const auto recovered = recover_logs(*database_, logs_, folder_.secret(), folder_.floor().offset);
   if (!recovered.ok()) {
-    return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason +
-                     "; restore the folder from a backup, or name another one");
+    return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason + way_out());
   }
   if (folder_.floor().is_copy) {
     if (Status jumped = jump_over_what_may_have_been(*database_, logs_, folder_); !jumped) return jumped;
   }
-  damaged_ = recovered->damaged + damaged_files.index + damaged_files.spaces;
+  damaged_ = recovered->damaged + damaged_files.index;
   writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return room(); });
   log::info("engine", "the store is open", {{"path", folder_.path()}, {"logs", recovered->logs}, {"blocks_read", recovered->blocks_read}, {"damaged", damaged()}});
   return Unit{};

@@ -66,6 +66,8 @@ class RocksDisk {
  private:
   RocksDisk(StoreFolder folder, RocksOptions options);
   Status open_database();
+  // What an operator may do with a store that is not opened.
+  std::string way_out() const;
   Status check_high_water();
   Room room();
 
