@@ -51,7 +51,8 @@ Status Shard::load_streams() {
   set_streams(std::make_shared<const StreamTable>(std::move(streams)));
   delete_unknown_streams(last_log);
   restore_hidden(*this);
-  if (registry_) registry_->restore(last_log);
+  // What a lost stream had in its log must not become another one's.
+  if (registry_) registry_->restore(std::max(last_log, static_cast<uint32_t>(store_.newest_log())));
   return Unit{};
 }
 

@@ -137,9 +137,12 @@ class Store {
   // Makes offsets below new_start unreadable, at once; space is freed when convenient. Never moves back, and stops at
   // the log's end. Durable when a later commit of the partition is, be it an empty one.
   virtual void trim(PartitionId partition, LogId log, uint64_t new_start) = 0;
-  // Offsets below the end that no message was given, though they may have been given in another life of the store: rising,
+  // Offsets below the end that no message was given, though they may have been given in another life of the store, or whose
+  // messages were lost to damage: rising,
   // and the same as long as the store is open. Reading goes on behind them.
   virtual std::vector<OffsetRange> holes(PartitionId, LogId) const { return {}; }
+  // The highest id of a log that anything is known of, in any partition: also of one whose stream was lost to damage.
+  virtual LogId newest_log() const { return LogId::inbox; }
 
   // Where the bytes of a log lie: exact at some offsets, at most 32 KB or a record apart, and in proportion between them; of
   // what was there before a restart at most about 1 MB apart.

@@ -380,6 +380,27 @@ TEST_P(Streams, AHandshakeOfAStreamThatIsRemovedAfterARestartIsReleased) {
   EXPECT_TRUE(world.settle([&] { return away.releases == std::vector<uint16_t>{tag}; })) << "the receiver holds it open";
 }
 
+// Its messages are there still: no other stream's readers may be given them.
+TEST_P(Streams, TheLogOfAStreamWhoseDefinitionWasLostIsNotGivenToAnother) {
+  const Result<Stream> lost = world.create_stream("orders", {"orders/#"});
+  ASSERT_TRUE(lost.ok());
+  {
+    Peer source(world, "source");
+    ASSERT_TRUE(source.connect());
+    publish(source, 0, 9);
+    source.forget();
+  }
+  std::vector<engine::Operation> rows;
+  rows.push_back({engine::Operation::Kind::erase_range, engine::Space::streams, {}, {}});
+  bool erased = false;
+  world.shard(0).partition(0).submit(std::move(rows), [&](engine::CommitStatus) { erased = true; });
+  ASSERT_TRUE(world.settle([&] { return erased; }));
+  world.crash();
+  const Result<Stream> made = world.create_stream("payroll", {"payroll/#"});
+  ASSERT_TRUE(made.ok());
+  EXPECT_GT(made->log, lost->log);
+}
+
 TEST_P(Streams, AReplayThatBeginsWhileAStreamIsAddedFollowsIt) {
   ASSERT_TRUE(world.create_stream("base", {"base"}).ok());
   Peer source(world, "source");

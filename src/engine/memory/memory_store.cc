@@ -144,6 +144,15 @@ const MemoryLog* MemoryStore::find(PartitionId partition, LogId log) const {
   return found == at->logs.end() ? nullptr : &found->second;
 }
 
+LogId MemoryStore::newest_log() const {
+  LogId newest = LogId::inbox;
+  for (PartitionId id = 0; id < disk_.partitions(); ++id) {
+    const auto& logs = disk_.partition(id)->logs;
+    if (!logs.empty()) newest = std::max(newest, logs.rbegin()->first);
+  }
+  return newest;
+}
+
 LogBounds MemoryStore::bounds(PartitionId partition, LogId log) const {
   const MemoryLog* at = find(partition, log);
   return at == nullptr ? LogBounds{} : at->bounds();

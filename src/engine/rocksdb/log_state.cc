@@ -103,6 +103,24 @@ std::vector<OffsetRange> LogState::jumps() const {
   return jumps_;
 }
 
+std::vector<OffsetRange> LogState::holes() const {
+  std::vector<OffsetRange> all = jumps();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const LostRange& range : lost_) all.push_back({range.base, range.end});
+  }
+  std::sort(all.begin(), all.end(), [](const OffsetRange& a, const OffsetRange& b) { return a.base < b.base; });
+  std::vector<OffsetRange> out;
+  for (const OffsetRange& range : all) {
+    if (!out.empty() && range.base <= out.back().end) {
+      out.back().end = std::max(out.back().end, range.end);
+    } else {
+      out.push_back(range);
+    }
+  }
+  return out;
+}
+
 bool LogState::is_jump_end(uint64_t offset) const {
   const std::lock_guard lock(mutex_);
   return std::any_of(jumps_.begin(), jumps_.end(), [&](const OffsetRange& jump) { return jump.end == offset; });

@@ -90,6 +90,8 @@ class LogState {
   // The first range that was lost and ends above `offset`.
   std::optional<LostRange> lost_above(uint64_t offset) const;
   std::vector<OffsetRange> jumps() const;
+  // What it jumped over and what was lost: rising, and none within another.
+  std::vector<OffsetRange> holes() const;
   // What ends here was no block.
   bool is_jump_end(uint64_t offset) const;
   // What lies at or above `start`, whole segments counted.

@@ -187,6 +187,9 @@ TEST_F(QuarantineTest, AFileThatIsGoneCostsItsBlocksAlone) {
   read_all(1, "t/1");
   EXPECT_GE(told_, 50u) << "readers of a topic are told too";
   EXPECT_EQ(value(1, "k"), "new");
+  const std::vector<OffsetRange> holes = store().holes(1, LogId::inbox);
+  ASSERT_EQ(holes.size(), 1u) << "they count for no limit";
+  EXPECT_TRUE(holes[0].base == 50 && holes[0].end == 100);
   fill(1, 150, 160);
   harness.close();
   EXPECT_TRUE(check_store(harness.path())->sound());
@@ -458,6 +461,7 @@ TEST_F(QuarantineTest, AStoreThatDoesNotSayWhichLogsItHasIsRefused) {
   quarantine();
   harness.open();
   EXPECT_GE(store().bounds(1, stream).end, 3u);
+  EXPECT_EQ(store().newest_log(), stream);
 }
 
 // Streams, sessions and last values that are not seen would be served as if they had never been.

@@ -56,7 +56,13 @@ LogBounds RocksStore::bounds(PartitionId partition, LogId log) const {
 
 std::vector<OffsetRange> RocksStore::holes(PartitionId partition, LogId log) const {
   const View* at = view({partition, log});
-  return at == nullptr ? std::vector<OffsetRange>() : at->state->jumps();
+  return at == nullptr ? std::vector<OffsetRange>() : at->state->holes();
+}
+
+LogId RocksStore::newest_log() const {
+  LogId newest = LogId::inbox;
+  for (const LogState* log : disk_->logs().all()) newest = std::max(newest, log->name().log);
+  return newest;
 }
 
 uint64_t RocksStore::bytes_from(PartitionId partition, LogId log, uint64_t offset) const {
