@@ -138,8 +138,7 @@ class Store {
   // the log's end. Durable when a later commit of the partition is, be it an empty one.
   virtual void trim(PartitionId partition, LogId log, uint64_t new_start) = 0;
   // Offsets below the end that no message was given, though they may have been given in another life of the store, or whose
-  // messages were lost to damage: rising,
-  // and the same as long as the store is open. Reading goes on behind them.
+  // messages were lost to damage: rising, and the same as long as the store is open. Reading goes on behind them.
   virtual std::vector<OffsetRange> holes(PartitionId, LogId) const { return {}; }
   // The highest id of a log that anything is known of, in any partition: also of one whose stream was lost to damage.
   virtual LogId newest_log() const { return LogId::inbox; }
