@@ -416,6 +416,7 @@ void Group::on_read(ReadAnswer answer) {
     waiting_bytes_ += item.bytes();
     waiting_.push_back(std::move(item));
   }
+  shard_.counters().drop(Drop::damaged, answer.lost.counted());
   feed_.finish(answer);
   pump();
 }

@@ -7,7 +7,25 @@
 
 namespace arena::broker {
 
-Log::Log(Shard& shard, LogName name) : shard_(shard), name_(name), holes_(shard.store().holes(name.partition, name.log)) {
+namespace {
+
+// How many of the offsets from `from` to below `upto` lie in them.
+uint64_t overlap(const std::vector<engine::OffsetRange>& ranges, uint64_t from, uint64_t upto) {
+  uint64_t count = 0;
+  for (const engine::OffsetRange& range : ranges) {
+    const uint64_t base = std::max(range.base, from), end = std::min(range.end, upto);
+    if (base < end) count += end - base;
+  }
+  return count;
+}
+
+}  // namespace
+
+Log::Log(Shard& shard, LogName name)
+    : shard_(shard),
+      name_(name),
+      holes_(shard.store().holes(name.partition, name.log)),
+      lost_(shard.store().lost(name.partition, name.log)) {
   const engine::LogBounds bounds = shard.store().bounds(name.partition, name.log);
   end_ = bounds.end;
   first_ = bounds.start;
@@ -60,12 +78,17 @@ StreamUsage Log::usage() const {
 }
 
 uint64_t Log::messages_between(uint64_t from, uint64_t upto) const {
-  uint64_t count = upto - std::min(from, upto);
-  for (const engine::OffsetRange& hole : holes_) {
-    const uint64_t base = std::max(hole.base, from), end = std::min(hole.end, upto);
-    if (base < end) count -= end - base;
-  }
-  return count;
+  return upto - std::min(from, upto) - overlap(holes_, from, upto);
+}
+
+Missing Log::missing_between(uint64_t from, uint64_t upto) const {
+  const uint64_t lost = overlap(lost_, from, upto);
+  return {messages_between(from, upto) + lost, lost <= engine::kLostCountKnownMax};
+}
+
+Missing Log::lost_between(uint64_t from, uint64_t upto) const {
+  const uint64_t count = missing_between(from, upto).count;
+  return {count, count <= engine::kLostCountKnownMax};
 }
 
 uint64_t Log::first_of_last(uint64_t count) const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "broker/gap.h"
 #include "broker/stream/stream.h"
 #include "broker/types.h"
 
@@ -43,6 +44,10 @@ class Log {
   StreamUsage usage() const;
   // How many messages were given the offsets from `from` to below `upto`.
   uint64_t messages_between(uint64_t from, uint64_t upto) const;
+  // How many of them are gone for who asks for them, deleted or lost: not what was never given.
+  Missing missing_between(uint64_t from, uint64_t upto) const;
+  // The same where all that was given is lost.
+  Missing lost_between(uint64_t from, uint64_t upto) const;
   // At or above it lie the last `count` messages.
   uint64_t first_of_last(uint64_t count) const;
 
@@ -67,6 +72,7 @@ class Log {
   bool trim_wanted_ = false;
   std::map<uint64_t, uint64_t> readers_;  // reader -> floor
   const std::vector<engine::OffsetRange> holes_;
+  const std::vector<engine::OffsetRange> lost_;  // those of them that are damage
 };
 
 }  // namespace arena::broker

@@ -41,7 +41,7 @@ void Replay::prepared() {
 }
 
 void Replay::begin_at(const Start& start) {
-  if (start.missing != 0) gaps_.push_back(start);
+  if (start.missing) gaps_.push_back(start);
   feed_.restore(CursorRecord{start.log, start.offset, {}});
 }
 
@@ -116,30 +116,18 @@ void Replay::give(MessageRef message, LogName log, uint64_t offset) {
   session_.take_replayed(std::move(item));
 }
 
-void Replay::tell_gap(LogName log, uint64_t next, uint64_t missing) {
-  const Stream* stream = shard_.streams().find(log.log);
-  if (stream == nullptr) return;
-  auto message = std::make_unique<Message>();
-  message->id = shard_.next_message_id();
-  message->topic = std::string(kGapPrefix) + stream->config.name;
-  message->payload = "{\"stream\":\"" + stream->config.name + "\",\"partition\":" + std::to_string(log.partition) +
-                     ",\"missing\":" + std::to_string(missing) + ",\"next\":" + std::to_string(next) + "}";
-  message->published_ms = shard_.loop().wall_ms();
-  message->guarantee = subscription_.request.granted;
-  auto extras = std::make_unique<Extras>();
-  extras->content_type = "application/json";
-  extras->has_content_type = true;
-  extras->headers.emplace_back("arena-gap", std::to_string(missing));
-  message->extras = std::move(extras);
+void Replay::tell_gap(LogName log, uint64_t next, const Missing& missing, Gone why) {
+  MessageRef message = gap_message(shard_, log, next, missing, why, subscription_.request.granted);
+  if (!message) return;
   shard_.counters().replay_gaps.add();
-  give(MessageRef(message.release()), log, next - 1);  // who goes on behind it is not told again
+  give(std::move(message), log, next - 1);  // who goes on behind it is not told again
 }
 
 void Replay::read_more() {
   while (!gaps_.empty() && session_.has_room_for_replay()) {
     const Start gap = gaps_.back();
     gaps_.pop_back();
-    tell_gap(gap.log, gap.offset, gap.missing);
+    tell_gap(gap.log, gap.offset, gap.missing, Gone::deleted);
   }
   if (gaps_.empty() && feed_.behind() && session_.has_room_for_replay()) feed_.read_more(shard_, id_, filters_, true);
 }
@@ -166,11 +154,11 @@ void Replay::offer(const Routed& routed) {
 void Replay::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   const uint64_t from = feed_.find(answer.log)->next();
-  if (answer.missing != 0 && !session_.has_room_for_replay()) {
+  if (answer.missing && !session_.has_room_for_replay()) {
     answer.stop_at(from);
     return feed_.finish(answer);
   }
-  if (answer.missing != 0) tell_gap(answer.log, answer.begin, answer.missing);
+  if (answer.missing) tell_gap(answer.log, answer.begin, answer.missing, Gone::deleted);
   for (engine::Record& record : answer.records) {
     if (!session_.has_room_for_replay()) {
       answer.stop_at(record.offset);
@@ -178,6 +166,11 @@ void Replay::on_read(ReadAnswer answer) {
     }
     if (record.offset < from || !wants(*record.message)) continue;
     give(std::move(record.message), answer.log, record.offset);
+  }
+  if (answer.lost && !session_.has_room_for_replay()) answer.stop_at(answer.lost_from);
+  if (answer.lost) {
+    shard_.counters().drop(Drop::damaged, answer.lost.counted());
+    tell_gap(answer.log, answer.next, answer.lost, Gone::damaged);
   }
   // What was given may have ended the session; then this is gone from the readers.
   feed_.finish(answer);

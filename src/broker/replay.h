@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/unique_function.h"
+#include "broker/gap.h"
 #include "broker/mail.h"
 #include "broker/session/feed.h"
 #include "broker/session/subscription.h"
@@ -14,8 +15,6 @@
 namespace arena::broker {
 
 class Shard;
-
-inline constexpr std::string_view kGapPrefix = "$gap/";
 
 // Lives on its session's core, which owns it. It keeps nothing in the log: what is deleted before it gets there is told as
 // a gap, a message under "$gap/<stream>" whose header "arena-gap" has the count.
@@ -48,7 +47,7 @@ class Replay final : public Reader {
   struct Start {
     LogName log;
     uint64_t offset = 0;
-    uint64_t missing = 0;
+    Missing missing;
   };
 
   void ask_owners();
@@ -58,7 +57,7 @@ class Replay final : public Reader {
                           UniqueFunction<void(std::vector<Start>)> done);
   bool wants(const Message& message);
   void give(MessageRef message, LogName log, uint64_t offset);
-  void tell_gap(LogName log, uint64_t next, uint64_t missing);
+  void tell_gap(LogName log, uint64_t next, const Missing& missing, Gone why);
 
   Shard& shard_;
   Session& session_;

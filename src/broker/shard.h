@@ -235,7 +235,7 @@ class Shard {
   void serve_read(const ReadOrder& order);
   void finish_read(const ReadOrder& order, uint64_t from, engine::ReadResult result);
   uint64_t total(Counter Counters::*counter) const;  // over all cores
-  void count_damage(const ReadOrder& order, const engine::ReadResult& result);
+  void note_damage(const ReadOrder& order, const engine::ReadResult& result);
   static void on_tick(void* self);
   static void on_due(void* self);
   static void on_expiry(void* self);

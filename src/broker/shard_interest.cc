@@ -189,24 +189,25 @@ void Shard::serve_read(const ReadOrder& order) {
 }
 
 void Shard::finish_read(const ReadOrder& order, uint64_t from, engine::ReadResult result) {
-  if (result.trimmed > 0) counters_.drop(Drop::trimmed, result.trimmed);
-  if (!result.status) count_damage(order, result);
+  if (!result.status) note_damage(order, result);
   if (!result.status && result.next <= order.from) return;  // unreadable as a whole: the reader stays where it is
   ReadAnswer answer{order.log, order.generation, std::move(result.records), result.next,
                     result.next >= log_at(order.log).end()};
+  const Log& log = log_at(order.log);
   answer.begin = from + result.trimmed;
-  answer.missing = log_at(order.log).messages_between(order.from, answer.begin);
+  answer.missing = log.missing_between(order.from, answer.begin);
+  counters_.drop(Drop::trimmed, log.missing_between(from, answer.begin).counted());
+  answer.lost_from = result.next - result.damaged;
+  answer.lost = log.lost_between(answer.lost_from, result.next);
   call(order.core, [reader = order.reader, answer = std::move(answer)](Shard& there) mutable {
     const auto it = there.readers_.find(reader);
     if (it != there.readers_.end()) it->second->on_read(std::move(answer));
   });
 }
 
-void Shard::count_damage(const ReadOrder& order, const engine::ReadResult& result) {
-  const uint64_t read = result.records.empty() ? order.from + result.trimmed : result.records.back().offset + 1;
-  counters_.drop(Drop::damaged, result.next - std::min(read, result.next));
+void Shard::note_damage(const ReadOrder& order, const engine::ReadResult& result) {
   log::error("broker", "a part of the log cannot be read and is skipped",
-             {{"partition", unsigned{order.log.partition}}, {"log", static_cast<uint32_t>(order.log.log)}, {"from", read}, {"to", result.next}, {"reason", result.status.error().reason}});
+             {{"partition", unsigned{order.log.partition}}, {"log", static_cast<uint32_t>(order.log.log)}, {"from", result.next - result.damaged}, {"to", result.next}, {"reason", result.status.error().reason}});
 }
 
 void Shard::report_floor(LogName log, uint64_t reader, uint64_t floor) {

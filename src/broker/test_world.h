@@ -182,6 +182,7 @@ class Peer final : public SessionSink {
     request.granted = granted;
     request.id = id;
     request.retained = retained;
+    request.positions = positions;
     const uint64_t cookie = ++cookie_;
     session_->subscribe({request}, cookie);
     EXPECT_TRUE(world_.settle([&] { return subscribed_.contains(cookie); })) << "no answer to subscribe " << filter;
@@ -319,6 +320,7 @@ class Peer final : public SessionSink {
   bool is_ready = true;
   std::size_t takes_max = SIZE_MAX;  // not ready for more than these
   std::size_t window = 10;
+  bool positions = false;  // asks for them when it subscribes
   std::string user;  // empty: anonymous
 
  private:

@@ -78,7 +78,10 @@ int print_source(const Arguments& arguments, const AdminDoor& door, const Source
     if (!answer) return complain_of(answer.error());
     const auto page = ordered_json::parse(*answer, nullptr, false);
     if (!page.is_object() || !page.contains("items")) return complain(kFailed, "the server's answer makes no sense", "is it an Arena of this release?");
-    if (page.contains("gap")) say(fmt::format("arena: warning: {} messages of the stream \"{}\" that were asked for are gone", page["gap"].dump(), source.stream));
+    if (page.contains("gap")) {
+      const std::string count = page["gap"].is_null() ? "" : page["gap"].dump() + " ";  // null: nobody knows how many
+      say(fmt::format("arena: warning: {}messages of the stream \"{}\" that were asked for are gone", count, source.stream));
+    }
     for (const auto& item : page["items"]) {
       print(arguments.output == "json" ? item.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n" : line_of(item));
       --left;

@@ -140,8 +140,9 @@ void append_json(std::string& out, const mqtt::Publish& message) {
 std::string gap_text(const mqtt::Publish& message) {
   const auto told = nlohmann::json::parse(message.payload, nullptr, false);
   const bool counted = told.is_object() && told.contains("missing") && told["missing"].is_number_unsigned();
-  return fmt::format("arena: warning: {} of the stream \"{}\" that were asked for are gone: they were beyond its limits",
-                     counted ? fmt::format("{} messages", told["missing"].get<uint64_t>()) : "messages", message.topic.substr(kGapPrefix.size()));
+  const bool damaged = told.is_object() && told.value("reason", "") == "damaged";
+  return fmt::format("arena: warning: {} of the stream \"{}\" that were asked for are gone: {}", counted ? fmt::format("{} messages", told["missing"].get<uint64_t>()) : "messages",
+                     message.topic.substr(kGapPrefix.size()), damaged ? "they were lost to damage" : "they were beyond its limits");
 }
 
 }  // namespace arena::cli

@@ -67,6 +67,8 @@ TEST(MessageText, TellsOfAGap) {
   EXPECT_NE(gap_text(m).find("40 messages of the stream \"orders\""), std::string::npos);
   m.payload = "{";
   EXPECT_NE(gap_text(m).find("messages of the stream \"orders\""), std::string::npos);
+  m.payload = R"({"stream":"orders","partition":1,"missing":null,"next":50,"reason":"damaged"})";
+  EXPECT_EQ(gap_text(m), "arena: warning: messages of the stream \"orders\" that were asked for are gone: they were lost to damage");
 }
 
 }  // namespace

@@ -21,24 +21,26 @@ bool Reading::wants(std::string_view topic) const {
 }
 
 bool Reading::take(uint64_t offset, Result<MessageRef> message) {
-  if (!message.ok()) return fail_at(message.error(), offset + 1);
+  if (!message.ok()) return fail_at(message.error(), offset, offset + 1);
   bytes_ += (*message)->accounted_bytes();
   result_.records.push_back({offset, std::move(*message)});
   return true;
 }
 
-bool Reading::fail_at(const Error& error, uint64_t behind) {
+bool Reading::fail_at(const Error& error, uint64_t damaged_from, uint64_t behind) {
+  const uint64_t from = std::max(result_.next, damaged_from);
   result_.status = fail(error);
   result_.next = std::max(result_.next, std::min(behind, upto_));
+  result_.damaged = result_.next - std::min(from, result_.next);
   ended_ = true;
   return false;
 }
 
 void Reading::skip_to(uint64_t offset) { result_.next = std::max(result_.next, std::min(offset, upto_)); }
 
-bool Reading::take_block(std::string_view block, uint64_t behind) {
+bool Reading::take_block(std::string_view block, uint64_t base, uint64_t behind) {
   Result<BlockReader> reader = BlockReader::open(block);
-  if (!reader.ok()) return fail_at(reader.error(), behind);
+  if (!reader.ok()) return fail_at(reader.error(), base, behind);
   while (reader->next() && reader->offset() < upto_) {
     if (reader->offset() < result_.next) continue;
     scanned_bytes_ += reader->stored_bytes();
@@ -49,7 +51,7 @@ bool Reading::take_block(std::string_view block, uint64_t behind) {
       return false;
     }
   }
-  return reader->status().ok() || fail_at(reader->status().error(), behind);
+  return reader->status().ok() || fail_at(reader->status().error(), base, behind);
 }
 
 }  // namespace arena::engine

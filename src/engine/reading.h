@@ -19,13 +19,14 @@ class Reading {
   uint64_t next() const { return result_.next; }
   uint64_t upto() const { return upto_; }
   bool done() const { return ended_ || result_.next >= upto_; }
-  // Takes what is wanted of a block; `behind` is where reading goes on if the block is damaged.
+  // Takes what is wanted of a block; `base` is where it begins, `behind` where reading goes on if it is damaged.
   // False when the reading has ended.
-  bool take_block(std::string_view block, uint64_t behind);
+  bool take_block(std::string_view block, uint64_t base, uint64_t behind);
   // Nothing that is wanted lies below `offset`.
   void skip_to(uint64_t offset);
-  // What is between here and `behind` cannot be read. Ends the reading; its caller decides about going on.
-  bool fail_at(const Error& error, uint64_t behind);
+  // What lies from `damaged_from`, or from here if that is later, to below `behind` cannot be read. Ends the reading; its caller
+  // decides about going on.
+  bool fail_at(const Error& error, uint64_t damaged_from, uint64_t behind);
 
  private:
   bool wants(std::string_view topic) const;

@@ -100,6 +100,7 @@ struct ReadResult {
   // Damage is reported here: records before it are returned, and `next` lies behind it. An unknown partition too,
   // with nothing read.
   Status status = Unit{};
+  uint64_t damaged = 0;         // so many offsets below `next` cannot be read, whatever their topic
 };
 using ReadDone = UniqueFunction<void(ReadResult)>;
 
@@ -114,6 +115,10 @@ struct OffsetRange {
   uint64_t base = 0;
   uint64_t end = 0;
 };
+
+// Where the end of a log was lost it goes on 2^32 above what is known: of more offsets than this that are lost at one place, nobody
+// knows how many had been given to messages.
+inline constexpr uint64_t kLostCountKnownMax = uint64_t{1} << 31;
 
 struct KeyValue {
   std::string key;
@@ -140,6 +145,8 @@ class Store {
   // Offsets below the end that no message was given, though they may have been given in another life of the store, or whose
   // messages were lost to damage: rising, and the same as long as the store is open. Reading goes on behind them.
   virtual std::vector<OffsetRange> holes(PartitionId, LogId) const { return {}; }
+  // Those of them that were lost to damage, likewise.
+  virtual std::vector<OffsetRange> lost(PartitionId, LogId) const { return {}; }
   // The highest id of a log that anything is known of, in any partition: also of one whose stream was lost to damage.
   virtual LogId newest_log() const { return LogId::inbox; }
 

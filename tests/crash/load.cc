@@ -208,7 +208,7 @@ std::string Load::verify_damaged() {
 std::string Load::verify_damaged(PartitionId partition) {
   bool told = disk_->damaged() != 0;
   if (std::string wrong = verify_keys(partition, told, false); !wrong.empty()) return wrong;
-  return verify_records(partition, told);
+  return verify_records(partition, told, false);
 }
 
 std::string Load::verify_quarantined(bool keys_may_be_older) {
@@ -216,7 +216,7 @@ std::string Load::verify_quarantined(bool keys_may_be_older) {
   for (PartitionId partition = 0; partition < kPartitions; ++partition) {
     bool told = keys_may_be_older;
     std::string wrong = verify_keys(partition, told, keys_may_be_older);
-    if (wrong.empty()) wrong = verify_records(partition, false);
+    if (wrong.empty()) wrong = verify_records(partition, false, true);
     if (wrong.empty()) wrong = verify_topic(partition, topic_of(random_.below(5)));
     if (wrong.empty() && store_->bounds(partition, LogId::inbox).end < expected_[partition].end) wrong = "offsets will be used twice";
     if (!wrong.empty()) return "after quarantine, partition " + std::to_string(partition) + ": " + wrong;
@@ -266,17 +266,23 @@ std::string Load::verify_topic(PartitionId partition, const std::string& topic) 
   return found >= wanted || told ? "" : topic + ": records are missing, and nothing was said";
 }
 
-std::string Load::verify_records(PartitionId partition, bool told) {
+std::string Load::verify_records(PartitionId partition, bool told, bool exact) {
   const Expected& expected = expected_[partition];
   const engine::LogBounds bounds = store_->bounds(partition, LogId::inbox);
   const std::vector<std::string> payloads = expected.payloads_after(expected.steps.size());
   std::size_t read_count = 0;
+  std::vector<bool> accounted(payloads.size());  // read, or told to be lost
   for (uint64_t next = 0; next < bounds.end;) {
     const std::optional<engine::ReadResult> got = read(partition, next, {});
     if (!got || got->next <= next) return "reading does not go on";
     told = told || !got->status.ok();
     for (const engine::Record& record : got->records) {
       if (record.offset >= payloads.size() || record.message->payload != payloads[record.offset]) return "a record is not what was stored";
+      accounted[record.offset] = true;
+    }
+    for (uint64_t at = got->next - got->damaged; at < std::min<uint64_t>(got->next, payloads.size()); ++at) {
+      if (accounted[at]) return "offset " + std::to_string(at) + " was read, and told to be lost";
+      accounted[at] = true;
     }
     read_count += got->records.size();
     next = got->next;
@@ -284,6 +290,9 @@ std::string Load::verify_records(PartitionId partition, bool told) {
   const uint64_t wanted = payloads.size() - std::min<uint64_t>(payloads.size(), expected.trim_asked);
   found_ += std::min<uint64_t>(read_count, wanted);
   wanted_ += wanted;
+  for (uint64_t at = std::max(expected.trim_asked, bounds.start); exact && at < payloads.size(); ++at) {
+    if (!accounted[at]) return "offset " + std::to_string(at) + " is neither there nor told to be lost";
+  }
   if (read_count >= wanted || told) return {};
   return "records are missing, and nothing was said: " + std::to_string(read_count) + " of " + std::to_string(payloads.size()) +
          " are there, the log goes from " + std::to_string(bounds.start) + " to " + std::to_string(bounds.end) + ", trimmed up to " +

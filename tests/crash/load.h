@@ -87,7 +87,7 @@ class Load {
                          const std::string& topic);
   std::string verify_damaged(PartitionId partition);
   std::string verify_keys(PartitionId partition, bool& told, bool may_be_older);
-  std::string verify_records(PartitionId partition, bool told);
+  std::string verify_records(PartitionId partition, bool told, bool exact);
   std::string verify_topic(PartitionId partition, const std::string& topic);
   std::optional<engine::ReadResult> read(PartitionId partition, uint64_t from, const std::string& topic);
 

@@ -197,6 +197,120 @@ def a_table_file_that_is_gone_is_told_and_the_rest_served():
         leave(broker)
 
 
+def stream_in_files(files):
+    """A stopped broker with the stream "s": its messages 0 to 9 lie in the first of so many table files, 10 to 19 in the second …
+    Returns it and the files."""
+    broker = DurableBroker(http=True).start()
+    subprocess.run([arena_bin(), "stream", "create", "s", "--filter", "s/#", "--data", broker.data], check=True, timeout=20 * SLOW)
+    tables, known = [], set()
+    for first in range(0, 10 * files, 10):
+        with opened(broker.port, 5, "source") as source:
+            for n in range(10):
+                source.send(publish(5, "s/t", f"{first + n} " + "x" * 2000, qos=1, packet_id=1 + n)).expect(PUBACK)
+        equal(broker.stop(keep=True), 0)
+        write_out(broker)
+        now = set(glob.glob(os.path.join(broker.data, "rocksdb", "*.sst")))
+        tables.append(max(now - known, key=os.path.getsize))
+        known = now
+        if first + 10 < 10 * files:
+            broker.launch()
+    return broker, tables
+
+
+def arena_sub(broker, topic, *arguments):
+    """Until nothing has come for a second: the first words, and what was warned of."""
+    done = subprocess.run([arena_bin(), "sub", "-p", str(broker.port), topic, *arguments, "-W", f"{round(2 * SLOW)}s"], capture_output=True,
+                          text=True, timeout=30 * SLOW, check=False)
+    return [int(line.split()[0]) for line in done.stdout.splitlines()], [line for line in done.stderr.splitlines() if "warning" in line]
+
+
+def ask(broker, path):
+    status, answer = curl(path, port=broker.http_port)
+    equal(status, 200, answer)
+    return json.loads(answer)
+
+
+def pages(broker, start):
+    """All items of the stream "s" from there on, and what its pages say of gaps."""
+    items, gaps, more = [], [], True
+    while more:
+        page = ask(broker, f"/v1/streams/s/messages?from={start}")
+        items += page["items"]
+        gaps += [page["gap"]] if "gap" in page else []
+        start, more = page["next"], page["more"]
+    return items, gaps
+
+
+def polled(broker, position, count):
+    """By one request after the other, until so many items have come: what they say of gaps."""
+    items, gaps, after = [], [], f"1:{position}"
+    while len(items) < count:
+        page = ask(broker, f"/v1/topics/s/t?wait=5&after={after}")
+        items += page["items"]
+        gaps += [page["gap"]] if "gap" in page else []
+        after = page["next"]
+    return gaps
+
+
+@test(seconds=90)
+def readers_are_told_what_quarantine_lost_of_a_stream():
+    broker, tables = stream_in_files(4)
+    try:
+        os.remove(tables[0])
+        os.remove(tables[2])
+        done = store_json("check", "--quarantine", broker.data)
+        equal([(lost["from"], lost["upto"], lost["bound"]) for lost in done["lost"]], [(0, 10, False), (20, 30, False)], "lost")
+        broker.launch()
+        left = list(range(10, 20)) + list(range(30, 40))
+        for topic, arguments in (("s/#", ("--from", "earliest")), ("s/t", ("--from", "0")), ("$replay/earliest/s/#", ())):
+            got, warnings = arena_sub(broker, topic, *arguments)
+            equal(got, left, f"what is left, by {topic}")
+            equal(len([line for line in warnings if "10 messages" in line and "damage" in line]), 2, f"two gaps: {warnings}")
+        got, warnings = arena_sub(broker, "s/t", "--from", "25")
+        equal((got, len(warnings), "5 messages" in warnings[0]), (list(range(30, 40)), 1, True), f"no more than was asked for: {warnings}")
+        with opened(broker.port, 5, "reader") as reader:
+            reader.send(subscribe(5, [("s/#", 1)], props=[(USER, ("arena-since", "earliest"))])).expect(SUBACK)
+            gap = reader.expect(PUBLISH, topic="$gap/s")
+            told = json.loads(gap.payload)
+            equal((told["missing"], told["next"], told["reason"]), (10, 10, "damaged"))
+        items, gaps = pages(broker, "earliest")
+        equal((len(items), gaps), (20, [10, 10]), "pages")
+        position = items[0]["position"]
+        items, gaps = pages(broker, position)
+        equal((len(items), gaps), (19, [10]), "pages behind the first")
+        equal(polled(broker, position, 19), [10], "polls")
+        follower = Follower("topic=s/%23", f"1:{position}", port=broker.http_port)
+        got = [follower.next() for _ in range(20)]
+        equal([event["missing"] for event in got if "missing" in event], [10], "events")
+        follower.close()
+        equal(broker.stop(keep=True), 0)
+    finally:
+        leave(broker)
+
+
+@test(seconds=90)
+def readers_are_told_when_nobody_knows_how_much_was_lost():
+    broker, tables = stream_in_files(2)
+    try:
+        os.remove(tables[1])
+        done = store_json("check", "--quarantine", broker.data)
+        equal([(lost["from"], lost["bound"]) for lost in done["lost"]], [(10, True)], "lost")
+        broker.launch()
+        with opened(broker.port, 5, "source") as source:
+            source.send(publish(5, "s/t", "40", qos=1, packet_id=1)).expect(PUBACK)
+        got, warnings = arena_sub(broker, "s/#", "--from", "earliest")
+        equal(got, list(range(10)) + [40])
+        assert len(warnings) == 1 and "messages of the stream" in warnings[0] and not any(c.isdigit() for c in warnings[0]), warnings
+        items, gaps = pages(broker, "earliest")
+        equal((len(items), gaps), (11, [None]), "pages")
+        equal(polled(broker, items[0]["position"], 10), [None], "polls")
+        history = subprocess.run([arena_bin(), "history", "s", "--data", broker.data], capture_output=True, text=True, timeout=20 * SLOW, check=True)
+        assert "warning: messages of the stream" in history.stderr, history.stderr
+        equal(broker.stop(keep=True), 0)
+    finally:
+        leave(broker)
+
+
 @test(seconds=60)
 def a_stopped_store_is_copied_and_made_again():
     broker = filled()

@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 from broker import SLOW, arena_bin
 from durable import DurableBroker
 from harness import equal, eventually, run_all, test
+from wire import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 WAIT = f"{round(10 * SLOW)}s"
 
@@ -202,6 +203,25 @@ def what_a_session_holds_back_hides_no_more_than_the_limits_say():
         assert info(broker, "held")["bytes"] > 3_000_000, "all is there for who is away"
         broker.restart()
         assert 1200 < info(broker, "held")["messages"] <= last[0], "and nothing is shown again"
+
+
+@test(seconds=90)
+def what_retention_took_away_makes_room_below_the_budget():
+    for limit in (("--max-bytes", "1MB"), ("--max-messages", 40)):
+        with DurableBroker() as broker:
+            stream(broker, "create", "k", "--filter", "k/#", "--budget", "8MB", *limit)
+            with opened(broker.port, 5, "source") as source:
+                def answers():
+                    """To a message for each of forty topics."""
+                    for n in range(40):
+                        source.send(publish(5, f"k/{n}", "x" * 20_000, qos=1, packet_id=n + 1))
+                    return {source.expect(PUBACK).reason for _ in range(40)}
+
+                for _ in range(50):  # 40 MB: far more than it takes, however fast retention is
+                    if 0x97 in answers():
+                        break
+                eventually(lambda: answers() == {0}, "it is taken again", seconds=15)
+                eventually(lambda: info(broker, "k")["bytes"] < 3_000_000, "what was taken away is not counted")
 
 
 @test(seconds=60)

@@ -9,6 +9,7 @@
 
 #include "base/lazy.h"
 #include "base/ref.h"
+#include "broker/gap.h"
 #include "broker/session/cursor.h"
 #include "broker/session/record.h"
 #include "broker/session/subscription.h"
@@ -26,13 +27,16 @@ struct ReadAnswer {
   std::vector<engine::Record> records;
   uint64_t next = 0;
   bool attached = false;  // read up to the end; what is routed from now on follows without a gap
-  uint64_t missing = 0;   // so many before the first record were deleted, or are hidden, though asked for
+  Missing missing;        // before the first record: deleted, or hidden, though asked for
   uint64_t begin = 0;     // behind them
+  Missing lost;           // behind the last record and before `next`: damaged
+  uint64_t lost_from = 0;
 
-  // The record at `offset` and what follows does not fit: read it again when there is room.
+  // What lies at `offset` and follows does not fit: read it again when there is room.
   void stop_at(uint64_t offset) {
     next = offset;
     attached = false;
+    lost = {};
   }
 };
 

@@ -280,6 +280,7 @@ class Session final : public Reader {
   uint16_t take_restored_tag(LogName log, uint64_t offset);
   void release_tag(uint16_t tag);
   void take_record(LogName log, engine::Record& record);
+  void take_loss(const ReadAnswer& answer);
 
   // subscriptions
   Filters durable_filters();

@@ -1,4 +1,5 @@
 // A session behind the log: what it reads, and the seam to what comes live. CURSORS.md 6, 7.
+#include <algorithm>
 #include <utility>
 
 #include "broker/session/session.h"
@@ -105,6 +106,23 @@ void Session::release_tag(uint16_t tag) {
   release_when_written(tag);
 }
 
+// Whether any of it was mine nobody knows. Who asked where messages lie is told, as far as this connection lasts.
+void Session::take_loss(const ReadAnswer& answer) {
+  shard_.counters().drop(Drop::damaged, answer.lost.counted());
+  const bool asked = std::any_of(subscriptions_.begin(), subscriptions_.end(), [&](const auto& subscription) {
+    return subscription->durable && subscription->request.positions && subscription->request.group.empty() && subscription->is_known(answer.log);
+  });
+  if (!asked || sink_ == nullptr) return;
+  Item item{gap_message(shard_, answer.log, answer.next, answer.lost, Gone::damaged, Guarantee::at_most_once)};
+  if (!item.message) return;
+  item.positions = true;
+  item.log = answer.log;
+  item.offset = answer.next - 1;
+  item.replay = kBrokersWord;
+  count_in(item);
+  waiting_.push_back(std::move(item));
+}
+
 void Session::on_read(ReadAnswer answer) {
   if (!feed_.accept(answer)) return;
   for (engine::Record& record : answer.records) {
@@ -114,6 +132,7 @@ void Session::on_read(ReadAnswer answer) {
     }
     take_record(answer.log, record);
   }
+  if (answer.lost) take_loss(answer);
   feed_.finish(answer);
   if (!feed_.behind()) forget_durable_filters();
   release_unread(answer.log, answer.next);

@@ -202,6 +202,7 @@ void Session::push_transient(Item&& item) {
 void Session::drop_unwanted() {
   drop_unsent_if([this](const Item& item) {
     if (item.origin.number != 0) return false;  // the group decides
+    if (item.replay == kBrokersWord) return false;
     if (item.replay != 0) return !replays(item.replay);
     for (const auto& subscription : subscriptions_) {
       if (subscription->request.group.empty() && filter_matches(subscription->request.filter, item.message->topic)) return false;

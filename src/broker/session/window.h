@@ -19,6 +19,9 @@ struct GroupDelivery {
   uint64_t number = 0;
 };
 
+// As Item::replay: what the broker itself says, which ends with the connection. No replay has this number.
+inline constexpr uint32_t kBrokersWord = 1;
+
 // One message for one subscriber, with what its subscriptions say about it.
 struct Item {
   MessageRef message;

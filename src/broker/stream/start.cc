@@ -20,10 +20,10 @@ void find_start(Shard& owner, const Log& log, const ReplayFrom& from, UniqueFunc
       }
       break;
     case ReplayFrom::Kind::time:
-      seek_time(owner, log, from.time_ms - kTimeSlackMs, [done = std::move(done)](uint64_t offset) mutable { done({offset, 0}); });
+      seek_time(owner, log, from.time_ms - kTimeSlackMs, [done = std::move(done)](uint64_t offset) mutable { done({offset, {}}); });
       return;
   }
-  done({std::clamp(asked, log.first(), log.end()), log.messages_between(asked, log.first())});
+  done({std::clamp(asked, log.first(), log.end()), log.missing_between(asked, log.first())});
 }
 
 }  // namespace arena::broker

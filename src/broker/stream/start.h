@@ -10,7 +10,7 @@ namespace arena::broker {
 
 struct LogStart {
   uint64_t offset = 0;
-  uint64_t missing = 0;  // so many that were asked for are gone
+  Missing missing;  // of what was asked for
 };
 
 // Publishing cores' clocks and commits are so far apart at most: who asks by time reads from this much earlier on and

@@ -15,7 +15,8 @@ namespace {
 struct Part {
   LogName log;
   uint64_t next = 0;   // where it goes on behind `records`
-  uint64_t missing = 0;
+  Missing missing;     // before the first
+  Missing lost;        // behind the last, before `next`
   bool more = false;   // behind `next`
   std::vector<engine::Record> records;
   std::size_t taken = 0;
@@ -44,10 +45,9 @@ void read_part(Shard& owner, LogName name, const PageRequest& page, LogStart sta
   }
   const uint64_t upto = request.upto;
   owner.store().read(std::move(request), [&owner, name, page, start, upto, done = std::move(done)](engine::ReadResult result) mutable {
-    const uint64_t trimmed = owner.log_at(name).messages_between(start.offset, start.offset + result.trimmed);
-    Part part{name, result.next, start.missing + trimmed, result.next < upto, std::move(result.records), 0};
-    // What is damaged cannot be given.
-    if (!result.status.ok()) part.missing += part.next - (part.records.empty() ? start.offset : part.records.back().offset + 1);
+    const Log& log = owner.log_at(name);
+    Part part{name, result.next, start.missing, log.lost_between(result.next - result.damaged, result.next), result.next < upto, std::move(result.records), 0};
+    part.missing += log.missing_between(start.offset, start.offset + result.trimmed);
     std::erase_if(part.records, [&](const engine::Record& record) { return !fits(*record.message, page, owner.loop().wall_ms()); });
     done(std::move(part));
   });
@@ -77,6 +77,7 @@ Page merge(std::vector<Part> parts, const PageRequest& request) {
   }
   for (const Part& part : parts) {
     page.missing += part.missing;
+    if (part.used_up()) page.missing += part.lost;
     page.more = page.more || part.more || !part.used_up();
     if (part.reached() != 0) page.next.emplace_back(part.log, part.reached() - 1);
   }

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/unique_function.h"
+#include "broker/gap.h"
 #include "broker/stream/stream.h"
 #include "broker/types.h"
 
@@ -33,7 +34,7 @@ struct Page {
   std::vector<PageItem> items;
   Places next;           // the next page begins after these; a partition of which nothing is known yet is not named
   bool more = false;     // there was more when this was read, even if `items` is empty
-  uint64_t missing = 0;  // so many before the first were deleted, though asked for; whatever their topic
+  Missing missing;       // of what was asked for: deleted before the first, or damaged before `next`; whatever their topic
 };
 
 // The messages of one partition come in their order, so those of one topic do; what lies in several partitions is merged

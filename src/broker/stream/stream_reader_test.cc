@@ -58,7 +58,7 @@ class StreamReader : public testing::TestWithParam<unsigned> {
   }
 
   World world{GetParam()};
-  uint64_t missing = 0;
+  Missing missing;
 };
 
 INSTANTIATE_TEST_SUITE_P(Cores, StreamReader, testing::Values(1U, 3U));
@@ -71,7 +71,7 @@ TEST_P(StreamReader, PagesHaveAllOfItOnceInTheOrderOfTheirTimes) {
     ASSERT_EQ(got.size(), 200u);
     for (int i = 0; i < 200; ++i) ASSERT_EQ(got[static_cast<std::size_t>(i)], i);
   }
-  EXPECT_EQ(missing, 0u);
+  EXPECT_EQ(missing.count, 0u);
 }
 
 TEST_P(StreamReader, APageHasNoMoreThanItMay) {
@@ -117,11 +117,11 @@ TEST_P(StreamReader, TellsWhatIsGone) {
   PageRequest request = of(1000);
   const Page earliest = page(request);
   EXPECT_EQ(earliest.items.size(), 10u);
-  EXPECT_EQ(earliest.missing, 0u) << "that is where it begins";
+  EXPECT_EQ(earliest.missing.count, 0u) << "that is where it begins";
   request.from = {ReplayFrom::Kind::offset, 0, 0, {}};
   const Page from_zero = page(request);
   EXPECT_EQ(from_zero.items.size(), 10u);
-  EXPECT_EQ(from_zero.missing, 40u);
+  EXPECT_EQ(from_zero.missing.count, 40u);
 }
 
 TEST_P(StreamReader, OfNoStreamThereIsNoPage) {

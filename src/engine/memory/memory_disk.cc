@@ -27,4 +27,8 @@ bool MemoryDisk::corrupt(PartitionId id, LogId log, uint64_t offset) {
   return found != at->logs.end() && found->second.corrupt(offset);
 }
 
+void MemoryDisk::lose(PartitionId id, LogId log, OffsetRange range) {
+  if (Partition* at = partition(id)) at->logs[log].lose(range);
+}
+
 }  // namespace arena::engine

@@ -52,6 +52,8 @@ class MemoryDisk {
   int64_t commit_delay_ms() const { return commit_delay_ms_; }
   // Damages the block that holds the offset; false if there is none.
   bool corrupt(PartitionId partition, LogId log, uint64_t offset);
+  // MemoryLog::lose(); for a broker that is started behind it.
+  void lose(PartitionId partition, LogId log, OffsetRange range);
 
  private:
   static constexpr int64_t kNeverFails = INT64_MAX;

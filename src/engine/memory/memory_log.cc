@@ -92,23 +92,26 @@ ReadResult MemoryLog::read(ReadRequest& request) const {
   ReadResult result;
   Reading reading(request, result, start_, std::min(request.upto, end_));
   if (reading.done()) return result;
+  const auto lost = std::find_if(lost_.begin(), lost_.end(), [&](const OffsetRange& range) { return range.end > reading.next(); });
+  const uint64_t upto = lost == lost_.end() ? reading.upto() : std::min(reading.upto(), lost->base);
   if (request.topic.empty()) {
-    read_blocks(reading);
+    read_blocks(reading, upto);
   } else {
-    read_topic(reading, request.topic);
+    read_topic(reading, upto, request.topic);
   }
+  if (!reading.done()) reading.fail_at(fail("lost to damage").error, lost->base, lost->end);
   return result;
 }
 
-void MemoryLog::read_blocks(Reading& reading) const {
+void MemoryLog::read_blocks(Reading& reading, uint64_t upto) const {
   for (auto block = block_from(reading.next()); block != blocks_.end(); ++block) {
-    if (block->base >= reading.upto()) break;
-    if (!reading.take_block(block->bytes, block->end)) return;
+    if (block->base >= upto) break;
+    if (!reading.take_block(block->bytes, block->base, block->end)) return;
   }
-  reading.skip_to(reading.upto());
+  reading.skip_to(upto);
 }
 
-void MemoryLog::read_topic(Reading& reading, std::string_view topic) const {
+void MemoryLog::read_topic(Reading& reading, uint64_t upto, std::string_view topic) const {
   const auto at = topics_->postings.find(hash64(topic));
   if (at != topics_->postings.end()) {
     const std::vector<uint64_t>& bases = at->second.bases;
@@ -116,12 +119,17 @@ void MemoryLog::read_topic(Reading& reading, std::string_view topic) const {
     const auto first = block_from(reading.next());
     const uint64_t from = first == blocks_.end() ? end_ : first->base;
     for (auto base = std::lower_bound(bases.begin(), bases.end(), from); base != bases.end(); ++base) {
-      if (*base >= reading.upto()) break;
+      if (*base >= upto) break;
       const auto block = block_from(*base);
-      if (!reading.take_block(block->bytes, block->end)) return;
+      if (!reading.take_block(block->bytes, block->base, block->end)) return;
     }
   }
-  reading.skip_to(reading.upto());
+  reading.skip_to(upto);
+}
+
+void MemoryLog::lose(OffsetRange range) {
+  lost_.push_back(range);
+  end_ = std::max(end_, range.end);
 }
 
 bool MemoryLog::corrupt(uint64_t offset) {

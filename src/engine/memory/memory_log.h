@@ -34,6 +34,10 @@ class MemoryLog {
   uint64_t end() const { return end_; }
   // Damages the block that holds `offset`, for tests; false if there is none.
   bool corrupt(uint64_t offset);
+  // For tests, as after quarantine: what lies there is lost, and readers are told. From where a block begins to where one ends, or
+  // above; rising from call to call.
+  void lose(OffsetRange range);
+  const std::vector<OffsetRange>& lost() const { return lost_; }
 
  private:
   struct Block {
@@ -47,10 +51,11 @@ class MemoryLog {
   void drop_front();
   // The first block that may hold offsets at or above `offset`.
   std::deque<Block>::const_iterator block_from(uint64_t offset) const;
-  void read_blocks(Reading& reading) const;
-  void read_topic(Reading& reading, std::string_view topic) const;
+  void read_blocks(Reading& reading, uint64_t upto) const;
+  void read_topic(Reading& reading, uint64_t upto, std::string_view topic) const;
 
   std::deque<Block> blocks_;
+  std::vector<OffsetRange> lost_;
   std::unique_ptr<TopicIndex> topics_;
   Extents extents_;
   uint64_t start_ = 0;

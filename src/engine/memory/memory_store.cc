@@ -144,6 +144,11 @@ const MemoryLog* MemoryStore::find(PartitionId partition, LogId log) const {
   return found == at->logs.end() ? nullptr : &found->second;
 }
 
+std::vector<OffsetRange> MemoryStore::lost(PartitionId partition, LogId log) const {
+  const MemoryLog* at = find(partition, log);
+  return at == nullptr ? std::vector<OffsetRange>() : at->lost();
+}
+
 LogId MemoryStore::newest_log() const {
   LogId newest = LogId::inbox;
   for (PartitionId id = 0; id < disk_.partitions(); ++id) {

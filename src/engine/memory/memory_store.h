@@ -22,6 +22,8 @@ class MemoryStore final : public Store {
   void commit(Batch batch, CommitDone done) override;
   void read(ReadRequest request, ReadDone done) override;
   LogBounds bounds(PartitionId partition, LogId log) const override;
+  std::vector<OffsetRange> holes(PartitionId partition, LogId log) const override { return lost(partition, log); }
+  std::vector<OffsetRange> lost(PartitionId partition, LogId log) const override;
   LogId newest_log() const override;
   std::vector<KeyValue> scan(PartitionId partition, Space space, std::string_view first, std::string_view last,
                              std::size_t limit) const override;

@@ -33,11 +33,17 @@ Decision judge_block(const Starts& starts, std::string_view key, std::string_vie
   return Decision::kRemoveAndSkipUntil;
 }
 
+bool count_is_known(std::string_view lost) {
+  const auto range = decode_segment(lost);
+  return !range.ok() || range->end - range->base <= kLostCountKnownMax;
+}
+
 Decision judge_entry(const Starts& starts, std::string_view key, std::string_view value, std::string&) {
   LogName name;
   IndexKind kind{};
   if (!read_index_kind(key, name, kind) || kind == IndexKind::start) return Decision::kKeep;
   if (kind == IndexKind::jump) return Decision::kKeep;  // what is below it is not counted as missing, whoever asks for it
+  if (kind == IndexKind::lost && !count_is_known(value)) return Decision::kKeep;  // nor is this, as nobody can
   const auto start = starts.find(name);
   if (start == starts.end()) return Decision::kKeep;
   const auto end = segment_end_of(kind, value);

@@ -49,7 +49,7 @@ class Rebuild {
     start_known_ = start.ok() || !hints_.start_unknown;
     segments_ = stored_segments(database_, name_);
     for (const LostRange& one : stored_losses(database_, name_)) {
-      if (one.end > start_.start) ranges_.push_back(one);
+      if (one.end > start_.start || one.end - one.base > kLostCountKnownMax) ranges_.push_back(one);
     }
     end_ = start_.start;
     if (start_.start == start_.tail.end) link_ = start_.tail.checksum;

@@ -67,6 +67,7 @@ class BlockWalk {
 Fetched unreadable_from(Fetched out, const LogState& log, const FetchRequest& request, uint64_t at,
                         const rocksdb::Status& status) {
   out.status = fail(error_of(status));
+  out.damaged_from = at;
   out.next = std::min(request.upto, std::max(at + 1, log.boundary_above(at)));
   return out;
 }
@@ -89,7 +90,7 @@ Fetched fetch_range(Database& database, const LogState& log, const FetchRequest&
       return out;
     }
     out.link = header.ok() ? std::optional(header->checksum) : std::nullopt;
-    out.blocks.push_back({walk.bytes(), request.upto});
+    out.blocks.push_back({walk.bytes(), walk.base(), request.upto});
     bytes += out.blocks.back().bytes.size();
     at = std::max(at, walk.base());
     walk.next();
@@ -153,10 +154,11 @@ Fetched fetch_topic(Database& database, const LogState& log, const FetchRequest&
     if (!walk.valid() || walk.base() != base) {
       if (base < log.start()) continue;  // trimmed meanwhile
       out.status = fail("a block is missing");
+      out.damaged_from = base;
       out.next = std::min(request.upto, walk.valid() ? walk.base() : log.boundary_above(base));
       return out;
     }
-    out.blocks.push_back({walk.bytes(), request.upto});
+    out.blocks.push_back({walk.bytes(), base, request.upto});
     bytes += out.blocks.back().bytes.size();
     walk.next();
     if (walk.valid()) out.blocks.back().behind = std::min(request.upto, walk.base());
@@ -174,6 +176,7 @@ Fetched fetch_blocks(Database& database, const LogState& log, const FetchRequest
       Fetched out;
       out.next = std::min(request.upto, lost->end);
       out.status = fail("lost to damage");
+      out.damaged_from = lost->base;
       return out;
     }
     readable.upto = std::min(request.upto, lost->base);

@@ -22,13 +22,15 @@ struct FetchRequest {
 
 struct FetchedBlock {
   std::string bytes;    // not checked
+  uint64_t base = 0;    // by its key
   uint64_t behind = 0;  // where the log goes on
 };
 
 struct Fetched {
   std::vector<FetchedBlock> blocks;
   uint64_t next = 0;  // everything wanted below it was fetched
-  Status status = Unit{};  // failed: what is between the last block and `next` cannot be read
+  Status status = Unit{};  // failed: what is between the last block, or `damaged_from` if that is above it, and `next` cannot be read
+  uint64_t damaged_from = 0;
   std::optional<uint32_t> link;  // for the next request
 };
 

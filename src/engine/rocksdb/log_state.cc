@@ -4,6 +4,23 @@
 #include <utility>
 
 namespace arena::engine {
+namespace {
+
+// Rising, and none within or beside another.
+std::vector<OffsetRange> joined(std::vector<OffsetRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const OffsetRange& a, const OffsetRange& b) { return a.base < b.base; });
+  std::vector<OffsetRange> out;
+  for (const OffsetRange& range : ranges) {
+    if (!out.empty() && range.base <= out.back().end) {
+      out.back().end = std::max(out.back().end, range.end);
+    } else {
+      out.push_back(range);
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 LogTail LogState::tail() const {
   const std::lock_guard lock(mutex_);
@@ -16,7 +33,6 @@ void LogState::append(const BlockFacts& block) {
   open_.end = block.end;
   open_.bytes += block.bytes;
   open_.checksum = block.checksum;
-  bytes_ += block.bytes;
   extents_.append(block.base, block.end, block.bytes, block.written);
   tail_ = {block.end, block.checksum};
   for (const uint64_t topic : block.topics) postings_[topic].push_back(block.base);
@@ -48,12 +64,8 @@ void LogState::close_segment() {
 void LogState::trim(uint64_t new_start) {
   const std::lock_guard lock(mutex_);
   start_ = std::max(start_, std::min(new_start, tail_.end));
-  while (!closed_.empty() && closed_.front().end <= start_) {
-    bytes_ -= closed_.front().bytes;
-    closed_.pop_front();
-  }
+  while (!closed_.empty() && closed_.front().end <= start_) closed_.pop_front();
   if (open_.bytes != 0 && open_.end <= start_) {
-    bytes_ -= open_.bytes;
     open_ = {};
     postings_.clear();
   }
@@ -71,7 +83,6 @@ void LogState::restore(uint64_t start, std::deque<Segment> closed) {
   tail_ = {};
   closed_ = std::move(closed);
   for (const Segment& segment : closed_) {
-    bytes_ += segment.bytes;
     extents_.append(segment.base, segment.end, segment.bytes, 0);
     tail_ = {segment.end, segment.checksum};
   }
@@ -104,21 +115,19 @@ std::vector<OffsetRange> LogState::jumps() const {
 }
 
 std::vector<OffsetRange> LogState::holes() const {
-  std::vector<OffsetRange> all = jumps();
+  std::vector<OffsetRange> all = lost();
+  const std::vector<OffsetRange> jumped = jumps();
+  all.insert(all.end(), jumped.begin(), jumped.end());
+  return joined(std::move(all));
+}
+
+std::vector<OffsetRange> LogState::lost() const {
+  std::vector<OffsetRange> all;
   {
     const std::lock_guard lock(mutex_);
     for (const LostRange& range : lost_) all.push_back({range.base, range.end});
   }
-  std::sort(all.begin(), all.end(), [](const OffsetRange& a, const OffsetRange& b) { return a.base < b.base; });
-  std::vector<OffsetRange> out;
-  for (const OffsetRange& range : all) {
-    if (!out.empty() && range.base <= out.back().end) {
-      out.back().end = std::max(out.back().end, range.end);
-    } else {
-      out.push_back(range);
-    }
-  }
-  return out;
+  return joined(std::move(all));
 }
 
 bool LogState::is_jump_end(uint64_t offset) const {
@@ -147,17 +156,6 @@ void LogState::spread(uint64_t written) {
 uint64_t LogState::start() const {
   const std::lock_guard lock(mutex_);
   return start_;
-}
-
-uint64_t LogState::bytes_from(uint64_t start) const {
-  const std::lock_guard lock(mutex_);
-  if (start >= tail_.end) return 0;
-  uint64_t bytes = bytes_;
-  for (const Segment& segment : closed_) {
-    if (segment.end > start) break;
-    bytes -= segment.bytes;
-  }
-  return bytes;
 }
 
 uint64_t LogState::bytes_at(uint64_t offset) const {

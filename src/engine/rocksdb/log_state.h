@@ -16,7 +16,7 @@
 
 namespace arena::engine {
 
-// About so many bytes of blocks share their index entries, and are counted as one when the log is trimmed.
+// About so many bytes of blocks share their index entries.
 inline constexpr uint64_t kSegmentBytes = 1 << 20;
 
 // No block spans more offsets. What follows a last block that cannot be read begins so far above it.
@@ -92,10 +92,10 @@ class LogState {
   std::vector<OffsetRange> jumps() const;
   // What it jumped over and what was lost: rising, and none within another.
   std::vector<OffsetRange> holes() const;
+  // What was lost, likewise.
+  std::vector<OffsetRange> lost() const;
   // What ends here was no block.
   bool is_jump_end(uint64_t offset) const;
-  // What lies at or above `start`, whole segments counted.
-  uint64_t bytes_from(uint64_t start) const;
   // As Store tells it.
   uint64_t bytes_at(uint64_t offset) const;
   uint64_t offset_behind(uint64_t offset, uint64_t bytes) const;
@@ -123,7 +123,6 @@ class LogState {
   uint64_t start_ = 0;
   uint64_t clean_base_ = 0;
   LogTail tail_;
-  uint64_t bytes_ = 0;
 };
 
 }  // namespace arena::engine

@@ -51,12 +51,17 @@ RocksStore::View* RocksStore::view(LogName name) const {
 LogBounds RocksStore::bounds(PartitionId partition, LogId log) const {
   const View* at = view({partition, log});
   if (at == nullptr) return {};
-  return {at->start, at->end, at->state->bytes_from(at->start)};
+  return {at->start, at->end, at->state->bytes_at(at->start)};
 }
 
 std::vector<OffsetRange> RocksStore::holes(PartitionId partition, LogId log) const {
   const View* at = view({partition, log});
   return at == nullptr ? std::vector<OffsetRange>() : at->state->holes();
+}
+
+std::vector<OffsetRange> RocksStore::lost(PartitionId partition, LogId log) const {
+  const View* at = view({partition, log});
+  return at == nullptr ? std::vector<OffsetRange>() : at->state->lost();
 }
 
 LogId RocksStore::newest_log() const {
@@ -232,13 +237,13 @@ void RocksStore::take(const std::shared_ptr<Read>& read) {
   read->link = fetched.link;
   read->fetched = {};
   for (const FetchedBlock& block : fetched.blocks) {
-    if (!read->reading.take_block(block.bytes, block.behind)) break;
+    if (!read->reading.take_block(block.bytes, block.base, block.behind)) break;
   }
   if (!read->reading.done()) {
     if (fetched.status.ok()) {
       read->reading.skip_to(fetched.next);
     } else {
-      read->reading.fail_at(fetched.status.error(), fetched.next);
+      read->reading.fail_at(fetched.status.error(), fetched.damaged_from, fetched.next);
     }
   }
   if (!read->result.status.ok()) disk_->note_damage(1);

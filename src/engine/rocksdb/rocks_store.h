@@ -28,6 +28,7 @@ class RocksStore final : public Store {
   void read(ReadRequest request, ReadDone done) override;
   LogBounds bounds(PartitionId partition, LogId log) const override;
   std::vector<OffsetRange> holes(PartitionId partition, LogId log) const override;
+  std::vector<OffsetRange> lost(PartitionId partition, LogId log) const override;
   LogId newest_log() const override;
   uint64_t bytes_from(PartitionId partition, LogId log, uint64_t offset) const override;
   uint64_t offset_behind(PartitionId partition, LogId log, uint64_t offset, uint64_t bytes) const override;

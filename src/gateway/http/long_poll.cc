@@ -14,11 +14,12 @@
 namespace arena::gateway::http {
 namespace {
 
-uint64_t missing_of(const Message& gap) {
-  uint64_t missing = 0;
+broker::Missing missing_of(const Message& gap) {
+  broker::Missing missing;
   if (!gap.extras) return missing;
   for (const auto& [name, value] : gap.extras->headers) {
-    if (name == "arena-gap") std::from_chars(value.data(), value.data() + value.size(), missing);
+    if (name != "arena-gap") continue;
+    missing.known = std::from_chars(value.data(), value.data() + value.size(), missing.count).ec == std::errc();
   }
   return missing;
 }
@@ -77,7 +78,8 @@ void LongPoll::on_timer(void* self) {
 
 void LongPoll::on_ended() {
   timer_.disarm();
-  const std::string gap = began_again() ? ",\"gap\":null" : missing_ == 0 ? "" : fmt::format(",\"gap\":{}", missing_);
+  if (began_again()) missing_.known = false;
+  const std::string gap = missing_.known && !missing_ ? "" : fmt::format(",\"gap\":{}", missing_.json());
   std::string body = "{\"items\":[";
   for (const Item& item : items_) {
     if (&item != &items_.front()) body += ',';

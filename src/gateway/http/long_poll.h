@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/gap.h"
 #include "gateway/http/follower.h"
 #include "runtime/loop.h"
 
@@ -46,7 +47,7 @@ class LongPoll final : public Follower {
   std::size_t bytes_ = 0;      // of them
   bool asked_room_ = false;    // of the connection, for more than a small answer
   bool has_room_ = false;      // and has it
-  uint64_t missing_ = 0;       // told as gaps
+  broker::Missing missing_;    // told as gaps
   runtime::Timer timer_;
 };
 

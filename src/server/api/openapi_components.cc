@@ -94,7 +94,7 @@ std::string_view openapi_components() {
   "MessagePage": {"type": "object", "required": ["items", "more"], "properties": {
     "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "more": {"type": "boolean"}}},
   "HistoryPage": {"type": "object", "required": ["items", "next", "more"], "properties": {
-    "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "more": {"type": "boolean"}, "gap": {"type": "integer"}}},
+    "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "more": {"type": "boolean"}, "gap": {"type": ["integer", "null"]}}},
   "Poll": {"type": "object", "required": ["items", "next"], "properties": {
     "items": {"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "next": {"type": "string"}, "gap": {"type": ["integer", "null"]}}},
   "Ticket": {"type": "object", "required": ["ticket", "expires_s"], "properties": {"ticket": {"type": "string"}, "expires_s": {"type": "integer"}}},

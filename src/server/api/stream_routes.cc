@@ -179,7 +179,7 @@ ApiResponse answer_page(const broker::Page& page, const std::optional<Principal>
     items += (items.empty() ? "" : ",") + message_json(*item.message, broker::to_text(item.log, item.offset));
   }
   for (const auto& [log, offset] : page.next) next += (next.empty() ? "" : ",") + broker::to_text(log, offset);
-  const std::string gap = page.missing == 0 ? "" : fmt::format(",\"gap\":{}", page.missing);
+  const std::string gap = page.missing ? fmt::format(",\"gap\":{}", page.missing.json()) : "";
   if (next.empty()) next = "earliest";
   return {200, fmt::format("{{\"items\":[{}],\"next\":\"{}\",\"more\":{}{}}}", items, next, page.more, gap), page.more ? "from=" + next : ""};
 }
