@@ -40,7 +40,7 @@ namespace {
 Result<AdminDoor> door_to(const Context& context) {
   auto http = target_of(context);
   if (!http) return fail_with(http.error().reason);
-  return AdminDoor{{}, std::move(*http)};
+  return AdminDoor{{}, {}, std::move(*http)};
 }
 
 // Null: none is meant.
@@ -56,17 +56,37 @@ Result<std::optional<Context>> context_of(const AdminTarget& target) {
 
 }  // namespace
 
-Result<AdminDoor> door_of(const AdminTarget& target) {
+static Result<AdminDoor> unnamed_door_of(const AdminTarget& target) {
   const bool by_http = !target.url.empty() || !target.context.empty();
   if (!by_http) {
     auto folder = folder_of(target);
-    if (folder) return AdminDoor{std::move(*folder), std::nullopt};
+    if (folder) return AdminDoor{{}, std::move(*folder), std::nullopt};
     if (!target.config.empty()) return fail_with(folder.error().reason);
   }
   const auto context = context_of(target);
   if (!context) return fail_with(context.error().reason);
   if (*context) return door_to(**context);
   return fail_with(folder_of(target).error().reason);
+}
+
+Result<AdminDoor> door_of(const AdminTarget& target) {
+  auto door = unnamed_door_of(target);
+  if (door) door->flags = flags_of(target);
+  return door;
+}
+
+std::string flags_of(const AdminTarget& target) {
+  std::string out;
+  const auto add = [&](const char* flag, const std::string& value) {
+    if (!value.empty()) out += fmt::format(" {} {}", flag, shell_word(value));
+  };
+  add("--url", target.url);
+  add("--context", target.context);
+  add("-u", target.user);
+  add("--password-file", target.password_file);
+  add("--data", target.data);
+  add("--config", target.config);
+  return out;
 }
 
 int complain_of_door(const Error& error) {
@@ -76,12 +96,13 @@ int complain_of_door(const Error& error) {
 namespace {
 
 // By what the server answered.
-std::string next_of(int status, const server::ApiRequest& request) {
+std::string next_of(int status, const server::ApiRequest& request, const std::string& flags) {
   if (status == 401) return "say who asks by -u USER, with the password in ARENA_PASSWORD or --password-file";
   if (status == 403) return "ask as somebody whom the server's rules allow it";
   if (status == 404 || status == 409) {
-    if (request.path.starts_with("/v1/streams")) return "arena stream ls";
-    if (request.path.starts_with("/v1/clients") || request.path.starts_with("/v1/sessions")) return "arena client ls --all";
+    if (request.path.starts_with("/v1/streams")) return "arena stream ls" + flags;
+    if (request.path.starts_with("/v1/clients") || request.path.starts_with("/v1/sessions")) return "arena client ls --all" + flags;
+    if (request.path.starts_with("/v1/topics")) return "arena retained ls" + flags;
     return {};
   }
   return status < 500 ? "say it otherwise: --help tells what there is" : "look into the server's log";
@@ -92,13 +113,13 @@ std::string next_of(int status, const server::ApiRequest& request) {
 Result<std::string, Refusal> ask(const AdminDoor& door, const server::ApiRequest& request) {
   const auto answer = door.http ? ask_http(*door.http, request) : server::ask_server(door.folder, request);
   if (!answer) {
-    const std::string next = answer.error().reached ? "look into the server's log" : door.http ? "start one there, or compare --url with its http.listeners" : fmt::format("start one there: arena dev --data {}", door.folder);
+    const std::string next = answer.error().reached ? "look into the server's log" : door.http ? "start one there, or compare --url with its http.listeners" : fmt::format("start one there: arena dev --data {}", shell_word(door.folder));
     return fail(Refusal{0, answer.error().reason, next});
   }
   if (answer->status < 400) return answer->body;
   const auto body = nlohmann::json::parse(answer->body, nullptr, false);
   const std::string why = body.is_object() ? body.value("detail", "") : "";
-  return fail(Refusal{answer->status, why.empty() ? fmt::format("the server says {}", answer->status) : why, next_of(answer->status, request)});
+  return fail(Refusal{answer->status, why.empty() ? fmt::format("the server says {}", answer->status) : why, next_of(answer->status, request, door.flags)});
 }
 
 int complain_of(const Refusal& refusal) {

@@ -27,6 +27,7 @@ struct AdminTarget {
 
 // How it is reached.
 struct AdminDoor {
+  std::string flags;                // " --data DIR" and the like: so a further command means the same server
   std::string folder;               // of its store
   std::optional<HttpTarget> http;   // set: this way
 };
@@ -37,6 +38,9 @@ void add_admin_flags(CLI::App& command, AdminTarget& target);
 Result<std::string> folder_of(const AdminTarget& target);
 // That, or --url, or --context; where none is given and no folder is configured, the context that was chosen.
 Result<AdminDoor> door_of(const AdminTarget& target);
+
+// As they stand in a command, each with a space before it.
+std::string flags_of(const AdminTarget& target);
 
 // When that is not known; returns an exit code.
 int complain_of_door(const Error& error);

@@ -93,6 +93,14 @@ int complain(int exit_code, std::string_view what, std::string_view next) {
   return exit_code;
 }
 
+std::string shell_word(std::string_view word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:=@+,";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 bool is_sure(bool yes, std::string_view name, std::string_view what) {
   if (yes) return true;
   if (::isatty(STDIN_FILENO) == 0) {

@@ -64,6 +64,9 @@ void say(std::string_view line);
 // Returns `exit_code`.
 int complain(int exit_code, std::string_view what, std::string_view next = {});
 
+// A word of a command as a shell takes it.
+std::string shell_word(std::string_view word);
+
 // For what deletes: --yes was given, or `name` is typed on a terminal. Otherwise complains; `what` is a sentence behind "This".
 bool is_sure(bool yes, std::string_view name, std::string_view what);
 

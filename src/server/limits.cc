@@ -120,7 +120,11 @@ constexpr std::string_view kHead =
     "# Limits\n\n"
     "Everything that grows has a bound. Each is a setting ([what they mean](../src/server/settings.cc): `arena config doc`),\n"
     "each refusal is counted below `$SYS/broker/`, and each test fails when its limit is taken out. Written by\n"
-    "`arena config doc --limits`; a change there needs the same here.\n\n";
+    "`arena config doc --limits`; a change there needs the same here.\n\n"
+    "In `/metrics` the counters stand under other names: `clients/refused/REASON` is `arena_refused_total{protocol=\"mqtt\",reason=\"REASON\"}`,\n"
+    "`http/refused/REASON` the same with `protocol=\"http\"`, `websocket/failed/REASON` is `arena_websocket_failed_total{reason=\"REASON\"}`,\n"
+    "`publish/messages/dropped/REASON` is `arena_messages_dropped_total{reason=\"REASON\"}`, `http/NAME` is `arena_http_NAME_total`, and\n"
+    "`clients/connects_refused` is `arena_connects_total{result=\"refused\"}`. The others are told below `$SYS/broker/` alone.\n\n";
 
 constexpr std::string_view kTail =
     "\nAn address is an IPv4 address or an IPv6 /64. How floods are met: [decision 0006](decisions/0006-floods-of-connections.md);\n"

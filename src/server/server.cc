@@ -216,7 +216,6 @@ Status Server::open_store() {
   auto disk = engine::RocksDisk::open(std::move(options));
   if (!disk) return fail_with("the store: " + disk.error().reason);
   state_->disk = std::move(disk.value());
-  engine::remove_checkpoints(state_->settings.store_path);
   auto admin = AdminSocket::open(state_->settings.store_path);
   if (admin) {
     state_->admin.emplace(std::move(admin.value()));

@@ -61,7 +61,7 @@ std::string damage_a_file(const std::string& store, Random& random) {
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(store)) {
     const std::string name = entry.path().filename().string();
     const bool counts = name.ends_with(".sst") || name.ends_with(".log") || name.starts_with("MANIFEST") || name == "CURRENT" ||
-                        name == "format" || name == "high-water";
+                        name == "format" || name == "format.copy" || name == "high-water";
     if (entry.is_regular_file() && counts && entry.file_size() != 0) paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());
@@ -170,7 +170,7 @@ class Runner {
       ++sound_;
       return opened_without ? load.verify_damaged() : "called sound, and did not open";
     }
-    const std::string wrong = load.verify_quarantined(done->keys_may_be_older);
+    const std::string wrong = load.verify_quarantined(done->keys.hit());
     ++saved_;
     found_ += load.found();
     wanted_ += load.wanted();

@@ -5,6 +5,7 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -13,7 +14,9 @@
 #include <system_error>
 
 #include "engine/rocksdb/examination.h"
+#include "engine/rocksdb/file_copy.h"
 #include "engine/rocksdb/folder.h"
+#include "engine/rocksdb/successor.h"
 
 namespace arena::engine {
 namespace {
@@ -33,10 +36,8 @@ Status sync_path(const std::string& path) {
   return Unit{};
 }
 
-Status copy_file(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::copy_file(from, to, error);
-  if (error) return fault("cannot copy to", to, error);
+Status copy_and_sync(const std::string& from, const std::string& to) {
+  if (Status copied = copy_file(from, to); !copied) return copied;
   return sync_path(to);
 }
 
@@ -61,7 +62,7 @@ Status copy_database(const std::string& from, const std::string& to) {
   for (const auto& entry : fs::directory_iterator(from, error)) {
     const std::string name = entry.path().filename().string();
     if (!entry.is_regular_file(error) || !is_copied(name)) continue;
-    if (Status copied = copy_file(entry.path().string(), to + "/" + name); !copied) return copied;
+    if (Status copied = copy_and_sync(entry.path().string(), to + "/" + name); !copied) return copied;
   }
   if (error) return fault("cannot read", from, error);
   return sync_path(to);
@@ -70,20 +71,20 @@ Status copy_database(const std::string& from, const std::string& to) {
 }  // namespace
 
 Status copy_store(const std::string& path, const std::string& target) {
-  std::error_code error;
-  if (!fs::exists(path + "/format", error)) return fail_with(path + " is no store: it has no file \"format\"");
+  const auto format = StoreFolder::copied_format(path);
+  if (!format.ok()) return fail(format.error());
   if (Status made = make_empty(target); !made) return made;
   if (Status copied = copy_database(path + "/rocksdb", target + "/rocksdb"); !copied) return copied;
-  if (fs::exists(path + "/high-water", error)) {
-    if (Status copied = copy_file(path + "/high-water", target + "/high-water"); !copied) return copied;
-  }
+  if (Status written = write_copied_mark(path, target); !written) return written;
   if (Status written = write_copied_floor(path, target); !written) return written;
-  // Last: without it, it is no store.
-  if (Status copied = copy_file(path + "/format", target + "/format"); !copied) return copied;
-  if (fs::exists(path + "/format.copy", error)) {
-    if (Status copied = copy_file(path + "/format.copy", target + "/format.copy"); !copied) return copied;
-  }
-  return sync_path(target);
+  return StoreFolder::write_copied_format(*format, target);
+}
+
+bool is_within(const std::string& path, const std::string& target) {
+  std::error_code error;
+  const fs::path outer = fs::weakly_canonical(fs::absolute(path, error), error);
+  const fs::path inner = fs::weakly_canonical(fs::absolute(target, error), error);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 Status copy_stopped_store(const std::string& path, const std::string& target) {
@@ -96,24 +97,24 @@ Status make_checkpoint(Database& database, const std::string& path, const std::s
   const std::string target = fs::absolute(path).string() + "/" + name;
   if (Status made = make_empty(target); !made) return made;
   // The mark first: it must not be ahead of the rest.
-  if (Status copied = copy_file(path + "/high-water", target + "/high-water"); !copied) return copied;
+  if (Status copied = write_copied_mark(path, target); !copied) return copied;
   std::error_code error;
   if (fs::exists(path + "/floor", error)) {
-    if (Status copied = copy_file(path + "/floor", target + "/floor"); !copied) return copied;
+    if (Status copied = copy_and_sync(path + "/floor", target + "/floor"); !copied) return copied;
   }
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(&database.db(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(target + "/rocksdb", UINT64_MAX);
   if (!status.ok()) return fail(error_of(status));
-  return copy_file(path + "/format", target + "/format");
+  return copy_and_sync(path + "/format", target + "/format");
 }
 
 void remove_checkpoints(const std::string& path) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(path, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kCheckpointPrefix) || name == kScratchName) fs::remove_all(entry.path(), ignored);
+    if (name.starts_with(kCheckpointPrefix) || name == kScratchName || name == kSuccessorName) fs::remove_all(entry.path(), ignored);
   }
 }
 

@@ -15,6 +15,9 @@ Status copy_stopped_store(const std::string& path, const std::string& target);
 // The same of a folder that nobody can be using: a backup, a checkpoint.
 Status copy_store(const std::string& path, const std::string& target);
 
+// Is `target`, there or not, `path` or somewhere in it?
+bool is_within(const std::string& path, const std::string& target);
+
 // Everything that has been acknowledged so far, as a store in `name` below the folder of a store in use. Hard links and
 // a copy of RocksDB's log: quick. Any thread.
 Status make_checkpoint(Database& database, const std::string& path, const std::string& name);

@@ -21,6 +21,7 @@
 #include "engine/rocksdb/cleaning.h"
 #include "engine/rocksdb/log_start.h"
 #include "engine/rocksdb/level_zero.h"
+#include "engine/rocksdb/notes.h"
 
 namespace arena::engine {
 namespace {
@@ -119,8 +120,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   options.allow_fallocate = false;  // what is allocated ahead takes space
   options.max_background_jobs = 2;
   options.bytes_per_sync = 1 << 20;
-  options.keep_log_file_num = 4;
-  options.max_log_file_size = 1 << 20;
+  options.info_log = no_notes();
   options.avoid_flush_during_shutdown = true;  // it is synced; a long shutdown would gain nothing
   return options;
 }
@@ -169,6 +169,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   rocksdb::DBOptions options = database_options(wanted.env);
   const bool salvages = wanted.mode == DatabaseMode::salvage;
   const bool reads = wanted.mode == DatabaseMode::inspect;
+  if (wanted.mode == DatabaseMode::serve) options.info_log = open_notes(path);
   if (salvages) options = salvage_options(std::move(options));
   if (reads || holds_data(path)) options.create_if_missing = false;
   options.wal_filter = wanted.wal_filter;
@@ -236,7 +237,7 @@ Status Database::repair(const std::string& path) {
 // RocksDB offers this as a command of its tool alone.
 Status Database::remove_file(const std::string& path, uint64_t number) {
   const std::string database = "--db=" + path, file = std::to_string(number);
-  const std::array<const char*, 4> arguments = {"ldb", database.c_str(), "unsafe_remove_sst_file", file.c_str()};
+  const std::array<const char*, 5> arguments = {"ldb", database.c_str(), "--try_load_options=false", "unsafe_remove_sst_file", file.c_str()};
   const auto families = families_of(std::make_shared<CleanStarts>(), DatabaseMode::salvage);
   const rocksdb::Options options(salvage_options(database_options(nullptr)), family_options(rocksdb::NewLRUCache(kCacheBytes)));
   const int code = rocksdb::LDBCommandRunner::RunCommand(static_cast<int>(arguments.size()), arguments.data(), options,
@@ -325,13 +326,14 @@ void Database::suit(uint64_t stored_weight) {
   if (!status.ok()) log::warn("engine", "RocksDB keeps its settings", {{"reason", status.ToString()}});
 }
 
-void Database::compact() {
+Status Database::compact() {
   for (rocksdb::ColumnFamilyHandle* family : families_) {
     rocksdb::CompactRangeOptions options;
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
     const rocksdb::Status status = db_->CompactRange(options, family, nullptr, nullptr);
-    if (!status.ok()) log::warn("engine", "files cannot be rewritten", {{"reason", status.ToString()}});
+    if (!status.ok()) return fail(error_of(status));
   }
+  return Unit{};
 }
 
 uint64_t Database::file_bytes() const {

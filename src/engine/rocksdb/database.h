@@ -98,7 +98,7 @@ class Database {
   void suit(uint64_t stored_weight);
 
   // For tests and tools: writes out and rewrites everything; the size of all files but RocksDB's log; all keys.
-  void compact();
+  Status compact();
   uint64_t file_bytes() const;
   std::vector<std::string> all_keys();
   bool remove_for_test(const std::string& block_key);

@@ -13,6 +13,8 @@
 #include <set>
 #include <utility>
 
+#include "engine/rocksdb/file_copy.h"
+#include "engine/rocksdb/full_disk.h"
 #include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/log_mending.h"
 
@@ -107,14 +109,12 @@ void examine_files(const std::string& path, const std::vector<rocksdb::LiveFileM
 }
 
 Status copy_or_link(const fs::path& from, const std::string& to) {
-  std::error_code error;
   if (from.extension() == ".sst") {
+    std::error_code error;
     fs::create_hard_link(from, to, error);
     if (!error) return Unit{};
   }
-  fs::copy_file(from, to, error);
-  if (error) return fail_with("cannot copy " + from.string() + ": " + error.message());
-  return Unit{};
+  return copy_file(from.string(), to);
 }
 
 DatabaseOptions salvage() {
@@ -158,9 +158,9 @@ Scratch::~Scratch() {
   if (!path_.empty()) fs::remove_all(path_, ignored);
 }
 
-Result<Scratch> Scratch::make(const std::string& database, bool with_log) {
+Result<Scratch> Scratch::make(const std::string& database, bool with_log, const std::string& to) {
   Scratch made;
-  made.path_ = fs::path(database).parent_path().string() + "/" + kScratchName;
+  made.path_ = to.empty() ? fs::path(database).parent_path().string() + "/" + kScratchName : to;
   std::error_code error;
   fs::remove_all(made.path_, error);
   if (!fs::create_directory(made.path_, error)) return fail_with("cannot make " + made.path_ + ": " + error.message());
@@ -174,7 +174,7 @@ Result<Scratch> Scratch::make(const std::string& database, bool with_log) {
   return made;
 }
 
-Health examine_database(const std::string& path) {
+Result<Health> examine_database(const std::string& path) {
   Health health;
   DatabaseOptions strict;
   strict.mode = DatabaseMode::inspect;
@@ -187,9 +187,10 @@ Health examine_database(const std::string& path) {
   uint64_t sequence = 0;
   Status read = read_manifest(path, files, sequence);
   if (read.ok()) read = open_with_log(path, sequence, health);
+  if (!read.ok() && is_full_disk(read.error())) return fail(read.error());
   if (!read.ok()) health.manifest_reason = read.error().reason;
   examine_files(path, files, health);
-  return health;
+  return Result<Health>(std::move(health));
 }
 
 std::vector<LogName> log_names(Database& database, PartitionId partitions) {

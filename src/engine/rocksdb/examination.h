@@ -23,6 +23,8 @@ struct Damage {
   uint64_t from = 0;  // with `log`: the offsets it is about
   uint64_t upto = 0;  // exclusive; UINT64_MAX: not known
   std::string reason;
+  bool mended_at_start = false;  // nothing is lost by it, and a server that starts puts it in order
+  std::set<Space> keys;          // it is about such keys
 };
 
 // A table file that cannot be read, or not wholly.
@@ -48,7 +50,8 @@ class Scratch {
     return *this;
   }
   ~Scratch();
-  static Result<Scratch> make(const std::string& database, bool with_log);
+  // `to`: where; empty: "examination" beside the database.
+  static Result<Scratch> make(const std::string& database, bool with_log, const std::string& to = {});
   const std::string& path() const { return path_; }
   // Of the copies of RocksDB's log: see log_mending.h.
   const std::vector<std::string>& mended_logs() const { return mended_logs_; }
@@ -70,7 +73,8 @@ struct Health {
   Scratch scratch;
   std::unique_ptr<Database> database;  // to read from, in the scratch; null without a manifest
 };
-Health examine_database(const std::string& path);
+// Fails when there is no space for it: that is no damage.
+Result<Health> examine_database(const std::string& path);
 
 // The table files of some families in RocksDB's folder, by name, as far as they say whose they are.
 std::map<std::string, std::string> tables_of(const std::string& database, const std::set<std::string>& families);

@@ -15,15 +15,13 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/wire.h"
 
 namespace arena::engine {
 namespace {
 
 constexpr uint64_t kFormat = 2;  // a folder of an earlier one is marked when it is opened: what is written from then on is of this
 constexpr const char* kFormatCopy = "/format.copy";
-constexpr std::size_t kMarkBytes = 20;  // count, sequence, checksum
-constexpr off_t kMarkSpacing = 512;     // two marks in turn, each in a sector of its own: one is always whole
+constexpr const char* kHasFloor = "\nfloor 1\n";
 
 std::string system_reason(int error) { return std::strerror(error); }
 
@@ -96,34 +94,29 @@ std::string floor_text(const StoreFolder::Floor& floor) {
   return with_checksum("floor " + std::to_string(floor.offset) + "\ncopy " + std::to_string(int{floor.is_copy}) + "\n");
 }
 
-// One that cannot be read makes the logs jump once more: that loses nothing.
-StoreFolder::Floor read_floor(const std::string& path) {
-  const auto text = read_file(path + "/floor");
-  if (text.ok() && !*text) return {};
+std::optional<StoreFolder::Floor> parse_floor(const std::string& text) {
   StoreFolder::Floor floor;
   std::string word;
-  std::istringstream lines(text.ok() ? **text : "");
+  std::istringstream lines(text);
   lines >> word >> floor.offset >> word >> floor.is_copy;
-  if (text.ok() && lines && floor_text(floor) == **text) return floor;
-  log::warn("engine", "the file \"floor\" of the store is damaged; its logs go on above all that they have", {{"path", path}});
-  return {0, true};
+  return lines && floor_text(floor) == text ? std::optional(floor) : std::nullopt;
 }
 
 }  // namespace
 
 StoreFolder::StoreFolder(StoreFolder&& other) noexcept
     : path_(std::move(other.path_)),
+      marks_(std::move(other.marks_)),
       format_fault_(std::move(other.format_fault_)),
+      faults_(std::move(other.faults_)),
       floor_(other.floor_),
       secret_(other.secret_),
       partitions_(other.partitions_),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
-      mark_fd_(std::exchange(other.mark_fd_, -1)),
-      marks_(other.marks_),
-      format_(other.format_) {}
+      format_(other.format_),
+      has_floor_(other.has_floor_) {}
 
 StoreFolder::~StoreFolder() {
-  if (mark_fd_ >= 0) ::close(mark_fd_);
   if (lock_fd_ >= 0) ::close(lock_fd_);
 }
 
@@ -134,15 +127,16 @@ Result<StoreFolder> StoreFolder::open(const std::string& path, PartitionId parti
   if (Status locked = folder.take_lock(); !locked) return fail(locked.error());
   if (Status read = folder.load_or_make_format(partitions); !read) return fail(read.error());
   if (Status database = make_folder(folder.database_path()); !database) return fail(database.error());
-  if (Status marks = folder.open_marks(O_CREAT); !marks) return fail(marks.error());
-  folder.floor_ = read_floor(path);
+  if (Status marks = folder.marks_.open(true); !marks) return fail(marks.error());
+  folder.load_floor();
+  for (const Fault& one : folder.faults_) log::warn("engine", "a file of the store is put in order", {{"file", path + "/" + one.file}, {"reason", one.what}});
   if (Status synced = sync_folder(path); !synced) return fail(synced.error());
   return folder;
 }
 
 Result<StoreFolder> StoreFolder::open_existing(const std::string& path) {
   if (sodium_init() < 0) return fail("libsodium cannot be initialised");
-  if (!there(path + "/format") && !there(path + "/rocksdb")) {
+  if (!is_store(path)) {
     return fail_with(path + " is no store; name the folder that a broker has as store.data");
   }
   StoreFolder folder(path);
@@ -154,38 +148,86 @@ Result<StoreFolder> StoreFolder::open_existing(const std::string& path) {
     const auto copy = read_file(path + kFormatCopy);
     if (!copy.ok() || !*copy || !folder.read_format(**copy).ok()) return fail(read.error());
     folder.format_fault_ = read.error().reason;
+  } else {
+    folder.compare_copy(**text);
   }
-  if (Status marks = folder.open_marks(0); !marks) return fail(marks.error());
-  folder.floor_ = read_floor(path);
+  if (Status marks = folder.marks_.open(false); !marks) return fail(marks.error());
+  folder.load_floor();
   return folder;
 }
 
-Status StoreFolder::write_format() {
-  const std::string text = format_text();
-  for (const char* name : {"/format", kFormatCopy}) {
-    const auto now = read_file(path_ + name);
-    if (now.ok() && *now == text) continue;
-    if (Status written = write_whole_file(path_ + name, text); !written) return written;
-  }
-  return sync_folder(path_);
+// Of the format, which is whole.
+void StoreFolder::compare_copy(const std::string& format) {
+  const auto copy = read_file(path_ + kFormatCopy);
+  if (copy.ok() && *copy && **copy == format) return;
+  faults_.push_back({kFormatCopy + 1, !copy.ok() ? copy.error().reason : *copy ? "it is not what \"format\" is" : "it is gone"});
 }
 
+// One that cannot be read makes the logs jump once more: that loses nothing.
+void StoreFolder::load_floor() {
+  const auto text = read_file(path_ + "/floor");
+  if (text.ok() && !*text && !has_floor_) return;
+  const auto floor = text.ok() && *text ? parse_floor(**text) : std::nullopt;
+  floor_ = floor.value_or(Floor{0, true});
+  has_floor_ = true;
+  if (!floor) faults_.push_back({"floor", !text.ok() ? text.error().reason : *text ? "it is damaged" : "it is gone"});
+}
+
+Status StoreFolder::write_format(const std::string& folder) const {
+  const std::string text = format_text();
+  for (const char* name : {"/format", kFormatCopy}) {
+    const auto now = read_file(folder + name);
+    if (now.ok() && *now == text) continue;
+    if (Status written = write_whole_file(folder + name, text); !written) return written;
+  }
+  return sync_folder(folder);
+}
+
+Status StoreFolder::write_floor(const Floor& floor, const std::string& folder) { return write_whole_file(folder + "/floor", floor_text(floor)); }
+
 Status StoreFolder::set_floor(const Floor& floor) {
-  if (Status written = write_whole_file(path_ + "/floor", floor_text(floor)); !written) return written;
+  if (Status written = write_floor(floor, path_); !written) return written;
   floor_ = floor;
   return sync_folder(path_);
 }
 
 Status write_copied_floor(const std::string& path, const std::string& target) {
-  return write_whole_file(target + "/floor", floor_text({read_floor(path).offset, true}));
+  const auto text = read_file(path + "/floor");
+  const auto floor = text.ok() && *text ? parse_floor(**text) : std::nullopt;
+  return StoreFolder::write_floor({floor ? floor->offset : 0, true}, target);
 }
 
-// Without O_CREAT among the flags the file may be missing.
-Status StoreFolder::open_marks(int flags) {
-  const std::string path = path_ + "/high-water";
-  mark_fd_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC | flags, 0600);
-  if (mark_fd_ < 0 && (errno != ENOENT || flags != 0)) return fault("cannot open", path, errno, "check its permissions");
-  return Unit{};
+Result<std::string> StoreFolder::copied_format(const std::string& path) {
+  StoreFolder folder(path);
+  std::optional<Error> why;
+  for (const char* name : {"/format", kFormatCopy}) {
+    const auto text = read_file(path + name);
+    if (!text.ok()) return fail(text.error());
+    if (!*text) continue;
+    Status read = folder.read_format(**text);
+    if (read.ok()) {
+      folder.has_floor_ = true;
+      return folder.format_text();
+    }
+    if (!why) why = read.error();
+  }
+  if (why) return fail(*why);
+  return fail_with(path + " is no store: it has no file \"format\"");
+}
+
+Status StoreFolder::write_copied_format(const std::string& text, const std::string& target) {
+  if (Status written = write_whole_file(target + kFormatCopy, text); !written) return written;
+  if (Status written = write_whole_file(target + "/format", text); !written) return written;
+  return sync_folder(target);
+}
+
+std::string StoreFolder::no_mark(const HighWater::Mark& mark) const {
+  return path_ + "/high-water: " + mark.fault + ", so it is not known whether all that was acknowledged is there";
+}
+
+Status StoreFolder::reset_high_water(uint64_t sequence) {
+  if (Status written = marks_.reset(sequence); !written) return written;
+  return sync_folder(path_);
 }
 
 Status StoreFolder::take_lock() {
@@ -198,10 +240,11 @@ Status StoreFolder::take_lock() {
     const std::string who = owner.ok() && *owner ? **owner : "?";
     return fail_with("the folder " + path_ + " is in use by process " + who + "; stop that one, or name another folder");
   }
+  // In place, and then cut: so a full disk takes it. Where it does not, it is only not known whose the lock is.
   const std::string pid = std::to_string(::getpid());
-  if (::ftruncate(lock_fd_, 0) != 0 || ::pwrite(lock_fd_, pid.data(), pid.size(), 0) < 0) {
-    return fault("cannot write", path, errno, "check that the disk has space");
-  }
+  const bool written = ::pwrite(lock_fd_, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
+  if (!written && errno != ENOSPC && errno != EDQUOT) return fault("cannot write", path, errno, "check the folder's permissions");
+  if (::ftruncate(lock_fd_, written ? static_cast<off_t>(pid.size()) : 0) != 0) return fault("cannot write", path, errno, "check the folder's permissions");
   return Unit{};
 }
 
@@ -229,6 +272,8 @@ Status StoreFolder::load_or_make_format(PartitionId partitions) {
   if (*text) {
     if (Status read = read_format(**text); !read) return read;
     if (partitions_ == partitions) {
+      compare_copy(**text);
+      has_floor_ = has_floor_ || there(path_ + "/floor");
       if (Status kept = write_format(); !kept) log::warn("engine", "there is no copy of the store's format", {{"reason", kept.error().reason}});
       return Unit{};
     }
@@ -249,7 +294,7 @@ Status StoreFolder::make_format(PartitionId partitions) {
 }
 
 std::string StoreFolder::format_text() const {
-  return with_checksum("arena-store " + std::to_string(kFormat) + "\npartitions " + std::to_string(partitions_) + "\nsecret " + hex(secret_) + "\n");
+  return with_checksum("arena-store " + std::to_string(kFormat) + "\npartitions " + std::to_string(partitions_) + "\nsecret " + hex(secret_) + (has_floor_ ? kHasFloor : "\n"));
 }
 
 Status StoreFolder::read_format(const std::string& text) {
@@ -276,67 +321,11 @@ Status StoreFolder::read_format(const std::string& text) {
                      ", or restore it from a backup of the folder");
   }
   partitions_ = static_cast<PartitionId>(count);
+  has_floor_ = text.find(kHasFloor) != std::string::npos;
   return Unit{};
 }
 
-Result<uint64_t> StoreFolder::high_water() const {
-  if (mark_fd_ < 0) return uint64_t{0};
-  uint64_t newest = 0, sequence = 0;
-  bool empty = true;
-  for (off_t slot = 0; slot < 2; ++slot) {
-    char bytes[kMarkBytes] = {};
-    const ssize_t size = ::pread(mark_fd_, bytes, sizeof bytes, slot * kMarkSpacing);
-    if (size < 0) return fault("cannot read", path_ + "/high-water", errno, "the disk may be failing");
-    if (size == 0) continue;
-    const std::string_view mark(bytes, static_cast<std::size_t>(size));
-    WireReader reader(mark);
-    const auto count = reader.be<uint64_t>();
-    const auto at = reader.be<uint64_t>();
-    const auto checksum = reader.be<uint32_t>();
-    if (mark.find_first_not_of('\0') != std::string_view::npos) empty = false;
-    if (reader.failed() || count <= newest || checksum != checksum32(mark.substr(0, 16))) continue;
-    newest = count;
-    sequence = at;
-  }
-  if (newest == 0 && !empty) {
-    return fail_with(path_ + "/high-water is damaged, so it is not known whether all that was acknowledged is there; restore "
-                     "a backup, or, to serve what is there: arena store check --quarantine " + path_);
-  }
-  return sequence;
-}
-
-Status StoreFolder::set_high_water(uint64_t sequence) {
-  if (mark_fd_ < 0) {
-    if (Status opened = open_marks(O_CREAT); !opened) return opened;
-  }
-  if (marks_ == 0) {
-    // Goes on counting from what is there, so that the older mark is overwritten.
-    for (off_t slot = 0; slot < 2; ++slot) {
-      char bytes[8] = {};
-      if (::pread(mark_fd_, bytes, sizeof bytes, slot * kMarkSpacing) == 8) {
-        marks_ = std::max(marks_, WireReader(std::string_view(bytes, 8)).be<uint64_t>());
-      }
-    }
-  }
-  std::string mark;
-  put_be(mark, ++marks_);
-  put_be(mark, sequence);
-  put_be(mark, checksum32(mark));
-  const off_t at = static_cast<off_t>(marks_ % 2) * kMarkSpacing;
-  if (::pwrite(mark_fd_, mark.data(), mark.size(), at) != static_cast<ssize_t>(mark.size()) || ::fdatasync(mark_fd_) != 0) {
-    return fault("cannot write", path_ + "/high-water", errno, "check the disk");
-  }
-  return Unit{};
-}
-
-Status StoreFolder::reset_high_water(uint64_t sequence) {
-  if (mark_fd_ >= 0) ::close(std::exchange(mark_fd_, -1));
-  marks_ = 0;
-  const std::string path = path_ + "/high-water";
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fault("cannot remove", path, errno, "check the folder's permissions");
-  if (Status written = set_high_water(sequence); !written) return written;
-  return sync_folder(path_);
-}
+bool is_store(const std::string& path) { return there(path + "/format") || there(path + "/rocksdb"); }
 
 bool store_is_in_use(const std::string& path) {
   const int fd = ::open((path + "/lock").c_str(), O_RDONLY | O_CLOEXEC);

@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "engine/rocksdb/high_water.h"
 #include "engine/rocksdb/keys.h"
 
 namespace arena::engine {
@@ -37,8 +39,19 @@ class StoreFolder {
   uint64_t format() const { return format_; }
   // What is wrong with the file "format", whose copy was taken; empty: nothing.
   const std::string& format_fault() const { return format_fault_; }
-  // Writes it, and its copy, where they are not as they should be.
-  Status write_format();
+  // Writes it and its copy, where they are not as they should be, or into another folder.
+  Status write_format() { return write_format(path_); }
+  Status write_format(const std::string& folder) const;
+  // The text of the format of a copy of the store in `path`, as its format says or the copy of that.
+  static Result<std::string> copied_format(const std::string& path);
+  // Last: without it the copy is no store.
+  static Status write_copied_format(const std::string& text, const std::string& target);
+  // What is wrong with files that a server mends when it starts.
+  struct Fault {
+    std::string file;
+    std::string what;
+  };
+  const std::vector<Fault>& faults() const { return faults_; }
 
   // Of a store that was made as a copy (jumps.h).
   struct Floor {
@@ -47,31 +60,36 @@ class StoreFolder {
   };
   const Floor& floor() const { return floor_; }
   Status set_floor(const Floor& floor);
+  static Status write_floor(const Floor& floor, const std::string& folder);
 
-  // What RocksDB must at least come back with; 0 if nothing was marked.
-  Result<uint64_t> high_water() const;
-  Status set_high_water(uint64_t sequence);
+  // What RocksDB must at least come back with.
+  Result<HighWater::Mark> high_water() const { return marks_.read(); }
+  Status set_high_water(uint64_t sequence) { return marks_.set(sequence); }
   // Whatever was marked before, damaged or higher, is forgotten.
   Status reset_high_water(uint64_t sequence);
+  // Why a store is not served in which no mark is whole; for people, with the way out.
+  std::string no_mark(const HighWater::Mark& mark) const;
 
  private:
-  explicit StoreFolder(std::string path) : path_(std::move(path)) {}
+  explicit StoreFolder(std::string path) : path_(std::move(path)), marks_(path_ + "/high-water") {}
   Status take_lock();
   Status load_or_make_format(PartitionId partitions);
   Status make_format(PartitionId partitions);
   Status read_format(const std::string& text);
   std::string format_text() const;
-  Status open_marks(int flags);
+  void compare_copy(const std::string& format);
+  void load_floor();
 
   std::string path_;
+  HighWater marks_;
   std::string format_fault_;
+  std::vector<Fault> faults_;
   Floor floor_;
   HashKey secret_{};
   PartitionId partitions_ = 0;
   int lock_fd_ = -1;
-  int mark_fd_ = -1;
-  uint64_t marks_ = 0;
   uint64_t format_ = 0;
+  bool has_floor_ = false;  // the format says so: where the file "floor" is gone it is missed
 };
 
 // `target` is a copy of the store in `path`: the floor of that, not jumped yet.
@@ -79,5 +97,6 @@ Status write_copied_floor(const std::string& path, const std::string& target);
 
 // Does a process hold the folder of a store? Writes nothing.
 bool store_is_in_use(const std::string& path);
+bool is_store(const std::string& path);
 
 }  // namespace arena::engine

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "engine/rocksdb/examination.h"
 #include "engine/rocksdb/index_values.h"
 #include "runtime/clock.h"
 
@@ -39,6 +40,16 @@ std::vector<OffsetRange> stored_jumps(Database& database, LogName name, uint64_t
   }
   if (out.empty() && floor != 0) out.push_back({0, floor});
   return out;
+}
+
+// All jumps ended at one offset; that of the last copy is the highest.
+uint64_t floor_of(const StoreFolder& folder, Database& database) {
+  uint64_t floor = folder.floor().offset;
+  if (floor != 0) return floor;
+  for (const LogName& name : log_names(database, folder.partitions())) {
+    for (const OffsetRange& jump : stored_jumps(database, name, 0)) floor = std::max(floor, jump.end);
+  }
+  return floor;
 }
 
 Status jump_over_what_may_have_been(Database& database, LogTable& logs, StoreFolder& folder) {

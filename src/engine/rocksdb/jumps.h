@@ -15,6 +15,9 @@ namespace arena::engine {
 // What a log of a store with that floor has jumped over, rising.
 std::vector<OffsetRange> stored_jumps(Database& database, LogName name, uint64_t floor);
 
+// The floor of a store, as its index says where the file that should say it is damaged. Blocks.
+uint64_t floor_of(const StoreFolder& folder, Database& database);
+
 // All logs, after their recovery. On disk when this returns; what a crash broke off is done once more at the next start.
 Status jump_over_what_may_have_been(Database& database, LogTable& logs, StoreFolder& folder);
 

@@ -5,10 +5,11 @@
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
 
-#include <cstdarg>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+
+#include "engine/rocksdb/notes.h"
 
 namespace arena::engine {
 namespace {
@@ -31,20 +32,13 @@ class FirstRecord final : public rocksdb::WalFilter {
   uint64_t sequence_ = 0;
 };
 
-// What RocksDB notes is of the opening that follows.
-class NoNotes final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
 }  // namespace
 
 Status check_log_start(const std::string& path, rocksdb::DBOptions options, const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
   FirstRecord first;
   options.wal_filter = &first;
   options.listeners.clear();
-  options.info_log = std::make_shared<NoNotes>();
+  options.info_log = no_notes();  // they are taken of the opening that follows
   options.max_open_files = kFilesOpenAtOnce;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;

@@ -1,43 +1,29 @@
 #include "engine/rocksdb/quarantine.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/options.h>
-#include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <utility>
 
-#include "base/log.h"
+#include "engine/rocksdb/file_copy.h"
+#include "engine/rocksdb/full_disk.h"
 #include "engine/rocksdb/index_rebuild.h"
-#include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/jumps.h"
 #include "engine/rocksdb/key_versions.h"
-#include "engine/rocksdb/log_mending.h"
+#include "engine/rocksdb/rescued_entries.h"
+#include "engine/rocksdb/successor.h"
 #include "engine/rocksdb/table_salvage.h"
 
 namespace arena::engine {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kBatchBytes = 4 << 20;
-constexpr const char* kTables = "tables";
-constexpr const char* kKeys = "spaces";  // the family
-
-// Where a log starts is the one index entry that is written again and again, and only moves up.
-bool is_later_start(const std::string& key, const std::string& value, const std::string& than) {
-  LogName name;
-  IndexKind kind{};
-  if (!read_index_kind(key, name, kind) || kind != IndexKind::start) return false;
-  const auto one = decode_start(value), other = decode_start(than);
-  return one.ok() && (!other.ok() || one->start > other->start || one->tail.end > other->tail.end);
-}
 
 // Which MANIFEST was the last, if CURRENT does not say.
 std::optional<std::string> newest_manifest(const std::string& database) {
@@ -50,67 +36,107 @@ std::optional<std::string> newest_manifest(const std::string& database) {
   return newest;
 }
 
+// All is done in a successor of the store, so that it is as it was if anything fails.
 class Quarantine {
  public:
   Quarantine(StoreFolder folder, std::string name)
-      : folder_(std::move(folder)), database_path_(folder_.database_path()), aside_(folder_.path() + "/" + std::move(name)) {}
+      : folder_(std::move(folder)), source_(folder_.database_path()), aside_(folder_.path() + "/" + std::move(name)) {}
 
   Result<Quarantined> run() {
-    health_ = examine_database(database_path_);
+    auto health = examine_database(source_);
+    if (!health.ok()) return fail(undone(health.error()));
+    health_ = std::move(*health);
     check_contents(folder_, health_, report_.findings);
     if (report_.findings.sound()) return std::move(report_);
-    std::error_code error;
-    if (!fs::create_directory(aside_, error)) return fail_with("cannot make " + aside_ + ": " + error.message());
-    Status done = take_out();
-    if (!done.ok()) return fail_with(done.error().reason + "; what was moved is in " + aside_);
+    if (Status done = put_in_order(); !done.ok()) return fail(undone(done.error()));
     return std::move(report_);
   }
 
  private:
-  Status take_out() {
-    const auto mark = folder_.high_water();
-    if (!mark.ok()) {
-      if (Status kept = copy_aside(folder_.path(), "high-water"); !kept) return kept;
+  Status put_in_order() {
+    std::error_code error;
+    made_aside_ = fs::create_directory(aside_, error);
+    if (!made_aside_) return fail_with("cannot make " + aside_ + ": " + error.message());
+    auto made = Successor::make(folder_.path());
+    if (!made.ok()) return fail(made.error());
+    successor_.emplace(std::move(*made));
+    if (health_.database) floor_ = floor_of(folder_, *health_.database);
+    const auto read = folder_.high_water();
+    const HighWater::Mark mark = read.ok() ? *read : HighWater::Mark{std::nullopt, false, read.error().reason};
+    std::optional<uint64_t> sequence;  // the new mark
+    if (!mark.fault.empty()) sequence = mark.sequence ? mark.sequence : health_.served_sequence;
+    if (!only_files_beside_are_wrong()) {
+      if (Status mended = mend_database(mark); !mended) return mended;
+      sequence = mended_sequence_;
     }
-    if (!folder_.format_fault().empty()) {
-      if (Status moved = move_aside(folder_.path(), "format"); !moved) return moved;
-      if (Status written = folder_.write_format(); !written) return written;
-      if (only_format_is_wrong()) return Unit{};
+    if (Status written = write_files_beside(mark, sequence); !written) return written;
+    return successor_->take_place(aside_);
+  }
+
+  bool only_files_beside_are_wrong() const {
+    return health_.refused.empty() && health_.database && std::ranges::all_of(report_.findings.damages, [](const Damage& one) {
+             return one.file == "high-water" || one.file == "format" || one.mended_at_start;
+           });
+  }
+
+  Status write_files_beside(const HighWater::Mark& mark, std::optional<uint64_t> sequence) {
+    if (sequence) {
+      if (!mark.fault.empty()) {
+        if (Status kept = keep_aside(folder_.path(), "high-water"); !kept) return kept;
+      }
+      if (Status written = HighWater(successor_->path() + "/high-water").set(*sequence); !written) return written;
     }
+    bool format = !folder_.format_fault().empty();
+    if (format) {
+      if (Status kept = keep_aside(folder_.path(), "format"); !kept) return kept;
+    }
+    for (const StoreFolder::Fault& one : folder_.faults()) {
+      if (Status kept = keep_aside(folder_.path(), one.file); !kept) return kept;
+      if (one.file != "floor") {
+        format = true;
+      } else if (Status written = StoreFolder::write_floor({floor_, true}, successor_->path()); !written) {
+        return written;
+      }
+    }
+    return format ? folder_.write_format(successor_->path()) : Status(Unit{});
+  }
+
+  Status mend_database(const HighWater::Mark& mark) {
+    if (Status copied = successor_->copy_database(); !copied) return copied;
     if (!health_.database) {
       if (Status found = point_to_manifest(); !found) return found;
     }
-    const bool behind = mark.ok() && health_.database && health_.database->sequence() < *mark;
+    const bool behind = mark.sequence && health_.database && health_.database->sequence() < *mark.sequence;
     // A manifest that ends early names neither the newest files nor, perhaps, RocksDB's newest log: what stands in those
     // files is missing before what the log begins with, or at the end.
     const bool made_again = !health_.database || ((behind || !health_.log_damages.empty()) && health_.strangers);
     const bool log_is_hurt = !health_.log_damages.empty() || behind || (!health_.refused.empty() && health_.files.empty());
     for (const BadFile& file : health_.files) {
-      rescued_.push_back(salvage_table(database_path_ + "/" + file.name));
+      rescued_.push_back(salvage_table(source_ + "/" + file.name));
       if (!file.family.empty()) rescued_.back().family = file.family;
     }
     if (log_is_hurt || made_again) {
-      if (Status kept = copy_logs(); !kept) return kept;
+      if (Status kept = keep_logs(); !kept) return kept;
     }
     Status files = made_again ? make_manifest_again() : strike_files();
     if (!files) return files;
-    return write_down(made_again, !made_again && log_is_hurt, mark.ok() ? *mark : 0);
+    return write_down(made_again, !made_again && log_is_hurt, mark.sequence.value_or(0));
   }
-
-  bool only_format_is_wrong() const { return report_.findings.damages.size() == 1 && health_.refused.empty(); }
 
   // CURRENT names no manifest that can be followed: the newest may do.
   Status point_to_manifest() {
-    const auto newest = newest_manifest(database_path_);
-    std::ifstream in(database_path_ + "/CURRENT");
+    const auto newest = newest_manifest(source_);
+    std::ifstream in(source_ + "/CURRENT");
     const std::string current((std::istreambuf_iterator<char>(in)), {});
     if (!newest || current == *newest + "\n") return Unit{};
-    if (fs::exists(database_path_ + "/CURRENT")) {
-      if (Status kept = copy_aside(database_path_, "CURRENT"); !kept) return kept;
-    }
-    std::ofstream(database_path_ + "/CURRENT", std::ios::trunc) << *newest << "\n";
+    if (Status kept = keep_aside(source_, "CURRENT"); !kept) return kept;
+    std::ofstream out(successor_->database() + "/CURRENT", std::ios::trunc);
+    out << *newest << "\n" << std::flush;
+    if (!out) return fail_with("cannot write CURRENT: " + std::error_code(errno, std::generic_category()).message());
     const Findings before = std::move(report_.findings);
-    health_ = examine_database(database_path_);
+    auto health = examine_database(successor_->database());
+    if (!health.ok()) return fail(health.error());
+    health_ = std::move(*health);
     report_.findings = {};
     check_contents(folder_, health_, report_.findings);
     report_.findings.damages.insert(report_.findings.damages.begin(), before.damages.begin(), before.damages.end());
@@ -120,10 +146,10 @@ class Quarantine {
 
   Status strike_files() {
     for (const BadFile& file : health_.files) {
-      if (Status moved = move_aside(database_path_, file.name); !moved) return moved;
+      if (Status taken = take_out(file.name); !taken) return taken;
     }
     for (const BadFile& file : health_.files) {
-      if (Status struck = Database::remove_file(database_path_, file.number); !struck) return struck;
+      if (Status struck = Database::remove_file(successor_->database(), file.number); !struck) return struck;
     }
     return Unit{};
   }
@@ -132,29 +158,31 @@ class Quarantine {
     report_.manifest_was_made_again = true;
     std::vector<std::string> manifests;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(database_path_, ignored)) {
+    for (const auto& entry : fs::directory_iterator(successor_->database(), ignored)) {
       const std::string name = entry.path().filename().string();
       if (name == "CURRENT" || name.starts_with("MANIFEST-")) manifests.push_back(name);
     }
     for (const std::string& name : manifests) {
-      if (Status moved = move_aside(database_path_, name); !moved) return moved;
+      if (Status taken = take_out(name); !taken) return taken;
     }
     for (const BadFile& file : health_.files) {
-      if (Status moved = move_aside(database_path_, file.name); !moved) return moved;
+      if (Status taken = take_out(file.name); !taken) return taken;
     }
     if (Status taken = take_out_what_is_refused(); !taken) return taken;
-    if (Status repaired = Database::repair(database_path_); !repaired) return repaired;
+    const std::string& database = successor_->database();
+    if (Status repaired = Database::repair(database); !repaired) return repaired;
     if (keys_are_merged()) {  // before RocksDB forgets which version is which
-      for (const auto& [name, family] : tables_of(database_path_, {kKeys})) keys_.add(salvage_table(database_path_ + "/" + name));
+      for (const auto& [name, family] : tables_of(database, {kKeysFamily})) keys_.add(salvage_table(database + "/" + name));
     }
-    if (fs::exists(database_path_ + "/lost")) return move_aside(database_path_, "lost");
-    return Unit{};
+    if (!fs::exists(database + "/lost")) return Unit{};
+    report_.files.emplace_back("lost");
+    return move(database + "/lost", aside_ + "/lost");
   }
 
   // Blocks and index entries are written once, and are put back one by one, in whatever order. Where the files of keys are
   // refused by themselves, one's sequence numbers lying within another's, RocksDB gets its log alone.
   Status take_out_what_is_refused() {
-    for (const std::set<std::string>& families : {std::set<std::string>{"blocks", "index"}, std::set<std::string>{kKeys}}) {
+    for (const std::set<std::string>& families : {std::set<std::string>{"blocks", "index"}, std::set<std::string>{kKeysFamily}}) {
       if (can_be_repaired()) return Unit{};
       if (Status taken = take_out_tables(families); !taken) return taken;
     }
@@ -164,7 +192,7 @@ class Quarantine {
   // RocksDB puts all files on the first level, where it does not always take them. Tried on links.
   bool can_be_repaired() {
     health_.database.reset();
-    auto trial = Scratch::make(database_path_, true);
+    auto trial = Scratch::make(successor_->database(), true);
     if (!trial.ok() || !Database::repair(trial->path()).ok()) return false;
     DatabaseOptions options;
     options.mode = DatabaseMode::salvage;
@@ -173,48 +201,47 @@ class Quarantine {
 
   Status take_out_tables(const std::set<std::string>& families) {
     std::error_code ignored;
-    fs::create_directory(aside_ + "/" + kTables, ignored);
-    for (const auto& [name, family] : tables_of(database_path_, families)) {
-      std::error_code error;
-      fs::rename(database_path_ + "/" + name, aside_ + "/" + kTables + "/" + name, error);
-      if (error) return fail_with("cannot move " + name + ": " + error.message());
-      taken_.emplace_back(aside_ + "/" + kTables + "/" + name, family);
+    const std::string tables = successor_->path() + "/tables/";
+    fs::create_directory(tables, ignored);
+    for (const auto& [name, family] : tables_of(successor_->database(), families)) {
+      if (Status moved = move(successor_->database() + "/" + name, tables + name); !moved) return moved;
+      taken_.emplace_back(tables + name, family);
       taken_sequence_ = std::max(taken_sequence_, salvage_table(taken_.back().first).sequence);
     }
     return Unit{};
   }
 
-  bool keys_are_hurt() const {
-    return std::any_of(rescued_.begin(), rescued_.end(), [](const SalvagedTable& one) { return one.family == kKeys || one.family.empty(); });
-  }
+  static bool is_of_keys(const SalvagedTable& one) { return one.family == kKeysFamily || one.family.empty(); }
+  bool keys_are_hurt() const { return std::any_of(rescued_.begin(), rescued_.end(), is_of_keys); }
   bool keys_are_merged() const {
-    return keys_are_hurt() || std::any_of(taken_.begin(), taken_.end(), [](const auto& one) { return one.second == kKeys; });
+    return keys_are_hurt() || std::any_of(taken_.begin(), taken_.end(), [](const auto& one) { return one.second == kKeysFamily; });
   }
 
   Status write_down(bool made_again, bool log_is_hurt, uint64_t mark) {
     DatabaseOptions options;
     options.mode = DatabaseMode::salvage;
-    auto opened = Database::open(database_path_, options);
+    auto opened = Database::open(successor_->database(), options);
     if (!opened.ok()) return fail(opened.error());
     Database& database = **opened;
+    floor_ = std::max(floor_, floor_of(folder_, database));
     const bool end_unknown = log_is_hurt || (made_again && std::max(database.sequence(), taken_sequence_) < mark);
-    if (made_again) database.compact();  // a server wants the files sorted into levels
+    if (made_again) {  // a server wants the files sorted into levels
+      if (Status sorted = database.compact(); !sorted) return sorted;
+    }
     if (Status put = put_back(database); !put) return put;
-    report_.keys_may_be_older = report_.keys_may_be_older || end_unknown;
+    if (end_unknown) report_.keys.note_missing_writes();
     for (const LogName& name : log_names(database, folder_.partitions())) {
       LossHints hints = hints_of(name);
       hints.end_unknown = hints.end_unknown || end_unknown;
-      hints.jumps = stored_jumps(database, name, folder_.floor().offset);
+      hints.jumps = stored_jumps(database, name, floor_);
       if (Status built = rebuild_index(database, folder_.secret(), name, hints, report_.lost); !built) return built;
     }
     if (Status flushed = database.flush(); !flushed) return flushed;
-    const uint64_t sequence = database.sequence();
+    if (report_.keys.hit()) count_keys_left(database, folder_.partitions(), report_.keys);
+    mended_sequence_ = database.sequence();
     opened->reset();
-    if (Status marked = folder_.reset_high_water(sequence); !marked) return marked;
     options.mode = DatabaseMode::inspect;
-    if (auto again = Database::open(database_path_, options); !again.ok()) return fail(again.error());
-    std::error_code ignored;
-    fs::remove_all(aside_ + "/" + kTables, ignored);  // nothing was wrong with them, and all of them is in the store again
+    if (auto again = Database::open(successor_->database(), options); !again.ok()) return fail(again.error());
     return Unit{};
   }
 
@@ -224,7 +251,6 @@ class Quarantine {
       const BadFile& file = health_.files[i];
       const std::string& family = rescued_[i].family;
       if (family == "index" || family.empty()) hints.start_unknown = true;
-      if (family == kKeys || family.empty()) report_.keys_may_be_older = true;
       if (family != "blocks" && !family.empty()) continue;
       LogName first, last;
       uint64_t smallest = 0, largest = 0;
@@ -246,126 +272,89 @@ class Quarantine {
     return hints;
   }
 
-  // Blocks and index entries are written once, so what was rescued is right.
   Status put_back(Database& database) {
-    rocksdb::WriteBatch batch;
     for (const SalvagedTable& file : rescued_) {
-      if (Status put = put_back_entries(database, file, batch); !put) return put;
+      if (Status put = put_back_entries(database, file); !put) return put;
     }
     for (const auto& [path, family] : taken_) {
       SalvagedTable file = salvage_table(path);
       file.family = family;
-      if (Status put = put_back_entries(database, file, batch); !put) return put;
-      if (family == kKeys) keys_.add(std::move(file));
+      if (Status put = put_back_entries(database, file); !put) return put;
+      if (family == kKeysFamily) keys_.add(std::move(file));
     }
-    if (Status written = write(database, batch, 0); !written) return written;
+    for (std::size_t i = 0; i < rescued_.size(); ++i) {
+      if (is_of_keys(rescued_[i])) report_.keys.note_lost_file(health_.files[i].smallest, health_.files[i].largest);
+    }
     if (!keys_are_merged()) return Unit{};
-    if (keys_are_hurt()) report_.keys_may_be_older = true;
-    if (!report_.manifest_was_made_again) return put_back_keys(database);
+    if (!report_.manifest_was_made_again) return put_back_keys(database, health_.database.get(), rescued_);
     for (const SalvagedTable& file : rescued_) {
-      if (file.family == kKeys) keys_.add(file);
+      if (file.family == kKeysFamily) keys_.add(file);
     }
     return keys_.write_to(database);
   }
 
-  Status put_back_entries(Database& database, const SalvagedTable& file, rocksdb::WriteBatch& batch) {
-    if (file.family != "blocks" && file.family != "index") return Unit{};
-    rocksdb::ColumnFamilyHandle* family = file.family == "blocks" ? database.blocks() : database.index();
-    for (const auto& [key, version] : file.newest) {
-      if (!version.value) continue;
-      if (key.size() == start_key({}).size()) {  // to be compared with what was put before
-        if (Status written = write(database, batch, 0); !written) return written;
-      }
-      std::string there;
-      const bool missing = database.db().Get({}, family, key, &there).IsNotFound();
-      if (missing || is_later_start(key, *version.value, there)) batch.Put(family, key, *version.value);
-      if (Status written = write(database, batch, kBatchBytes); !written) return written;
-    }
-    return Unit{};
-  }
-
-  // A key has many versions: RocksDB as it was, with the damaged file in its place, says which one counts.
-  Status put_back_keys(Database& database) {
-    std::map<std::string, std::string> rescued;
-    for (const SalvagedTable& file : rescued_) {
-      if (file.family != kKeys) continue;
-      for (const auto& [key, version] : file.newest) {
-        if (version.value) rescued.emplace(key, *version.value);
-      }
-    }
-    std::map<std::string, std::optional<std::string>> now;
-    for (const auto& [key, value] : rescued) now.emplace(key, std::nullopt);
-    const std::unique_ptr<rocksdb::Iterator> at(database.db().NewIterator({}, database.spaces()));
-    for (at->SeekToFirst(); at->Valid(); at->Next()) now[at->key().ToString()] = at->value().ToString();
-    if (!at->status().ok()) return fail(error_of(at->status()));
-    rocksdb::WriteBatch batch;
-    for (const auto& [key, value] : now) {
-      const std::optional<std::string> right = value_before(key, value, rescued);
-      if (right == value) continue;
-      if (right) {
-        batch.Put(database.spaces(), key, *right);
-      } else {
-        batch.Delete(database.spaces(), key);
-      }
-      if (Status written = write(database, batch, kBatchBytes); !written) return written;
-    }
-    return write(database, batch, 0);
-  }
-
-  std::optional<std::string> value_before(const std::string& key, const std::optional<std::string>& now,
-                                          const std::map<std::string, std::string>& rescued) {
-    if (health_.database) {
-      std::string value;
-      const rocksdb::Status status = health_.database->db().Get({}, health_.database->spaces(), key, &value);
-      if (status.ok()) return value;
-      if (status.IsNotFound()) return std::nullopt;
-    }
-    if (now) return now;
-    const auto at = rescued.find(key);
-    return at == rescued.end() ? std::nullopt : std::optional(at->second);
-  }
-
-  static Status write(Database& database, rocksdb::WriteBatch& batch, std::size_t above) {
-    if (batch.Count() == 0 || batch.GetDataSize() < above) return Unit{};
-    Status written = database.write_synced(batch);
-    batch.Clear();
-    return written;
-  }
-
   // ---- files
 
-  Status move_aside(const std::string& from, const std::string& name) {
+  static Status move(const std::string& from, const std::string& to) {
+    std::error_code error;
+    fs::rename(from, to, error);
+    return error ? Status(fail_with("cannot move " + from + ": " + error.message())) : Unit{};
+  }
+  Status keep_aside(const std::string& from, const std::string& name) {
     std::error_code error;
     if (!fs::exists(from + "/" + name, error)) return Unit{};
-    fs::rename(from + "/" + name, aside_ + "/" + name, error);
-    if (error) return fail_with("cannot move " + from + "/" + name + ": " + error.message());
+    fs::create_hard_link(from + "/" + name, aside_ + "/" + name, error);
+    if (error) {  // a file system without links
+      if (Status copied = copy_file(from + "/" + name, aside_ + "/" + name); !copied) return copied;
+    }
     report_.files.push_back(name);
     return Unit{};
   }
-  Status copy_aside(const std::string& from, const std::string& name) {
+  // Of RocksDB's.
+  Status take_out(const std::string& name) {
+    if (Status kept = keep_aside(source_, name); !kept) return kept;
     std::error_code error;
-    fs::copy_file(from + "/" + name, aside_ + "/" + name, fs::copy_options::overwrite_existing, error);
-    if (error) return fail_with("cannot copy " + from + "/" + name + ": " + error.message());
-    report_.files.push_back(name);
-    return Unit{};
+    fs::remove(successor_->database() + "/" + name, error);
+    return error ? Status(fail_with("cannot remove " + name + ": " + error.message())) : Unit{};
   }
-  Status copy_logs() {
-    std::error_code ignored;
+  Status keep_logs() {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(database_path_, ignored)) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(source_, ignored)) {
       if (entry.path().extension() == ".log") names.push_back(entry.path().filename().string());
     }
     for (const std::string& name : names) {
-      if (Status kept = copy_aside(database_path_, name); !kept) return kept;
-      mend_log(database_path_ + "/" + name);
+      if (Status kept = keep_aside(source_, name); !kept) return kept;
     }
     return Unit{};
   }
 
+  // ---- when it fails
+
+  Error told(const Error& error) const {
+    if (!is_full_disk(error)) return error;
+    const uint64_t logs = 3 * log_bytes(folder_.path());
+    return full_disk(folder_.path(), "putting the store in order", report_.manifest_was_made_again ? logs + database_bytes(folder_.path()) : logs, error);
+  }
+  Error undone(const Error& error) {
+    Error out = told(error);
+    const bool took_place = successor_ && successor_->took_place();
+    health_ = {};
+    successor_.reset();
+    std::error_code ignored;
+    if (made_aside_ && !took_place) fs::remove_all(aside_, ignored);
+    out.reason += took_place ? "; run it once more" : ". The store is as it was";
+    return out;
+  }
+
   StoreFolder folder_;
-  const std::string database_path_;
+  const std::string source_;  // RocksDB's files as they were
   const std::string aside_;
+  bool made_aside_ = false;
   Health health_;
+  std::optional<Successor> successor_;
+  uint64_t mended_sequence_ = 0;
+  uint64_t floor_ = 0;
   std::vector<SalvagedTable> rescued_;  // as health_.files
   uint64_t taken_sequence_ = 0;
   std::vector<std::pair<std::string, std::string>> taken_;  // table files that RocksDB is not given, and their families

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/rocksdb/key_losses.h"
 #include "engine/rocksdb/store_check.h"
 
 namespace arena::engine {
@@ -20,12 +21,13 @@ struct Quarantined {
   Findings findings;                 // before
   std::vector<std::string> files;    // moved or copied into it
   std::vector<LostOffsets> lost;     // by this damage
-  bool keys_may_be_older = false;    // sessions, last values, cursors: their newest state may be among what was lost
+  KeyLosses keys;                    // of sessions, streams, last values and the like
   bool manifest_was_made_again = false;
 };
 
 // Blocks. The folder must be used by nobody. `name`: of the folder in it that takes the damaged files; not made when
-// the store is sound. Fails when the store is beyond help, with the reason.
+// the store is sound. Fails when the store is beyond help, or the disk full, with the reason: the store is as it was then, or,
+// where the reason says so, to be put in order once more.
 Result<Quarantined> quarantine_store(const std::string& path, const std::string& name);
 
 }  // namespace arena::engine

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "engine/block.h"
+#include "engine/rocksdb/backup.h"
+#include "engine/rocksdb/full_disk.h"
 #include "engine/rocksdb/jumps.h"
 #include "engine/rocksdb/recovery.h"
 
@@ -21,8 +23,12 @@ constexpr uint64_t kCleanAtOnceBytes = 8 << 20;
 Result<std::shared_ptr<RocksDisk>> RocksDisk::open(RocksOptions options) {
   Result<StoreFolder> folder = StoreFolder::open(options.path, options.partitions);
   if (!folder.ok()) return fail(folder.error());
+  const std::string path = options.path;
+  remove_checkpoints(path);  // they take space
   std::shared_ptr<RocksDisk> disk(new RocksDisk(std::move(*folder), std::move(options)));
-  if (Status opened = disk->open_database(); !opened) return fail(opened.error());
+  Status opened = disk->open_database();
+  if (!opened.ok() && is_full_disk(opened.error())) return fail(full_disk(path, "a start", log_bytes(path), opened.error()));
+  if (!opened.ok()) return fail_with(opened.error().reason + disk->way_out());
   return disk;
 }
 
@@ -40,7 +46,7 @@ std::string RocksDisk::way_out() const {
 Status RocksDisk::open_database() {
   auto database = Database::open(folder_.database_path(), {options_.env, options_.write_buffer_bytes});
   if (!database.ok()) {
-    return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason + way_out());
+    return fail_with("cannot open " + folder_.database_path() + ": " + database.error().reason);
   }
   database_ = std::move(*database);
   if (Status checked = check_high_water(); !checked) return checked;
@@ -48,11 +54,11 @@ Status RocksDisk::open_database() {
   index_is_whole_ = damaged_files.index == 0;
   // Streams, sessions and last values that are not seen would be served as if they had never been.
   if (damaged_files.spaces != 0) {
-    return fail_with("cannot open " + folder_.path() + ": a file that holds streams, sessions or last values is damaged" + way_out());
+    return fail_with("cannot open " + folder_.path() + ": a file that holds streams, sessions or last values is damaged");
   }
   const auto recovered = recover_logs(*database_, logs_, folder_.secret(), folder_.floor().offset);
   if (!recovered.ok()) {
-    return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason + way_out());
+    return fail_with("cannot recover " + folder_.path() + ": " + recovered.error().reason);
   }
   if (folder_.floor().is_copy) {
     if (Status jumped = jump_over_what_may_have_been(*database_, logs_, folder_); !jumped) return jumped;
@@ -67,10 +73,17 @@ Status RocksDisk::open_database() {
 Status RocksDisk::check_high_water() {
   const auto mark = folder_.high_water();
   if (!mark.ok()) return fail(mark.error());
-  marked_ = *mark;
-  if (database_->sequence() >= *mark) return Unit{};
-  return fail_with(folder_.path() + " lacks the end of what was acknowledged (it goes to " + std::to_string(database_->sequence()) +
-                   ", and went to " + std::to_string(*mark) + "); restore it from a backup, or, to serve what is left: arena store check --quarantine " + folder_.path());
+  if (!mark->sequence && (!mark->is_blank || database_->sequence() != 0)) return fail_with(folder_.no_mark(*mark));
+  marked_ = mark->sequence.value_or(0);
+  if (database_->sequence() < marked_) {
+    return fail_with(folder_.path() + " lacks the end of what was acknowledged (it goes to " + std::to_string(database_->sequence()) + ", and went to " +
+                     std::to_string(marked_) + ")");
+  }
+  if (mark->fault.empty()) return Unit{};
+  // Before anything is acknowledged: a store that has no mark later on has lost it.
+  if (Status written = folder_.reset_high_water(marked_); !written) return mark->sequence ? Status(Unit{}) : written;
+  if (mark->sequence) log::warn("engine", "a file of the store is put in order", {{"file", folder_.path() + "/high-water"}, {"reason", mark->fault}});
+  return Unit{};
 }
 
 Room RocksDisk::room() {

@@ -26,7 +26,9 @@ std::string encode_entry(std::string_view key, std::string_view value) {
   return seal_value(out);
 }
 
-Result<KeyValue> decode_entry(std::string_view sealed) {
+}  // namespace
+
+Result<KeyValue> decode_row(std::string_view sealed) {
   const auto payload = open_value(sealed);
   if (!payload.ok()) return fail(payload.error());
   VarintReader reader(*payload);
@@ -34,6 +36,8 @@ Result<KeyValue> decode_entry(std::string_view sealed) {
   if (!reader.sized(key)) return fail("a value's key runs past it");
   return KeyValue{std::string(key), std::string(reader.rest())};
 }
+
+namespace {
 
 void keep_smallest(std::vector<KeyValue>& found, std::size_t limit) {
   std::sort(found.begin(), found.end(), [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
@@ -52,7 +56,7 @@ class Scanner {
   Scanner(std::string_view first, std::string_view last, std::size_t limit) : first_(first), last_(last), limit_(limit) {}
 
   void take(std::string_view sealed) {
-    auto entry = decode_entry(sealed);
+    auto entry = decode_row(sealed);
     if (!entry.ok()) {
       ++scan_.damaged;
       log::error("engine", "a stored value cannot be read and is left out", {{"reason", entry.error().reason}});

@@ -11,6 +11,9 @@
 
 namespace arena::engine {
 
+// A key and its value, of a stored row.
+Result<KeyValue> decode_row(std::string_view sealed);
+
 struct SpaceScan {
   std::vector<KeyValue> found;
   uint64_t damaged = 0;  // values that were left out

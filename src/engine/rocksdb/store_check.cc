@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "engine/block.h"
+#include "engine/rocksdb/full_disk.h"
 #include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/jumps.h"
+#include "engine/rocksdb/key_losses.h"
 
 namespace arena::engine {
 namespace {
@@ -35,11 +37,13 @@ class Check {
       add({"format", std::nullopt, 0, 0, folder_.format_fault() + " (its copy is good)"});
       findings_.refused = folder_.format_fault();
     }
+    for (const StoreFolder::Fault& one : folder_.faults()) add_mended(one.file, one.what);
     if (!health_.manifest_reason.empty()) add({"rocksdb", std::nullopt, 0, 0, "its files cannot be told: " + health_.manifest_reason});
     for (const BadFile& file : health_.files) add(damage_of(file));
     for (Damage& one : health_.log_damages) add(std::move(one));
     check_mark();
     if (!health_.database) return;
+    floor_ = floor_of(folder_, *health_.database);
     check_index();
     check_spaces();
     for (const LogName& name : log_names(*health_.database, folder_.partitions())) check_log(name);
@@ -47,6 +51,7 @@ class Check {
 
  private:
   void add(Damage damage) { findings_.damages.push_back(std::move(damage)); }
+  void add_mended(const std::string& file, const std::string& reason) { add({file, std::nullopt, 0, 0, reason, true}); }
 
   static Damage damage_of(const BadFile& file) {
     Damage out{"rocksdb/" + file.name, std::nullopt, 0, UINT64_MAX, file.reason};
@@ -55,6 +60,8 @@ class Check {
     if (file.family == "blocks" && read_block_key(file.smallest, name, out.from) && read_block_key(file.largest, last, largest)) {
       out.log = name;
       if (name == last) out.upto = largest + 1;
+    } else if (file.family == "spaces") {
+      out.keys = spaces_between(file.smallest, file.largest);
     } else if (!file.family.empty()) {
       out.reason = "of the family " + file.family + ": " + out.reason;
     }
@@ -63,15 +70,21 @@ class Check {
 
   void check_mark() {
     const auto mark = folder_.high_water();
-    if (!mark.ok()) {
-      add({"high-water", std::nullopt, 0, 0, mark.error().reason});
-      if (findings_.refused.empty()) findings_.refused = mark.error().reason;
-    } else if (health_.database && health_.database->sequence() < *mark) {
+    if (!mark.ok() || !mark->sequence) {
+      const bool is_new = mark.ok() && mark->is_blank && health_.served_sequence == uint64_t{0};
+      if (is_new) return;
+      const std::string reason = mark.ok() ? folder_.no_mark(*mark) : mark.error().reason;
+      add({"high-water", std::nullopt, 0, 0, mark.ok() ? mark->fault + ": it is not known whether all that was acknowledged is there" : reason});
+      if (findings_.refused.empty()) findings_.refused = reason;
+      return;
+    }
+    if (!mark->fault.empty()) add_mended("high-water", mark->fault);
+    if (health_.database && health_.database->sequence() < *mark->sequence) {
       const std::string reason = "the end of what was acknowledged is missing: it goes to " + std::to_string(health_.database->sequence()) +
-                                 ", and went to " + std::to_string(*mark);
+                                 ", and went to " + std::to_string(*mark->sequence);
       add({"rocksdb", std::nullopt, 0, 0, reason});
     }
-    if (mark.ok() && findings_.refused.empty() && health_.served_sequence && *health_.served_sequence < *mark) {
+    if (findings_.refused.empty() && health_.served_sequence && *health_.served_sequence < *mark->sequence) {
       findings_.refused = "it would lack the end of what was acknowledged";
     }
   }
@@ -114,7 +127,9 @@ class Check {
     for (at->SeekToFirst(); at->Valid(); at->Next()) {
       ++findings_.keys;
       if (auto value = open_value(view(at->value())); !value.ok()) {
-        add({"", std::nullopt, 0, 0, "a stored value: " + value.error().reason});
+        Damage damage{"", std::nullopt, 0, 0, "a stored value: " + value.error().reason};
+        damage.keys = spaces_between(view(at->key()), view(at->key()));
+        add(std::move(damage));
       }
     }
     if (!at->status().ok()) add({"", std::nullopt, 0, 0, "the key spaces cannot be read: " + at->status().ToString()});
@@ -128,7 +143,7 @@ class Check {
     }
     LogState lost(name);
     lost.set_lost(stored_losses(*health_.database, name));
-    lost.set_jumps(stored_jumps(*health_.database, name, folder_.floor().offset));
+    lost.set_jumps(stored_jumps(*health_.database, name, floor_));
     const auto segment = stored_segments(*health_.database, name);
     if (!segment.empty()) start.tail.end = std::max(start.tail.end, segment.back().end);
     bool first = true;
@@ -172,6 +187,7 @@ class Check {
   }
 
   const StoreFolder& folder_;
+  uint64_t floor_ = 0;
   Health& health_;
   Findings& findings_;
 };
@@ -182,8 +198,10 @@ Result<Findings> check_store(const std::string& path) {
   Findings findings;
   auto folder = StoreFolder::open_existing(path);
   if (!folder.ok()) return fail(folder.error());
-  Health health = examine_database(folder->database_path());
-  check_contents(*folder, health, findings);
+  auto health = examine_database(folder->database_path());
+  if (!health.ok() && is_full_disk(health.error())) return fail(full_disk(path, "the check", 2 * log_bytes(path), health.error()));
+  if (!health.ok()) return fail(health.error());
+  check_contents(*folder, *health, findings);
   return findings;
 }
 

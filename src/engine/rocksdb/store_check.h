@@ -1,6 +1,7 @@
 // Reads everything in a folder that nobody uses, and names what is damaged. The store does not change.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,10 @@ struct Findings {
   uint64_t keys = 0;
   std::vector<Damage> damages;
   bool sound() const { return refused.empty() && damages.empty(); }
+  // Nothing of it is lost, and a server that is started puts it in order.
+  bool mended_at_start() const {
+    return refused.empty() && std::all_of(damages.begin(), damages.end(), [](const Damage& one) { return one.mended_at_start; });
+  }
 };
 
 // Blocks: reads everything. Fails when it cannot be looked at: no store, in use.

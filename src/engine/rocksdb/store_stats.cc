@@ -24,8 +24,11 @@ void count_keys(Database& database, StoreStats& stats) {
     const auto partition = reader.be<uint16_t>();
     const auto space = reader.be<uint8_t>();
     if (reader.failed() || space == 0 || space > kSpaces) continue;
+    const bool counts = counts_as_key(partition, Space{space}, {at->value().data(), at->value().size()});
     for (PartitionStats& one : stats.logs) {
-      if (one.partition == partition && one.log == LogId::inbox) ++one.keys[space - 1U];
+      if (one.partition != partition || one.log != LogId::inbox) continue;
+      if (counts) ++one.keys[space - 1U];
+      if (!counts && Space{space} == Space::retained) ++one.own_retained;
     }
   }
 }
@@ -47,6 +50,7 @@ PartitionStats StoreStats::total() const {
     all.messages += one.messages;
     all.bytes += one.bytes;
     all.lost += one.lost;
+    all.own_retained += one.own_retained;
     for (std::size_t i = 0; i < kSpaces; ++i) all.keys[i] += one.keys[i];
   }
   return all;

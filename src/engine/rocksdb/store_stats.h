@@ -7,11 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/rocksdb/key_losses.h"
 #include "engine/rocksdb/keys.h"
 
 namespace arena::engine {
-
-inline constexpr std::size_t kSpaces = 7;  // Space: 1 to 7
 
 struct PartitionStats {
   PartitionId partition = 0;
@@ -22,7 +21,8 @@ struct PartitionStats {
   uint64_t messages = 0;
   uint64_t bytes = 0;  // of the blocks
   uint64_t lost = 0;   // offsets at or above the start that were lost to damage earlier
-  std::array<uint64_t, kSpaces> keys{};  // by Space, less one
+  std::array<uint64_t, kSpaces> keys{};  // by Space, less one; last values without the broker's own, streams by declaration
+  uint64_t own_retained = 0;
 };
 
 struct StoreStats {
