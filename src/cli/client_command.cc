@@ -24,6 +24,7 @@ struct Arguments {
   std::string topic;
   bool all = false;
   bool session = false;
+  bool yes = false;
   uint64_t limit = 100;
   std::string output = "table";
 
@@ -53,7 +54,7 @@ Result<std::string, Refusal> id_of(const AdminDoor& door, const std::string& cli
   if (!answer) return fail(answer.error());
   const Json page = Json::parse(*answer, nullptr, false);
   if (!page.is_object() || !page["items"].is_array() || page["items"].empty()) return client;
-  if (page["items"].size() > 1) return fail(Refusal{0, fmt::format("several users have a client \"{}\"", client), "name one by its id: arena client ls --all"});
+  if (page["items"].size() > 1) return fail(Refusal{0, fmt::format("several users have a client \"{}\"", client), "name one by its id: arena client ls --all" + door.flags});
   return page["items"][0].value("id", client);
 }
 
@@ -81,6 +82,7 @@ int info(const Arguments& arguments) {
 }
 
 int kick(const Arguments& arguments) {
+  if (arguments.session && !is_sure(arguments.yes, arguments.client, fmt::format("ends the session of \"{}\" and deletes what waits for it,", arguments.client))) return kUsage;
   return about(arguments, "DELETE", arguments.session ? "/v1/sessions/" : "/v1/clients/", [](const std::string&) {});
 }
 
@@ -121,7 +123,9 @@ void add_client_command(CLI::App& app, int& exit_code) {
   add_output(add("info", "Show one", info, true));
   CLI::App* subs = add_limit(add_output(add("subs", "List subscriptions", subscriptions, false)));
   subs->add_option("--topic", arguments->topic, "Those that a message of this topic would come through");
-  add("kick", "Disconnect one", kick, true)->add_flag("--session", arguments->session, "End its session, too, and what waits for it");
+  CLI::App* kick_command = add("kick", "Disconnect one", kick, true);
+  kick_command->add_flag("--session", arguments->session, "End its session, too, and what waits for it");
+  kick_command->add_flag("--yes", arguments->yes, "Do not ask");
 }
 
 }  // namespace arena::cli

@@ -57,7 +57,7 @@ Result<std::vector<Source>, Refusal> sources_of(const AdminDoor& door, const std
     const bool reached = !check_filter(what) && std::ranges::any_of(filters, [&](const std::string& own) { return filters_intersect(own, what); });
     if (reached) out.push_back({name, what});
   }
-  if (out.empty()) return fail(Refusal{404, fmt::format("there is no stream \"{}\", and none that keeps such topics", what), "arena stream ls"});
+  if (out.empty()) return fail(Refusal{404, fmt::format("there is no stream \"{}\", and none that keeps such topics", what), "arena stream ls" + door.flags});
   return out;
 }
 
@@ -90,7 +90,7 @@ int print_source(const Arguments& arguments, const AdminDoor& door, const Source
     more = page.value("more", false);
   }
   // A position is a place in one stream.
-  if (more) say(fmt::format("there is more: arena history '{}' --from {}", source.filter.empty() ? source.stream : source.filter, from));
+  if (more) say(fmt::format("there is more: arena history {} --from {}{}", shell_word(source.filter.empty() ? source.stream : source.filter), from, door.flags));
   return kOk;
 }
 

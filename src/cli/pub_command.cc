@@ -106,10 +106,18 @@ class PubRun final : public ClientRun {
   void on_published(uint16_t, mqtt::Reason reason) override {
     if (is_error(reason) && !finished()) {
       const int code = exit_code_of(reason);
-      return finish(complain(code, fmt::format("the server refused the message: {}", why_.empty() ? to_string(reason) : why_),
-                             code == kRefused ? "may this user publish here? Ask whoever runs the server" : ""));
+      return finish(complain(code, fmt::format("the server refused the message: {}", why_.empty() ? to_string(reason) : why_), next_after(code)));
     }
     proceed();
+  }
+  std::string next_after(int code) const {
+    if (code == kRefused) return "may this user publish here? Ask whoever runs the server";
+    if (why_.starts_with("conflict")) {
+      return arguments_.producer ? "what was published under this sequence stays; if this is another message, give it the next sequence that was not used"
+                                 : "what was published under this id stays; if this is another message, give it an id of its own: --publish-id";
+    }
+    if (why_.starts_with("unknown-producer")) return fmt::format("{}EPOCH:1, with a higher EPOCH than before: --producer", producer_.substr(0, producer_.find(':') + 1));
+    return {};
   }
   static void on_pace(void* self) { static_cast<PubRun*>(self)->proceed(); }
 

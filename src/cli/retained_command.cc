@@ -26,6 +26,7 @@ struct Arguments {
   std::string topic;
   uint64_t limit = 100;
   std::string output = "table";
+  bool yes = false;
 
   bool as_json() const { return output == "json"; }
 };
@@ -50,7 +51,7 @@ int get(const Arguments& arguments) {
   const auto answer = ask(*door, {"GET", "/v1/retained", "limit=1&topic=" + percent_encoded(arguments.topic), ""});
   if (!answer) return complain_of(answer.error());
   const Json page = Json::parse(*answer, nullptr, false);
-  if (!page.is_object() || !page["items"].is_array() || page["items"].empty()) return complain(kFailed, fmt::format("\"{}\" has no last value, or you may not read it", arguments.topic), "arena retained ls");
+  if (!page.is_object() || !page["items"].is_array() || page["items"].empty()) return complain(kFailed, fmt::format("\"{}\" has no last value, or you may not read it", arguments.topic), "arena retained ls" + door->flags);
   const Json& item = page["items"][0];
   print((arguments.as_json() ? item.dump(-1, ' ', false, Json::error_handler_t::replace) : payload_of(item)) + "\n");
   return kOk;
@@ -61,6 +62,7 @@ int remove(const Arguments& arguments) {
   const auto door = door_of(arguments.target);
   if (!door) return complain_of_door(door.error());
   if (!door->http) return complain(kUsage, "a last value is taken away by who may publish to its topic", "arena retained rm --url http://127.0.0.1:8080 TOPIC");
+  if (!is_sure(arguments.yes, arguments.topic, fmt::format("deletes the last value of \"{}\"", arguments.topic))) return kUsage;
   const auto answer = ask(*door, {"DELETE", fmt::format("/v1/topics/{}/latest", percent_encoded(arguments.topic)), "", ""});
   return answer ? kOk : complain_of(answer.error());
 }
@@ -86,7 +88,7 @@ void add_retained_command(CLI::App& app, int& exit_code) {
   };
   add("ls", "List them", list, "Those whose topic this filter matches", false, true)->add_option("--limit", arguments->limit, "So many; 0: all")->check(check_not_negative)->capture_default_str();
   add("get", "Print one", get, "The topic", true, true);
-  add("rm", "Take one away", remove, "The topic", true, false);
+  add("rm", "Take one away", remove, "The topic", true, false)->add_flag("--yes", arguments->yes, "Do not ask");
 }
 
 }  // namespace arena::cli

@@ -67,7 +67,7 @@ int create(const Arguments& arguments) {
   if (!body) return complain(kUsage, body.error().reason, "arena stream create --help");
   body->update({{"name", arguments.name}, {"filters", arguments.filters}});
   const int code = ask_and_print(arguments, {"POST", std::string(kPath), "", body->dump()}, [](const std::string&) { return std::string(); });
-  if (code == kOk) say(fmt::format("from now on \"{}\" keeps what is published to its topics; read it: arena history {}", arguments.name, arguments.name));
+  if (code == kOk) say(fmt::format("from now on \"{}\" keeps what is published to its topics; read it: arena history {}{}", arguments.name, shell_word(arguments.name), flags_of(arguments.target)));
   return code;
 }
 
@@ -79,9 +79,9 @@ int edit(const Arguments& arguments) {
 }
 
 int list(const Arguments& arguments) {
-  return ask_and_print(arguments, {"GET", std::string(kPath), "", ""}, [](const std::string& answer) {
+  return ask_and_print(arguments, {"GET", std::string(kPath), "", ""}, [&](const std::string& answer) {
     std::string table = streams_table(answer);
-    if (table.empty()) say("there are no streams; make one: arena stream create NAME --filter 'TOPICS/#'");
+    if (table.empty()) say(fmt::format("there are no streams; make one: arena stream create NAME --filter 'TOPICS/#'{}", flags_of(arguments.target)));
     return table;
   });
 }

@@ -61,7 +61,7 @@ int change(const Arguments& arguments, UsersFile::Change change, std::string_vie
     hash = *hashed;
   }
   const Status status = UsersFile(*path).apply(change, arguments.name, hash);
-  if (!status) return complain(kFailed, status.error().reason);
+  if (!status) return complain(kFailed, status.error().reason, fmt::format("arena user list --file {}", shell_word(*path)));
   say(fmt::format("{} {} in {}; a server with it as auth.users_file takes it at start and at SIGHUP", done, arguments.name, *path));
   return kOk;
 }

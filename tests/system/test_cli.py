@@ -877,6 +877,7 @@ def removing_a_user_asks_first():
     equal(said(arena("user", "list", "--file", file), 0).stdout, "")
     said(arena("user", "add", "--file", file, "bob", "--password-stdin", text_in="builder\n"), 0)
     said(arena("user", "remove", "--file", file, "bob", "--yes"), 0, "removed bob")
+    said(arena("user", "remove", "--file", file, "bob", "--yes"), 1, "no user \"bob\"", f"next: arena user list --file {file}")
 
 
 @test

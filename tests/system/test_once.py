@@ -113,7 +113,7 @@ def arena_pub_tells_what_was_published_before_and_what_is_refused():
         broker.start()
         for qos in ((), ("-q", "1"), ("-q", "2")):
             tells(pub(broker, "s/1", "a", "--publish-id", "order-1", *qos), 0, "published before, at 0.", "not stored again")
-            tells(pub(broker, "s/1", "b", "--publish-id", "order-1", *qos), 1, "refused", "conflict")
+            tells(pub(broker, "s/1", "b", "--publish-id", "order-1", *qos), 1, "refused", "conflict", "next: ", "--publish-id")
         equal(pub(broker, "s/1", "end"), (0, ""))
         equal(stored(broker, "s/1", 2), ["a", "end"])
 
@@ -124,8 +124,8 @@ def arena_pub_numbers_the_lines_of_a_producer():
         make_stream(broker)
         equal(pub(broker, "s/1", "-l", "--producer", "meter:1:1", text_in="1\n2\n3\n"), (0, ""))
         tells(pub(broker, "s/1", "-l", "--producer", "meter:1:2", text_in="2\n3\n4\n5\n"), 0, "2 of 4", "not stored again")
-        tells(pub(broker, "s/1", "x", "--producer", "meter:1:5"), 1, "conflict")
-        tells(pub(broker, "s/1", "x", "--producer", "stranger:1:7"), 1, "unknown-producer")
+        tells(pub(broker, "s/1", "x", "--producer", "meter:1:5"), 1, "conflict", "next: ", "sequence")
+        tells(pub(broker, "s/1", "x", "--producer", "stranger:1:7"), 1, "unknown-producer", "next: ", "stranger:EPOCH:1")
         equal(pub(broker, "s/1", "-m", "6", "--producer", "meter:2:1"), (0, ""))
         tells(pub(broker, "s/1", "x", "--producer", "meter:1:6"), 1, "unknown-producer")
         equal(stored(broker, "s/1", 6), ["1", "2", "3", "4", "5", "6"])

@@ -257,13 +257,26 @@ def commands_ask_by_url_and_by_context():
         equal((code, table.split()[:3], table.split()[3], table.split()[5]), (0, ["TOPIC", "TIME", "VALUE"], "a/1", "21.5"))
         equal(arena(folder, "retained", "get", "a/1", **asking)[:2], (0, "21.5\n"))
         equal(json.loads(arena(folder, "retained", "ls", "--output", "json", **asking)[1])["topic"], "a/1")
-        equal(arena(folder, "retained", "rm", "a/1", **asking)[0], 0)
+        code, _, error = arena(folder, "retained", "rm", "a/1", **asking)
+        assert code == 2 and "--yes" in error, error
+        equal(arena(folder, "retained", "get", "a/1", **asking)[0], 0)
+        equal(arena(folder, "retained", "rm", "a/1", "--yes", **asking)[0], 0)
         equal(arena(folder, "retained", "get", "a/1", **asking)[0], 1)
         listener = Listener("a/#", port=guarded.port, arguments=("-u", "ops", "-P", "secret", "-i", "a sensor"))
         assert "a sensor" in arena(folder, "client", "ls", **asking)[1]
         assert "protocol        MQTT 5" in arena(folder, "client", "info", "a sensor", **asking)[1]
         assert "at_least_once" in arena(folder, "client", "subs", "--topic", "a/2", **asking)[1]
+        code, _, error = arena(folder, "client", "kick", "a sensor", "--session", **asking)
+        assert code == 2 and "--yes" in error, error
+        assert "a sensor" in arena(folder, "client", "ls", **asking)[1]
         equal(arena(folder, "client", "kick", "a sensor", **asking)[0], 0)
+        another = Listener("a/#", port=guarded.port, arguments=("-u", "ops", "-P", "secret", "-i", "another"))
+        equal(arena(folder, "client", "kick", "another", "--session", "--yes", **asking)[0], 0)
+        another.process.kill()
+        another.process.wait()
+        asking_here = ("--url", url, "-u", "ops")
+        code, _, error = arena(folder, "stream", "info", "none", *asking_here, **asking)
+        assert code == 1 and f"next: arena stream ls --url {url} -u ops" in error, error
         listener.process.kill()
         listener.process.wait()
         equal(arena(folder, "context", "rm", "here")[0], 0)
