@@ -4,10 +4,11 @@ import http.client
 import json
 import re
 import socket
+import subprocess
 import time
 
 import web
-from broker import Broker, Rule, SLOW
+from broker import Broker, Rule, SLOW, arena_bin
 from harness import equal, run_all, test
 
 broker = Broker(http=True).start()
@@ -248,6 +249,25 @@ def metrics_are_what_prometheus_reads():
         assert sample and sample.group(1) in families, line
     assert re.search(r"^arena_http_requests_total [1-9]", page, re.M), page
     equal(len(families), page.count("# TYPE"))
+
+
+@test
+def the_page_of_limits_says_under_which_names_metrics_count():
+    metrics = curl("/metrics")[1]
+    text = subprocess.run([arena_bin(), "config", "doc", "--limits"], capture_output=True, text=True, check=True, timeout=10 * SLOW).stdout
+    rules = {r"clients/refused/(\w+)": r'arena_refused_total{protocol="mqtt",reason="\1"}',
+             r"http/refused/(\w+)": r'arena_refused_total{protocol="http",reason="\1"}',
+             r"websocket/failed/(\w+)": r'arena_websocket_failed_total{reason="\1"}',
+             r"publish/messages/dropped/(\w+)": r'arena_messages_dropped_total{reason="\1"}',
+             r"http/(\w+)": r"arena_http_\1_total",
+             r"clients/connects_refused": r'arena_connects_total{result="refused"}'}
+    told = 0
+    for counted in set(re.findall(r"\| `([a-z_]+/[a-z_/]+)` \|", text)):
+        for rule, series in rules.items():
+            if found := re.fullmatch(rule, counted):
+                assert f"\n{found.expand(series)} " in metrics, f"{counted}: {found.expand(series)}"
+                told += 1
+    assert told > 20, told
 
 
 @test

@@ -416,19 +416,17 @@ def on_a_small_disk(act):
 @test(seconds=60)
 def a_full_disk_is_not_taken_for_damage():
     def act(broker, disk):
-        before = everything_of(broker.data)
         disk.fill()
         refused = subprocess.run(broker.command(), capture_output=True, text=True, timeout=20 * SLOW, check=False)
         equal(refused.returncode, 1, refused.stderr)
         checked = store("check", broker.data, code=1)
         for said in (refused.stderr, checked.stderr):
             assert "is full" in said and broker.data in said and "--quarantine" not in said, said
-        assert f"next: free space" in checked.stderr, checked.stderr
+        assert "next: free space" in checked.stderr, checked.stderr
         equal(store_json("stats", broker.data)["messages"], 40, "counting needs no space")
         disk.free()
         store("check", broker.data)
         equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
-        del before
     on_a_small_disk(act)
 
 
@@ -461,6 +459,33 @@ def quarantine_on_a_full_disk_leaves_the_store_as_it_was():
         got = serves_what_is_left(broker, 100)
         equal(sorted(text[:6].strip() for _, text in got), sorted([text for _, text in everything()] + [f"one {20 + n}" for n in range(60)]), "all of it is there")
     on_a_small_disk(act)
+
+
+@test(seconds=60)
+def quarantine_that_is_killed_at_any_moment_leaves_the_store_as_it_was():
+    broker = filled()
+    try:
+        def of_the_store():
+            return {name: content for name, content in everything_of(broker.data).items() if name.split("/")[0].split("-")[0] not in ("mending", "examination", "quarantine")}
+
+        os.remove(database_file(broker, "MANIFEST-*"))
+        before = of_the_store()
+        for moment in range(1, 20):
+            tool = subprocess.Popen([arena_bin(), "store", "check", "--quarantine", broker.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                tool.wait(moment * 0.02 * SLOW)
+                break
+            except subprocess.TimeoutExpired:
+                tool.kill()
+                tool.wait()
+            if of_the_store() != before:  # it was just done
+                break
+        store("check", "--quarantine", broker.data)
+        store("check", broker.data)
+        equal(sorted(serves_what_is_left(broker, 40)), everything(), "all of it is there")
+        equal([name for name in os.listdir(broker.data) if name in ("mending", "examination")], [], "what was broken off is removed")
+    finally:
+        leave(broker)
 
 
 @test(seconds=60)

@@ -32,10 +32,12 @@ uint64_t bytes_of_files(const std::string& path, bool logs_alone) {
 uint64_t log_bytes(const std::string& path) { return bytes_of_files(path, true); }
 uint64_t database_bytes(const std::string& path) { return bytes_of_files(path, false); }
 
+constexpr uint64_t kBeside = 1 << 20;  // for what is not counted: a manifest, options, notes
+
 Error full_disk(const std::string& path, const std::string& what, uint64_t wanted, const Error& error) {
   struct statvfs info {};
   const std::string left = ::statvfs(path.c_str(), &info) == 0 ? bytes_text(uint64_t{info.f_bavail} * info.f_frsize) : "?";
-  return {"the disk of " + path + " is full (" + left + " free), and " + what + " needs about " + bytes_text(wanted) + " there: " + error.reason +
+  return {"the disk of " + path + " is full (" + left + " free), and " + what + " needs about " + bytes_text(wanted + kBeside) + " there: " + error.reason +
           ". That is no damage, and nothing is lost. Free space on that disk, outside of this folder; in it only quarantine-* may go"};
 }
 

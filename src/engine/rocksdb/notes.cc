@@ -46,7 +46,6 @@ class Notes final : public rocksdb::Logger {
     if (bytes_ + size > kFileBytesMax) turn_over();
     if (fd_ >= 0 && ::write(fd_, line.data(), size) > 0) bytes_ += size;
   }
-  std::size_t GetLogFileSize() const override { return bytes_; }
 
  private:
   void close() {
