@@ -95,6 +95,41 @@ TEST(Recovery, LetsGoOfATagWhenThatIsWritten) {
   EXPECT_TRUE(a.received.empty()) << "though it may be read again";
 }
 
+// With a full store it waits: a crash would bring the subscription back to whom was told that it has ended.
+TEST(Recovery, AnUnsubscribeIsAnsweredWhenItIsStored) {
+  World world(1);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("t", k2);
+  world.disk().set_bytes_max(1);
+  const int64_t full_ms = world.sim().now_ms();
+  world.sim().at(5'000'000, [&] { world.disk().set_bytes_max(0); });
+  EXPECT_TRUE(a.unsubscribe("t"));
+  EXPECT_GE(world.sim().now_ms(), full_ms + 5000);
+  world.crash();
+  pub.forget();
+  a.forget();
+  ASSERT_TRUE(pub.connect() && a.connect(false, 100));
+  pub.publish("t", "x", k2);
+  world.run_ms(1000);
+  EXPECT_TRUE(a.received.empty());
+}
+
+TEST(Recovery, AnUnsubscribeThatWaitsForAFullStoreEndsWithItsSession) {
+  World world(3);
+  Peer pub(world, "pub"), a(world, "a");
+  ASSERT_TRUE(pub.connect() && a.connect(true, 100));
+  a.subscribe("t", k2);
+  world.disk().set_bytes_max(1);
+  a.session()->unsubscribe({{"", "t"}}, 4711);
+  world.run_ms(3000);
+  a.drop();
+  EXPECT_FALSE(a.connect(true, 100)) << "a new one cannot be stored";
+  world.disk().set_bytes_max(0);
+  world.run_ms(3000);
+  EXPECT_EQ(pub.publish("t", "x", k2).outcome, Outcome::no_match) << "nobody keeps it any more";
+}
+
 Will will_on(const std::string& topic, Guarantee guarantee, uint32_t delay_s = 0) {
   auto message = std::make_unique<Message>();
   message->topic = topic;

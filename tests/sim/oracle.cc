@@ -52,7 +52,7 @@ void Oracle::check_permission(const SessionView& session, const Received& got, i
 void Oracle::check_matches(const SessionView& session, const Received& got, const Published& message,
                            const std::vector<Span>& unanswered) {
   if (got.topic != message.topic) fail("a message changed its topic: " + message.topic + " to " + std::string(got.topic));
-  if (session.lost || full_before_crash()) return;  // the end of a subscription may not have been written
+  if (session.lost) return;
   // What has once left may leave again after unsubscribing; exactly once it always completes.
   if (got.dup || got.guarantee == Guarantee::exactly_once) return;
   // What another one has fetched may still come when that has ended.
@@ -67,9 +67,9 @@ void Oracle::check_matches(const SessionView& session, const Received& got, cons
   fail(session.client + " received " + std::string(got.topic) + " without a subscription to it");
 }
 
-// A restart may have brought back what a full store could not end.
+// What a session that was lost is subscribed to nobody knows.
 SubscriptionJudge::Kind Oracle::check_subscriptions(SessionView& session, const Received& got, std::size_t index) {
-  if (session.lost || full_before_crash()) return got.retained ? SubscriptionJudge::Kind::either : SubscriptionJudge::Kind::live;
+  if (session.lost) return got.retained ? SubscriptionJudge::Kind::either : SubscriptionJudge::Kind::live;
   const Published& message = messages_[index];
   int64_t asked_ms = 0;
   const SubscriptionJudge::Kind kind = session.subscriptions.received(got, message, session.client == message.publisher, asked_ms, [&](const std::string& how) {
@@ -291,7 +291,7 @@ void Oracle::check_end() {
       group_members["$share/" + span.group + "/" + span.filter].push_back(session.get());
     }
     if (session->lost) unknown_members.push_back(session.get());
-    if (!session->lost && !full_before_crash()) {
+    if (!session->lost) {
       session->subscriptions.check_end([&](const std::string& what) { fail(session->client + " " + what); });
     }
     if (!session->lost) check_places(*session);

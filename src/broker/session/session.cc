@@ -87,7 +87,7 @@ void Session::tidy() {
   if (!rare_) return;
   const Rare& mine = *rare_;
   if (mine.inbound.empty() && mine.owner_bound.empty() && mine.answers.empty() && mine.changing.empty() && mine.restored_tags.empty() &&
-      mine.stale_due_keys.empty() && mine.replays.empty() && mine.due_key.empty() && mine.releasing.empty() && mine.last_values.empty() && !mine.durable_filters) {
+      mine.stale_due_keys.empty() && mine.replays.empty() && mine.due_key.empty() && mine.releasing.empty() && mine.unwritten.empty() && mine.last_values.empty() && !mine.durable_filters) {
     rare_.reset();
   }
 }
@@ -189,6 +189,7 @@ void Session::end() {
     names.push_back({std::string(subscription->request.group), std::string(subscription->request.filter)});
   }
   unsubscribe(std::move(names), 0);
+  written_for_good();
   if (rare_) {
     for (const auto& [tag, inbound] : rare_->inbound) {
       if (inbound.stored) shard_.call_owner(inbound.partition, erase_handshake(inbound.partition, incarnation_, tag, {}));

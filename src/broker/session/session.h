@@ -208,6 +208,9 @@ class Session final : public Reader {
   void write(UniqueFunction<void(engine::CommitStatus)> done);
   void mark_dirty() { dirty_ = true; }
   void write_later();
+  // The same as write(), but while the store is full `done` waits, until what it is about is stored or the session ends.
+  void write_for_good(UniqueFunction<void(engine::CommitStatus)> done);
+  void written_for_good();
   void note_due_key(std::string due_key);
   void stamp(Message& message, std::size_t count = 1) const;
   bool may_publish(std::string_view topic) const;
@@ -330,6 +333,7 @@ class Session final : public Reader {
     std::string due_key;                                   // in the store
     LastValues last_values;                                // leave before what came later
     Filters durable_filters;                               // while it reads the log; null: not gathered yet
+    std::vector<UniqueFunction<void(engine::CommitStatus)>> unwritten;  // wait for the store to have room
     std::vector<uint16_t> releasing;                       // tags in that stage or settling, in the order the receiver had them
   };
   Rare& rare() {

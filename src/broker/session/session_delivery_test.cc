@@ -269,7 +269,7 @@ TEST(SessionDelivery, KeepsBackWhatIsBeingRecordedWhenItIsUnsubscribedFrom) {
   message->guarantee = Guarantee::exactly_once;
   a.session()->take({MessageRef(message.release())}, {Guarantee::exactly_once, false, false, {}});
   world.run_ms(100);
-  a.unsubscribe("t");
+  a.session()->unsubscribe({{"", "t"}}, 4711);
   world.disk().set_bytes_max(0);
   world.run_ms(3000);
   EXPECT_TRUE(a.received.empty());

@@ -75,9 +75,25 @@ void Session::write(UniqueFunction<void(engine::CommitStatus)> done) {
                     session->write_later();
                   } else if (session != nullptr) {
                     for (const std::string& key : erased) session->rare().stale_due_keys.erase(key);
+                    session->written_for_good();
                   }
                   if (done) done(status);
                 });
+}
+
+void Session::write_for_good(UniqueFunction<void(engine::CommitStatus)> done) {
+  write([shard = &shard_, id = id_, done = std::move(done)](engine::CommitStatus status) mutable {
+    Session* session = shard->find_session(id);
+    if (session == nullptr || session->ended_ || status != engine::CommitStatus::full) return done(status);
+    session->rare().unwritten.push_back(std::move(done));  // write() tries again
+  });
+}
+
+// What was stored just now was written later than all that waits.
+void Session::written_for_good() {
+  if (!rare_) return;
+  for (auto& done : std::exchange(rare_->unwritten, {})) done(engine::CommitStatus::committed);
+  tidy();
 }
 
 // What the store is told now takes the place of what it was told before.

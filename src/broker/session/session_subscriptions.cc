@@ -313,7 +313,7 @@ void Session::unsubscribe(std::vector<FilterName> names, uint64_t cookie) {
   if (!has_record_ || !persistent() || ended_) {
     finish(engine::CommitStatus::committed);
   } else {
-    write(std::move(finish));  // the removal is committed before the interest goes
+    write_for_good(std::move(finish));  // the removal is committed before the interest goes
   }
 }
 
