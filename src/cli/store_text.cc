@@ -79,7 +79,7 @@ std::string keys_text(const KeyLosses& keys) {
   uint64_t messages = 0;
   for (const KeyLosses::Undeclared& one : keys.undeclared) messages += one.messages;
   if (!keys.undeclared.empty()) {
-    out += fmt::format("{} of {} whose declaration is gone: nobody can read them any more\n", count_text(messages, "message"), count_text(keys.undeclared.size(), "stream"));
+    out += fmt::format("{} of {} whose declaration is gone: nobody can read them any more, and a server deletes them in time\n", count_text(messages, "message"), count_text(keys.undeclared.size(), "stream"));
   }
   if (keys.gone && left_of(keys, Space::sessions) + left_of(keys, Space::groups) == 0 && keys.inbox_messages != 0) {
     out += fmt::format("{} waited for sessions that are gone\n", count_text(keys.inbox_messages, "message"));

@@ -17,6 +17,7 @@
 #include "engine/rocksdb/full_disk.h"
 #include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/log_mending.h"
+#include "engine/rocksdb/table_salvage.h"
 
 namespace arena::engine {
 namespace {
@@ -95,7 +96,9 @@ void examine_files(const std::string& path, const std::vector<rocksdb::LiveFileM
     const uint64_t size = fs::file_size(path + "/" + name, missing);
     Status whole = verify_table(path, name);
     if (whole.ok() && !missing && size != file.size) whole = fail("it has another size than RocksDB gave it");
-    if (!whole.ok()) health.files.push_back({name, file.file_number, file.column_family_name, file.smallestkey, file.largestkey, whole.error().reason});
+    const bool is_read = whole.ok();
+    if (is_read && !footer_is_filled_up(path + "/" + name)) whole = fail("what fills up its footer is changed");
+    if (!whole.ok()) health.files.push_back({name, file.file_number, file.column_family_name, file.smallestkey, file.largestkey, whole.error().reason, is_read});
     left.erase(name);
   }
   health.named_files = files.size();

@@ -35,6 +35,7 @@ struct BadFile {
   std::string smallest;  // keys
   std::string largest;
   std::string reason;
+  bool is_read = false;  // all that it holds can be
 };
 
 // RocksDB's files again, below the store's folder: table files by links, all else copied. So it can be opened as RocksDB

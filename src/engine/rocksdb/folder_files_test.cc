@@ -197,6 +197,35 @@ TEST_F(FolderFiles, EveryOtherFileIsMissedToo) {
   EXPECT_TRUE(check().sound());
 }
 
+TEST_F(FolderFiles, EveryByteOfRocksDBsFilesCounts) {
+  ASSERT_EQ(commit(operation(1, put("k", "old"))), CommitStatus::committed);
+  fill(1, 0, 5);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  fill(1, 5, 8);
+  harness.close();
+  for (const fs::directory_entry& entry : fs::directory_iterator(harness.path() + "/rocksdb")) {
+    const std::string path = entry.path().string(), name = entry.path().filename().string();
+    const bool is_table = entry.path().extension() == ".sst";
+    if (!is_table && !name.starts_with("MANIFEST") && name != "CURRENT" && entry.path().extension() != ".log") continue;
+    const std::string whole = content(path);
+    for (std::size_t at = 0; at < whole.size(); at += is_table && at + 60 > whole.size() ? 3 : 61) {
+      change(path, at);
+      EXPECT_FALSE(check().sound()) << name << " at " << at << " of " << whole.size();
+      write(path, whole);
+    }
+  }
+  EXPECT_TRUE(check().sound());
+}
+
+TEST_F(FolderFiles, AFileOfKeysThatIsChangedWhereNobodyReadsCostsNothing) {
+  fill_files();
+  for (const fs::directory_entry& entry : fs::directory_iterator(harness.path() + "/rocksdb")) {
+    if (entry.path().extension() == ".sst") change(entry.path().string(), entry.file_size() - 14);  // before version and magic number
+  }
+  quarantine_again();
+  expect_all();
+}
+
 TEST_F(FolderFiles, WhatIsHarmlessHindersNobody) {
   fill_files();
   for (const fs::directory_entry& entry : fs::directory_iterator(harness.path() + "/rocksdb")) {

@@ -283,7 +283,7 @@ class Quarantine {
       if (family == kKeysFamily) keys_.add(std::move(file));
     }
     for (std::size_t i = 0; i < rescued_.size(); ++i) {
-      if (is_of_keys(rescued_[i])) report_.keys.note_lost_file(health_.files[i].smallest, health_.files[i].largest);
+      if (is_of_keys(rescued_[i]) && !health_.files[i].is_read) report_.keys.note_lost_file(health_.files[i].smallest, health_.files[i].largest);
     }
     if (!keys_are_merged()) return Unit{};
     if (!report_.manifest_was_made_again) return put_back_keys(database, health_.database.get(), rescued_);

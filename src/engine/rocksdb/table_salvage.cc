@@ -179,6 +179,21 @@ SalvagedTable salvage_table(const std::string& path) {
   return salvage_bytes(file);
 }
 
+// A byte for the kind of checksums, the places of two blocks (two varints each), zeros; then version and magic number.
+bool footer_is_filled_up(const std::string& path) {
+  constexpr std::size_t kFooterBytes = 53, kBehindBytes = 12;
+  std::string footer(kFooterBytes, '\1');
+  std::ifstream in(path, std::ios::binary);
+  in.seekg(-static_cast<std::streamoff>(kFooterBytes), std::ios::end);
+  in.read(footer.data(), kFooterBytes);
+  VarintReader reader(std::string_view(footer).substr(1, kFooterBytes - 1 - kBehindBytes));
+  uint64_t place = 0;
+  for (int i = 0; i < 4; ++i) {
+    if (!reader.varint(place)) return false;
+  }
+  return in && reader.rest().find_first_not_of('\0') == std::string_view::npos;
+}
+
 SalvagedTable salvage_bytes(std::string_view file) { return Salvage(file).run(); }
 
 }  // namespace arena::engine

@@ -27,4 +27,7 @@ SalvagedTable salvage_table(const std::string& path);
 // The same of a file's bytes.
 SalvagedTable salvage_bytes(std::string_view file);
 
+// RocksDB does not look at the bytes that fill up a file's footer: are they as it wrote them? Any thread.
+bool footer_is_filled_up(const std::string& path);
+
 }  // namespace arena::engine
