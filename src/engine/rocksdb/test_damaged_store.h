@@ -104,8 +104,7 @@ class DamagedStore : public StoreContract<StoppableHarness> {
       ReadRequest wanted = request(partition, next);
       wanted.topic = topic;
       const ReadResult result = read(std::move(wanted));
-      const uint64_t last = result.records.empty() ? next : result.records.back().offset + 1;
-      if (!result.status.ok()) told_ += result.next - last;
+      told_ += result.damaged;
       for (const Record& record : result.records) out.push_back(record.offset);
       if (result.next <= next) return out;
       next = result.next;
