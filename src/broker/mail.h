@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -16,7 +17,6 @@ namespace arena::broker {
 
 class Shard;
 
-// Where a receipt goes back to.
 // A publish's key (PublishKey) as its topic's owner needs it.
 struct PublishMark : RefCounted<PublishMark> {
   Hash128 key;           // of space, principal, topic and the id or the producer's name
@@ -27,6 +27,13 @@ struct PublishMark : RefCounted<PublishMark> {
 };
 using PublishMarkRef = Ref<const PublishMark>;
 
+struct SessionKey : RefCounted<SessionKey> {
+  explicit SessionKey(std::string_view its_text) : text(its_text) {}
+  const std::string text;
+};
+using SessionKeyRef = Ref<const SessionKey>;
+
+// Where a receipt goes back to. One for each publish that goes through its topic's owner, so it is kept small.
 struct Origin {
   SessionId session = 0;         // 0: nobody waits
   uint32_t attachment = 0;       // which connection of that session
@@ -34,7 +41,7 @@ struct Origin {
   bool counted = false;          // the session counts it as owner-bound
   uint64_t cookie = 0;           // the gateway's; 0: no receipt wanted
   uint64_t incarnation = 0;
-  std::string session_key;       // with a tag only: stored with the handshake
+  SessionKeyRef session_key;     // with a tag only: stored with the handshake
   PublishMarkRef mark;           // null: none
 
   // What the session needs of it to take the receipt.

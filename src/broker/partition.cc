@@ -11,6 +11,7 @@ namespace arena::broker {
 namespace {
 
 constexpr std::size_t kBatchBytes = 1 << 20;
+constexpr std::size_t kWorksKept = 512;
 
 // {incarnation, tag} -> offset and whose it is, so that a restart can tell a repeated publish from a new one.
 engine::Operation handshake_put(const Origin& origin, uint64_t offset) {
@@ -19,7 +20,7 @@ engine::Operation handshake_put(const Origin& origin, uint64_t offset) {
   put_be(operation.key, origin.incarnation);
   put_be(operation.key, origin.tag);
   put_be(operation.value, offset);
-  operation.value.append(origin.session_key);
+  operation.value.append(origin.session_key->text);
   return operation;
 }
 
@@ -127,20 +128,23 @@ void Partition::publish(MessageRef message, const Origin& origin) {
     return;
   }
   const bool retain = message->retain;
-  if (log == nullptr && !retain && queue_.empty() && !committing_) {
+  if (log == nullptr && !retain && !waits() && !committing_) {
     if (origin.mark) published_.settle(*origin.mark, std::nullopt, false);
     const bool matched = shard_.route(Routed{std::move(message)});
     shard_.answer(origin, id_, Receipt{matched ? Outcome::ok : Outcome::no_match, Level::memory, false, std::nullopt});
     return;
   }
   // It may need no commit, but must not overtake what waits for one.
-  queue_.push_back(Work{std::move(message), origin, log, retain, 0, {}, {}});
-  if (retain) shard_.retained_coming(queue_.back().growth = growth);
+  queue_.push_back(Work{std::move(message), origin, log, 0, retain, {}});
+  if (retain) {
+    queue_.back().more = std::make_unique<More>(More{{}, {}, growth});
+    shard_.retained_coming(growth);
+  }
   schedule();
 }
 
 void Partition::submit(std::vector<engine::Operation> operations, UniqueFunction<void(engine::CommitStatus)> done) {
-  queue_.push_back(Work{{}, {}, nullptr, false, 0, std::move(operations), std::move(done)});
+  queue_.push_back(Work{{}, {}, nullptr, 0, false, std::make_unique<More>(More{std::move(operations), std::move(done), {}})});
   schedule();
 }
 
@@ -206,7 +210,7 @@ void Partition::add_to_batch(Work& work, engine::Batch& batch) {
     std::move(rows.begin(), rows.end(), std::back_inserter(batch.operations));
   }
   if (work.retain) batch.operations.push_back(retained_operation(*work.message));
-  batch.operations.insert(batch.operations.end(), work.operations.begin(), work.operations.end());
+  if (work.more) batch.operations.insert(batch.operations.end(), work.more->operations.begin(), work.more->operations.end());
 }
 
 engine::Batch Partition::build_batch() {
@@ -215,19 +219,28 @@ engine::Batch Partition::build_batch() {
   erasing_ = published_.take_erasures();
   batch.operations = erasing_;  // first: what was forgotten may be published again
   add_expired(batch);
-  std::size_t bytes = 0;
-  while (!queue_.empty() && bytes < kBatchBytes && (alone_ == 0 || in_flight_.empty())) {
-    in_flight_.push_back(std::move(queue_.front()));
-    queue_.pop_front();
-    Work& work = in_flight_.back();
-    if (work.message) bytes += work.message->accounted_bytes();
-    add_to_batch(work, batch);
-  }
+  take_works();
+  for (Work& work : in_flight_) add_to_batch(work, batch);
   return batch;
 }
 
+// Mostly all that wait, which then do not move.
+void Partition::take_works() {
+  std::size_t upto = taken_, bytes = 0;
+  while (upto < queue_.size() && bytes < kBatchBytes && (alone_ == 0 || upto == taken_)) {
+    if (const Work& work = queue_[upto++]; work.message) bytes += work.message->accounted_bytes();
+  }
+  if (taken_ == 0 && upto == queue_.size()) return in_flight_.swap(queue_);
+  const auto begin = queue_.begin() + static_cast<std::ptrdiff_t>(taken_), end = queue_.begin() + static_cast<std::ptrdiff_t>(upto);
+  in_flight_.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
+  taken_ = upto;
+  if (taken_ < queue_.size() / 2) return;
+  queue_.erase(queue_.begin(), end);
+  taken_ = 0;
+}
+
 void Partition::flush() {
-  if (committing_ || queue_.empty()) return;
+  if (committing_ || !waits()) return;
   committing_ = true;
   engine::Batch batch = build_batch();
   if (batch.appends.empty() && batch.operations.empty()) {
@@ -251,7 +264,7 @@ void Partition::complete(engine::CommitStatus status) {
     for (const Work& work : works) {
       if (work.origin.mark) published_.not_written(*work.origin.mark);
     }
-    queue_.insert(queue_.begin(), std::make_move_iterator(works.begin()), std::make_move_iterator(works.end()));
+    queue_.insert(queue_.begin() + static_cast<std::ptrdiff_t>(taken_), std::make_move_iterator(works.begin()), std::make_move_iterator(works.end()));
     schedule();
     return;
   }
@@ -260,18 +273,20 @@ void Partition::complete(engine::CommitStatus status) {
   for (Work& work : works) {
     if (work.message) {
       complete_publish(work, status);
-    } else if (work.done) {
-      work.done(status);
+    } else if (work.more && work.more->done) {
+      work.more->done(status);
     }
   }
   committing_ = false;
+  works.clear();
+  if (works.capacity() <= kWorksKept) in_flight_ = std::move(works);  // its room is for the next
   if (status == engine::CommitStatus::failed) shard_.on_store_failed();
-  if (!queue_.empty()) schedule();
+  if (waits()) schedule();
 }
 
 void Partition::complete_publish(Work& work, engine::CommitStatus status) {
   const bool needed_commit = work.log != nullptr || work.retain;
-  if (work.retain) shard_.retained_came(work.growth);
+  if (work.retain) shard_.retained_came(work.more->growth);
   if (needed_commit && status != engine::CommitStatus::committed) {
     const Outcome outcome = status == engine::CommitStatus::full ? Outcome::quota : Outcome::failed;
     if (work.origin.mark) published_.forget(*work.origin.mark);

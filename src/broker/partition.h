@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "broker/log.h"
@@ -43,15 +43,19 @@ class Partition {
   void tick();
 
  private:
+  // What few works have.
+  struct More {
+    std::vector<engine::Operation> operations;
+    UniqueFunction<void(engine::CommitStatus)> done;
+    RetainedGrowth growth{};  // of last values, by this one
+  };
   struct Work {
     MessageRef message;  // null: operations only
     Origin origin;
     Log* log = nullptr;  // where it is stored; null: nowhere
-    bool retain = false;
     uint64_t offset = 0;
-    std::vector<engine::Operation> operations;
-    UniqueFunction<void(engine::CommitStatus)> done;
-    RetainedGrowth growth{};  // of last values, by this one
+    bool retain = false;
+    std::unique_ptr<More> more;  // there with operations, and when it is retained
   };
 
   Log* log_for(const Message& message);
@@ -62,7 +66,9 @@ class Partition {
   Outcome admit(const Log* log, const RetainedGrowth& growth) const;
   void schedule();
   void flush();
+  bool waits() const { return taken_ < queue_.size(); }
   engine::Batch build_batch();
+  void take_works();
   void add_expired(engine::Batch& batch);
   void complete_expired(engine::CommitStatus status);
   static Published::Place place_of(const Work& work);
@@ -76,7 +82,8 @@ class Partition {
   bool scheduled_ = false;
   bool committing_ = false;
   std::size_t alone_ = 0;  // so many works are committed one by one
-  std::deque<Work> queue_;
+  std::vector<Work> queue_;
+  std::size_t taken_ = 0;  // so many at its front are gone
   std::vector<Work> in_flight_;
   std::map<LogId, Log> logs_;
   Published published_;

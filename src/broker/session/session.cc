@@ -269,7 +269,7 @@ void Session::publish(std::unique_ptr<Message> message, uint16_t tag, uint64_t c
   }
   Origin origin{id_, attachment_, tag, false, cookie, incarnation_, {}, {}};
   if (known_by != nullptr) origin.mark = mark_of(*known_by, principal().space, principal().name, *message);
-  if (tag != 0) origin.session_key = key();
+  if (tag != 0) origin.session_key = SessionKeyRef(new SessionKey(key()));
   if (!may_publish(message->topic)) {
     shard_.counters().drop(Drop::denied_publish);
     on_receipt(origin, 0, Receipt{Outcome::denied, Level::memory, false, std::nullopt});
