@@ -24,19 +24,22 @@ from trial import ROUNDS_OF_A_TRIAL, DurableBroker  # pylint: disable=wrong-impo
 BUGS = Path(__file__).resolve().parent / "planted" / "bugs.toml"
 SOUND_TRIALS = 3
 FIRST_MARK = bytes.fromhex("0000000000000001" "0000000000000000" "c99f10cb")  # count, sequence, checksum: docs/storage-format.md
+SYNC_MS = [1, 15, 1]  # that a disk takes in a broker's lives, one after the other; a busy one takes longer
 
 
 class PlantedBroker(DurableBroker):
     def __init__(self, bug):
         super().__init__()
-        self.bug = bug
+        self.bug, self.lives = bug, 0
 
     def launch(self, **options):
         # The broker would notice by itself that the end is missing. The judge must see it, too: so the mark says 0.
         mark = Path(self.folder, "data", "high-water")
         if mark.exists():
             mark.write_bytes(bytes(512) + FIRST_MARK)
-        super().launch(env=dict(os.environ, ARENA_PLANTED=self.bug), **options)
+        sync = SYNC_MS[self.lives % len(SYNC_MS)]
+        self.lives += 1
+        super().launch(env=dict(os.environ, ARENA_PLANTED=self.bug, ARENA_SYNC_MS=str(sync)), **options)
 
 
 def run_trial(bug, seed, rounds):

@@ -3,6 +3,7 @@
 #include <rocksdb/file_system.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,8 +17,14 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-// As long as a disk's may take: what comes too early must have the time to be seen.
-constexpr std::chrono::milliseconds kSync{1};
+// As long as a disk's may take: what comes too early must have the time to be seen. ARENA_SYNC_MS; a busy disk takes longer.
+std::chrono::milliseconds sync_time() {
+  static const int ms = [] {
+    const char* text = std::getenv("ARENA_SYNC_MS");
+    return text == nullptr ? 1 : std::atoi(text);
+  }();
+  return std::chrono::milliseconds(ms);
+}
 
 // What was appended and not synced waits here. The real disk need not be waited for: a killed process loses none of it.
 class File final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -52,7 +59,7 @@ class File final : public rocksdb::FSWritableFileOwnerWrapper {
 
  private:
   IOStatus sync(const IOOptions& options, IODebugContext* context) {
-    std::this_thread::sleep_for(kSync);
+    std::this_thread::sleep_for(sync_time());
     return write(options, context);
   }
   IOStatus write(const IOOptions& options, IODebugContext* context) {
