@@ -189,6 +189,7 @@ std::string quarantined_text(const Quarantined& done, const std::string& name) {
     out += "lost: offsets " + offsets_text(one.log, one.from, one.upto) + (one.bound ? ", or fewer: how far it went is not known\n" : "\n");
   }
   if (done.lost.empty()) out += "lost: no messages\n";
+  if (done.deleted_may_return) out += "messages that were deleted last, by a purge or a limit, may be there again\n";
   return out + keys_text(done.keys);
 }
 
@@ -207,7 +208,7 @@ std::string quarantined_json(const Quarantined& done, const std::string& name) {
     out += fmt::format("{}{{\"partition\":{},\"log\":{},\"from\":{},\"upto\":{},\"bound\":{}}}", i > 0 ? "," : "", one.log.partition,
                        static_cast<uint32_t>(one.log.log), one.from, one.upto, one.bound);
   }
-  return out + fmt::format("],\"keys_may_be_older\":{},\"keys\":{}}}\n", done.keys.hit(), key_losses_json(done.keys));
+  return out + fmt::format("],\"deleted_may_return\":{},\"keys_may_be_older\":{},\"keys\":{}}}\n", done.deleted_may_return, done.keys.hit(), key_losses_json(done.keys));
 }
 
 }  // namespace arena::cli

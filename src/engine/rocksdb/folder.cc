@@ -175,7 +175,8 @@ void StoreFolder::load_floor() {
 
 Status StoreFolder::write_format(const std::string& folder) const {
   const std::string text = format_text();
-  for (const char* name : {"/format", kFormatCopy}) {
+  // The copy first: one of a later version than the format tells of nothing that is begun.
+  for (const char* name : {kFormatCopy, "/format"}) {
     const auto now = read_file(folder + name);
     if (now.ok() && *now == text) continue;
     if (Status written = write_whole_file(folder + name, text); !written) return written;
@@ -255,6 +256,10 @@ std::string no_format(const std::string& path) {
          path + ", restore the folder from a backup, or name another one";
 }
 
+std::string damaged_format(const std::string& path) {
+  return path + "/format is damaged; take its copy by: arena store check --quarantine " + path + ", or restore it from a backup of the folder";
+}
+
 }  // namespace
 
 Result<uint64_t> StoreFolder::format_of(const std::string& path) {
@@ -270,7 +275,7 @@ Status StoreFolder::load_or_make_format(PartitionId partitions) {
   const auto text = read_file(path_ + "/format");
   if (!text.ok()) return fail(text.error());
   if (*text) {
-    if (Status read = read_format(**text); !read) return read;
+    if (Status read = read_format(**text); !read) return copy_is_whole() ? fail_with(contradicted(read.error().reason)) : read;
     if (partitions_ == partitions) {
       compare_copy(**text);
       has_floor_ = has_floor_ || there(path_ + "/floor");
@@ -284,6 +289,17 @@ Status StoreFolder::load_or_make_format(PartitionId partitions) {
     return fail_with(no_format(path_));
   }
   return make_format(partitions);
+}
+
+// A format that cannot be read, beside a copy that can.
+std::string StoreFolder::contradicted(const std::string& reason) const {
+  if (reason.find("later release") == std::string::npos) return damaged_format(path_);
+  return reason + "; if none has been here, " + damaged_format(path_);
+}
+
+bool StoreFolder::copy_is_whole() const {
+  const auto copy = read_file(path_ + kFormatCopy);
+  return copy.ok() && *copy && StoreFolder(path_).read_format(**copy).ok();
 }
 
 Status StoreFolder::make_format(PartitionId partitions) {
@@ -317,8 +333,7 @@ Status StoreFolder::read_format(const std::string& text) {
   std::size_t bytes = 0;
   if (!whole || sodium_hex2bin(secret_.data(), secret_.size(), secret.data(), secret.size(), nullptr, &bytes, nullptr) != 0 ||
       bytes != secret_.size() || count > UINT16_MAX) {
-    return fail_with(path_ + "/format is damaged; take its copy by: arena store check --quarantine " + path_ +
-                     ", or restore it from a backup of the folder");
+    return fail_with(damaged_format(path_));
   }
   partitions_ = static_cast<PartitionId>(count);
   has_floor_ = text.find(kHasFloor) != std::string::npos;

@@ -60,6 +60,8 @@ class StoreFolder {
   };
   const Floor& floor() const { return floor_; }
   Status set_floor(const Floor& floor);
+  // The format is to say, when it is written, that there is a floor.
+  void expect_floor() { has_floor_ = true; }
   static Status write_floor(const Floor& floor, const std::string& folder);
 
   // What RocksDB must at least come back with.
@@ -74,6 +76,8 @@ class StoreFolder {
   explicit StoreFolder(std::string path) : path_(std::move(path)), marks_(path_ + "/high-water") {}
   Status take_lock();
   Status load_or_make_format(PartitionId partitions);
+  bool copy_is_whole() const;
+  std::string contradicted(const std::string& reason) const;
   Status make_format(PartitionId partitions);
   Status read_format(const std::string& text);
   std::string format_text() const;

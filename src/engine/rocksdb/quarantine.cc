@@ -98,6 +98,12 @@ class Quarantine {
         return written;
       }
     }
+    // Nobody knows how far a log went of which nothing is left. As a copy does, the store goes on above all that may have been.
+    if (report_.deleted_may_return) {
+      if (Status written = StoreFolder::write_floor({floor_, true}, successor_->path()); !written) return written;
+      folder_.expect_floor();
+      format = true;
+    }
     return format ? folder_.write_format(successor_->path()) : Status(Unit{});
   }
 
@@ -230,6 +236,8 @@ class Quarantine {
     }
     if (Status put = put_back(database); !put) return put;
     if (end_unknown) report_.keys.note_missing_writes();
+    const auto had_starts = [](const SalvagedTable& one) { return one.family == "index" || one.family.empty(); };
+    report_.deleted_may_return = end_unknown || std::any_of(rescued_.begin(), rescued_.end(), had_starts);
     for (const LogName& name : log_names(database, folder_.partitions())) {
       LossHints hints = hints_of(name);
       hints.end_unknown = hints.end_unknown || end_unknown;

@@ -22,6 +22,7 @@ struct Quarantined {
   std::vector<std::string> files;    // moved or copied into it
   std::vector<LostOffsets> lost;     // by this damage
   KeyLosses keys;                    // of sessions, streams, last values and the like
+  bool deleted_may_return = false;   // where logs begin may be known as it was earlier: a purge, a limit may be undone
   bool manifest_was_made_again = false;
 };
 

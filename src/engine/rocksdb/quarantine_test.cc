@@ -12,6 +12,7 @@
 #include <string>
 
 #include "engine/rocksdb/backup.h"
+#include "engine/rocksdb/recovery.h"
 #include "engine/rocksdb/test_damaged_store.h"
 #include "engine/rocksdb/store_stats.h"
 #include "engine/rocksdb/table_salvage.h"
@@ -347,6 +348,7 @@ TEST_F(QuarantineTest, AStoreThatDoesNotSayWhichLogsItHasIsRefused) {
   }
   harness.close();
   change(database_file(newest), 100);
+  EXPECT_NE(check_store(harness.path())->refused.find("which logs"), std::string::npos) << "the check knows it, too";
   const std::string reason = harness.try_open();
   EXPECT_NE(reason.find("which logs"), std::string::npos) << reason;
   EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
@@ -367,10 +369,33 @@ TEST_F(QuarantineTest, AStoreWithDamagedKeysIsRefused) {
   ASSERT_FALSE(keys.empty());
   harness.close();
   change(database_file(keys), 100);
+  EXPECT_EQ(check_store(harness.path())->refused, kDamagedKeys) << "the check knows it, too";
   const std::string reason = harness.try_open();
   EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
   quarantine();
   harness.open();
+}
+
+// What was purged would be served again.
+TEST_F(QuarantineTest, AStoreThatDoesNotSayWhereALogBeginsIsRefused) {
+  fill(1, 0, 50);
+  store().trim(1, LogId::inbox, 50);
+  ASSERT_EQ(commit(operation(1, put("k", "v"))), CommitStatus::committed);
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  std::string index;
+  for (const rocksdb::LiveFileMetaData& file : files()) {
+    if (file.column_family_name == "index") index = file.name;
+  }
+  ASSERT_FALSE(index.empty());
+  harness.close();
+  change(database_file(index), 40);
+  const auto found = check_store(harness.path());
+  EXPECT_NE(found->refused, "");
+  const std::string reason = harness.try_open();
+  EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
+  EXPECT_TRUE(quarantine().deleted_may_return);
+  harness.open();
+  EXPECT_GT(store().bounds(1, LogId::inbox).end, 50u) << "no offset is used twice";
 }
 
 TEST_F(QuarantineTest, CurrentIsWrittenAgain) {
@@ -469,14 +494,16 @@ TEST_F(QuarantineTest, ADamagedMarkIsWrittenAgain) {
 
 TEST_F(QuarantineTest, AFormatIsTakenFromItsCopy) {
   fill_files();
-  for (const bool gone : {true, false}) {
+  for (const std::size_t at : {std::size_t{0}, std::size_t{4}, std::size_t{12}, std::size_t{40}}) {
+    const bool gone = at == 0;
     if (gone) {
       fs::remove(harness.path() + "/format");
     } else {
-      change(harness.path() + "/format", 40);
+      change(harness.path() + "/format", at);
     }
-    EXPECT_NE(harness.try_open(), "");
-    auto done = quarantine_store(harness.path(), gone ? "quarantine" : "quarantine 2");
+    const std::string reason = harness.try_open();
+    EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
+    auto done = quarantine_store(harness.path(), "quarantine " + std::to_string(at));
     ASSERT_TRUE(done.ok()) << done.error().reason;
     EXPECT_EQ(done->findings.damages.size(), 1u);
     EXPECT_TRUE(done->lost.empty());

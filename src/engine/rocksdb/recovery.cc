@@ -45,7 +45,7 @@ class LogRecovery {
   }
 
   Status run() {
-    load_start();
+    if (Status read = load_start(); !read) return read;
     load_segments();
     load_lost();
     uint64_t from = start_.start;
@@ -74,16 +74,15 @@ class LogRecovery {
     log::error("engine", what, {{"partition", unsigned{log_.name().partition}}, {"log", static_cast<unsigned>(log_.name().log)}, {"reason", reason}});
   }
 
-  void load_start() {
+  // What was deleted is not to come back because nobody can tell any more where the log begins.
+  Status load_start() {
     std::string value;
     const auto status = database_.db().Get({}, database_.index(), start_key(log_.name()), &value);
-    if (status.IsNotFound()) return;
+    if (status.IsNotFound()) return Unit{};
     const auto start = status.ok() ? decode_start(value) : Result<StoredStart>(fail(error_of(status)));
-    if (start.ok()) {
-      start_ = *start;
-    } else {
-      damage("where a log starts cannot be read; what was trimmed may come back", start.error().reason);
-    }
+    if (!start.ok()) return fail_with("it cannot be told where a log begins: " + start.error().reason);
+    start_ = *start;
+    return Unit{};
   }
 
   void load_segments() {
@@ -234,11 +233,17 @@ class LogRecovery {
 
 }  // namespace
 
+Status read_log_names(Database& database, std::set<LogName>& names) {
+  for (rocksdb::ColumnFamilyHandle* family : {database.blocks(), database.index()}) {
+    if (Status read = collect_names(database, family, names); !read) return read;
+  }
+  return Unit{};
+}
+
 Result<Recovered> recover_logs(Database& database, LogTable& logs, const HashKey& secret, uint64_t floor) {
   std::set<LogName> names;
   for (PartitionId partition = 0; partition < logs.partitions(); ++partition) names.insert({partition, LogId::inbox});
-  if (Status read = collect_names(database, database.blocks(), names); !read) return fail(read.error());
-  if (Status read = collect_names(database, database.index(), names); !read) return fail(read.error());
+  if (Status read = read_log_names(database, names); !read) return fail(read.error());
   Recovered recovered;
   for (const LogName& name : names) {
     LogState* log = logs.find(name);

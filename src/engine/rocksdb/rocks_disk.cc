@@ -54,7 +54,7 @@ Status RocksDisk::open_database() {
   index_is_whole_ = damaged_files.index == 0;
   // Streams, sessions and last values that are not seen would be served as if they had never been.
   if (damaged_files.spaces != 0) {
-    return fail_with("cannot open " + folder_.path() + ": a file that holds streams, sessions or last values is damaged");
+    return fail_with("cannot open " + folder_.path() + ": " + kDamagedKeys);
   }
   const auto recovered = recover_logs(*database_, logs_, folder_.secret(), folder_.floor().offset);
   if (!recovered.ok()) {

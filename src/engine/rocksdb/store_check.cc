@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "engine/block.h"
@@ -13,6 +15,7 @@
 #include "engine/rocksdb/index_values.h"
 #include "engine/rocksdb/jumps.h"
 #include "engine/rocksdb/key_losses.h"
+#include "engine/rocksdb/recovery.h"
 
 namespace arena::engine {
 namespace {
@@ -43,6 +46,7 @@ class Check {
     for (Damage& one : health_.log_damages) add(std::move(one));
     check_mark();
     if (!health_.database) return;
+    refuse_damaged_keys();
     floor_ = floor_of(folder_, *health_.database);
     check_index();
     check_spaces();
@@ -52,6 +56,18 @@ class Check {
  private:
   void add(Damage damage) { findings_.damages.push_back(std::move(damage)); }
   void add_mended(const std::string& file, const std::string& reason) { add({file, std::nullopt, 0, 0, reason, true}); }
+
+  void refuse(const std::string& reason) {
+    if (findings_.refused.empty()) findings_.refused = reason;
+  }
+
+  // As RocksDisk::open_database() does.
+  void refuse_damaged_keys() {
+    const auto of_keys = [](const BadFile& file) { return file.family == "spaces"; };
+    if (std::any_of(health_.files.begin(), health_.files.end(), of_keys)) return refuse(kDamagedKeys);
+    std::set<LogName> names;
+    if (Status read = read_log_names(*health_.database, names); !read) refuse(read.error().reason);
+  }
 
   static Damage damage_of(const BadFile& file) {
     Damage out{"rocksdb/" + file.name, std::nullopt, 0, UINT64_MAX, file.reason};
@@ -138,8 +154,11 @@ class Check {
   void check_log(LogName name) {
     StoredStart start;
     std::string value;
-    if (health_.database->db().Get({}, health_.database->index(), start_key(name), &value).ok()) {
-      if (const auto stored = decode_start(value); stored.ok()) start = *stored;
+    const auto found = health_.database->db().Get({}, health_.database->index(), start_key(name), &value);
+    if (const auto stored = decode_start(value); found.ok() && stored.ok()) {
+      start = *stored;
+    } else if (!found.IsNotFound()) {
+      refuse("it cannot be told where a log begins");
     }
     LogState lost(name);
     lost.set_lost(stored_losses(*health_.database, name));
