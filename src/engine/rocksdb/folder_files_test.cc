@@ -109,6 +109,16 @@ TEST_F(FolderFiles, AMarkIsThereBeforeAnythingIsAcknowledged) {
   EXPECT_TRUE(check().sound());
 }
 
+// Who is killed within the first tenth of a second, again and again, has a mark all the same.
+TEST_F(FolderFiles, AStartMarksWhatItFound) {
+  fill_files();
+  ASSERT_TRUE(HighWater(file("high-water")).reset(0).ok());
+  harness.open();
+  HighWater mark(file("high-water"));
+  ASSERT_TRUE(mark.open(false).ok());
+  EXPECT_GT(mark.read()->sequence.value_or(0), 0u);
+}
+
 TEST_F(FolderFiles, EveryByteOfTheMarksCounts) {
   fill_files();
   harness.open();

@@ -398,6 +398,28 @@ TEST_F(QuarantineTest, AStoreThatDoesNotSayWhereALogBeginsIsRefused) {
   EXPECT_GT(store().bounds(1, LogId::inbox).end, 50u) << "no offset is used twice";
 }
 
+// It would go on at a place that the next start, which reads no more, would give out again.
+TEST_F(QuarantineTest, AStoreThatDoesNotSayWhereALogEndsIsRefused) {
+  for (uint64_t at = 0; at < 2; ++at) {
+    ASSERT_EQ(commit(records(2, at, {contract_message("t", std::string(20'000, 'a'))})), CommitStatus::committed);
+  }
+  ASSERT_TRUE(harness.disk().database().flush().ok());
+  std::string blocks;
+  for (const rocksdb::LiveFileMetaData& file : files()) {
+    if (file.column_family_name == "blocks") blocks = file.name;
+  }
+  harness.close();
+  change(database_file(blocks), 30'000);
+  EXPECT_NE(check_store(harness.path())->refused.find("ends"), std::string::npos);
+  const std::string reason = harness.try_open();
+  EXPECT_NE(reason.find("ends"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("--quarantine"), std::string::npos) << reason;
+  quarantine();
+  harness.open();
+  EXPECT_GE(store().bounds(2, LogId::inbox).end, 2u);
+  EXPECT_EQ(read_all(2), range(0, 1));
+}
+
 TEST_F(QuarantineTest, CurrentIsWrittenAgain) {
   fill_files();
   fs::remove(database_file("CURRENT"));

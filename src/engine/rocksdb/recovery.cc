@@ -91,15 +91,12 @@ class LogRecovery {
     for (at->Seek(segment_key(log_.name(), 0)); at->Valid() && view(at->key()) < end; at->Next()) {
       const auto segment = decode_segment(view(at->value()));
       if (!segment.ok()) {
-        segments_known_ = false;
         damage("a segment of a log cannot be read", segment.error().reason);
       } else if (segment->end > start_.start) {
         closed_.push_back(*segment);
       }
     }
-    if (at->status().ok()) return;
-    segments_known_ = false;
-    damage("the segments of a log cannot be read", at->status().ToString());
+    if (!at->status().ok()) damage("the segments of a log cannot be read", at->status().ToString());
   }
 
   void load_lost() {
@@ -196,19 +193,15 @@ class LogRecovery {
     return known ? Status(Unit{}) : find_end(rocksdb::Status::Corruption("a file was passed over"));
   }
 
-  // RocksDB cannot read a part of a file. The last block says where the log ends; or else it is less than a jump behind
-  // the last segment, since the index is never behind by more than a segment and a commit.
+  // RocksDB cannot read a part of a file. The last block says where the log ends. Where that cannot be read either, a jump would not do:
+  // what is stored behind it may not be found by the next start, which would give its offsets out again.
   Status find_end(const rocksdb::Status& status) {
     damage("a part of a log cannot be read", status.ToString());
     const auto at = iterate(database_, database_.blocks());
     at->SeekForPrev(block_key(log_.name(), UINT64_MAX));
     LogName name;
     uint64_t base = 0;
-    if (!at->status().ok() && segments_known_) {
-      jump_over(log_.tail().end);
-      return Unit{};
-    }
-    if (!at->Valid() || !read_block_key(view(at->key()), name, base) || name != log_.name()) {
+    if (!at->status().ok() || !at->Valid() || !read_block_key(view(at->key()), name, base) || name != log_.name()) {
       return fail_with("it cannot be told where the log of partition " + std::to_string(log_.name().partition) +
                        " ends: " + status.ToString());
     }
@@ -226,7 +219,6 @@ class LogRecovery {
   LogState& log_;
   Recovered& recovered_;
   StoredStart start_;
-  bool segments_known_ = true;
   std::deque<Segment> closed_;
   std::optional<uint32_t> link_;  // checksum of the block before, where it is known
 };

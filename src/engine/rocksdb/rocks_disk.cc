@@ -65,6 +65,7 @@ Status RocksDisk::open_database() {
   }
   damaged_ = recovered->damaged + damaged_files.index;
   writer_ = std::make_unique<GroupWriter>(*database_, logs_, folder_.secret(), [this] { return room(); });
+  mark_high_water();  // what was recovered is in synced files now; who is killed soon again and again must not stay behind
   log::info("engine", "the store is open", {{"path", folder_.path()}, {"logs", recovered->logs}, {"blocks_read", recovered->blocks_read}, {"damaged", damaged()}});
   return Unit{};
 }

@@ -69,6 +69,13 @@ class Check {
     if (Status read = read_log_names(*health_.database, names); !read) refuse(read.error().reason);
   }
 
+  // As LogRecovery does where it cannot read on.
+  void refuse_unknown_end(LogName name) {
+    const auto at = iterate(*health_.database, health_.database->blocks());
+    at->SeekForPrev(block_key(name, UINT64_MAX));
+    if (!at->status().ok()) refuse("it cannot be told where the log of partition " + std::to_string(name.partition) + " ends: " + at->status().ToString());
+  }
+
   static Damage damage_of(const BadFile& file) {
     Damage out{"rocksdb/" + file.name, std::nullopt, 0, UINT64_MAX, file.reason};
     LogName name, last;
@@ -199,6 +206,7 @@ class Check {
     };
     visit_blocks(*health_.database, name, start.start, {take, [&](const std::string& reason) {
                    add({"", name, end, UINT64_MAX, "blocks cannot be read: " + reason});
+                   refuse_unknown_end(name);
                  }});
     if (end < start.tail.end && start.start < start.tail.end && !lost.is_jump_end(start.tail.end)) {
       if (!lost.lost_above(start.tail.end - 1)) add({"", name, end, start.tail.end, "the end of the log is missing"});
