@@ -188,7 +188,7 @@ std::string quarantined_text(const Quarantined& done, const std::string& name) {
   for (const LostOffsets& one : done.lost) {
     out += "lost: offsets " + offsets_text(one.log, one.from, one.upto) + (one.bound ? ", or fewer: how far it went is not known\n" : "\n");
   }
-  if (done.lost.empty()) out += "lost: no messages\n";
+  if (done.lost.empty() && done.keys.undeclared.empty()) out += "lost: no messages\n";
   if (done.deleted_may_return) out += "messages that were deleted last, by a purge or a limit, may be there again\n";
   return out + keys_text(done.keys);
 }
