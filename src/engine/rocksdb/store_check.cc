@@ -69,7 +69,7 @@ class Check {
     if (Status read = read_log_names(*health_.database, names); !read) refuse(read.error().reason);
   }
 
-  // As LogRecovery does where it cannot read on.
+  // As LogRecovery does, also where all was trimmed.
   void refuse_unknown_end(LogName name) {
     const auto at = iterate(*health_.database, health_.database->blocks());
     at->SeekForPrev(block_key(name, UINT64_MAX));
@@ -159,6 +159,7 @@ class Check {
   }
 
   void check_log(LogName name) {
+    refuse_unknown_end(name);
     StoredStart start;
     std::string value;
     const auto found = health_.database->db().Get({}, health_.database->index(), start_key(name), &value);
@@ -206,7 +207,6 @@ class Check {
     };
     visit_blocks(*health_.database, name, start.start, {take, [&](const std::string& reason) {
                    add({"", name, end, UINT64_MAX, "blocks cannot be read: " + reason});
-                   refuse_unknown_end(name);
                  }});
     if (end < start.tail.end && start.start < start.tail.end && !lost.is_jump_end(start.tail.end)) {
       if (!lost.lost_above(start.tail.end - 1)) add({"", name, end, start.tail.end, "the end of the log is missing"});
