@@ -11,7 +11,7 @@ namespace arena::broker {
 namespace {
 
 constexpr std::size_t kBatchBytes = 1 << 20;
-constexpr std::size_t kWorksKept = 512;
+constexpr std::size_t kWorksKept = 512;  // room for so many is kept for the next batch, more is given back
 
 // {incarnation, tag} -> offset and whose it is, so that a restart can tell a repeated publish from a new one.
 engine::Operation handshake_put(const Origin& origin, uint64_t offset) {

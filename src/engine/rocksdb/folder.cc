@@ -293,7 +293,7 @@ Status StoreFolder::load_or_make_format(PartitionId partitions) {
 
 // A format that cannot be read, beside a copy that can.
 std::string StoreFolder::contradicted(const std::string& reason) const {
-  if (reason.find("later release") == std::string::npos) return damaged_format(path_);
+  if (format_ <= kFormat) return damaged_format(path_);
   return reason + "; if none has been here, " + damaged_format(path_);
 }
 
@@ -321,12 +321,12 @@ Status StoreFolder::read_format(const std::string& text) {
   if (!lines || word != "arena-store") {
     return fail_with(path_ + "/format is not the format of a store; name another folder");
   }
+  format_ = version;
   // Before the rest is looked at: a later version may write it otherwise.
   if (version > kFormat) {
     return fail_with(path_ + " was written by a later release (format " + std::to_string(version) + ", this one knows " +
                      std::to_string(kFormat) + "); start that release, or name another folder");
   }
-  format_ = version;
   lines >> word >> count >> word >> secret;
   const std::size_t end = text.rfind("checksum ");
   const bool whole = lines && end != std::string::npos && with_checksum(text.substr(0, end)) == text;
